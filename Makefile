@@ -1,0 +1,46 @@
+# Everything runs in .venv, which tools/env.py makes; `make` alone says what there is.
+
+PYTHON ?= python3
+VENV := .venv/bin
+RUN := $(VENV)/python
+SOURCES := $(wildcard mmer_ros tools training test launch setup.py)
+UV_VERSION := $(shell sed -n "s/^UV = 'uv==\(.*\)'/\1/p" tools/env.py)
+
+LOCK_HEADER := \# requirements.in with every version fixed, for CPython 3.11 on Linux.\n\# Made by `make lock`; do not edit.\n
+
+.PHONY: help env demo test bench lint sample lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+env:  ## make or bring up to date the environment in .venv
+	@$(PYTHON) tools/env.py
+
+demo: env  ## run the whole system on a recording (RECORDING=file, or the sample)
+	@$(RUN) -m tools.demo $(if $(RECORDING),--recording $(RECORDING))
+
+test: env lint  ## lint, then every test
+	$(RUN) -m pytest
+
+bench: env  ## measure speed and latency on this computer
+	@$(RUN) -m tools.bench
+
+lint: env  ## ruff, flake8 and pydocstyle by ament's rules, mypy
+	$(VENV)/ruff check .
+	$(VENV)/flake8 $(SOURCES)
+	$(VENV)/pydocstyle $(SOURCES)
+	$(VENV)/mypy mmer_ros
+
+sample: env  ## make the sample recording anew
+	@$(RUN) -m tools.make_sample
+
+lock: env  ## fix the versions of requirements.in in requirements.lock
+	@printf '$(LOCK_HEADER)' > requirements.lock.new
+	$(VENV)/uv pip compile --quiet --no-header --generate-hashes --no-annotate \
+	    --no-emit-index-url --no-emit-find-links --upgrade --python-version 3.11 \
+	    --python-platform x86_64-unknown-linux-gnu requirements.in >> requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+clean:  ## remove what was built and cached, .venv too
+	rm -rf .venv build install log out *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

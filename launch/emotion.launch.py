@@ -1,0 +1,62 @@
+"""Launch the emotion node: ros2 launch mmer_ros emotion.launch.py --show-args."""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+# Each overrides the parameter of its name; left empty, the parameter file decides.
+OVERRIDES = {
+    'bundle': 'name or folder of the model bundle',
+    'device': 'cpu, cuda, cuda:1, ...',
+    'image_topic': 'camera: sensor_msgs/Image or CompressedImage',
+    'image_transport': 'raw or compressed',
+    'audio_topic': 'microphone: mmer_msgs/AudioChunk',
+    'transcript_topic': 'words: std_msgs/String',
+    'emotion_topic': 'mmer_msgs/EmotionEstimate',
+    'autostart': 'true or false: configure and activate without being asked',
+    'use_sim_time': 'true or false: take the time from /clock, as when a recording is played',
+}
+BOOLEANS = ('autostart', 'use_sim_time')
+
+
+def generate_launch_description():
+    """Return the node with its arguments."""
+    parameter_file = Path(get_package_share_directory('mmer_ros')) / 'config' / 'emotion.yaml'
+    arguments = [
+        DeclareLaunchArgument('params_file', default_value=str(parameter_file),
+                              description='parameters of the node (YAML)'),
+        DeclareLaunchArgument('namespace', default_value='', description='of the node'),
+        DeclareLaunchArgument('log_level', default_value='info',
+                              description='debug, info, warn, error or fatal'),
+        *(DeclareLaunchArgument(name, default_value='', description=(
+            f'{description}; empty: as in params_file')) for name, description in
+          OVERRIDES.items()),
+    ]
+    return LaunchDescription([*arguments, OpaqueFunction(function=_node)])
+
+
+def _node(context):
+    """Return the node with only those parameters overridden that were given."""
+    overrides = {}
+    for name in OVERRIDES:
+        value = LaunchConfiguration(name).perform(context)
+        if value and name in BOOLEANS:
+            overrides[name] = _to_bool(name, value)
+        elif value:
+            overrides[name] = value
+    return [Node(
+        package='mmer_ros', executable='emotion', name='emotion', output='screen',
+        namespace=LaunchConfiguration('namespace'),
+        parameters=[LaunchConfiguration('params_file'), overrides],
+        arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
+        respawn=True, respawn_delay=2.0)]
+
+
+def _to_bool(name, value):
+    if value.lower() not in ('true', 'false'):
+        raise ValueError(f'argument {name}: {value!r}; expected true or false')
+    return value.lower() == 'true'

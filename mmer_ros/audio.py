@@ -1,0 +1,199 @@
+"""Audio front end: whatever a microphone sends becomes one 16 kHz mono stream on a time line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import soxr
+
+from mmer_ros.types import AudioBlock, Float32, Int16, InvalidInput, SAMPLE_RATE, StreamEvent
+
+FULL_SCALE = 32_768.0
+CLIPPED_LEVEL = 0.999
+CLIPPED_SHARE = 0.01  # of the samples of a block, from which on clipping is reported
+
+
+@dataclass(frozen=True)
+class PcmRun:
+    """
+    Audio that continues the stream, or starts it anew.
+
+    :param stamp: capture time of the first sample, seconds.
+    :param samples: (n,) int16, 16 kHz mono.
+    :param restart: the time line was broken before this run; what was open must be closed.
+    """
+
+    stamp: float
+    samples: Int16
+    restart: bool = False
+
+
+def to_mono(samples: NDArray[Any]) -> Float32:
+    """
+    Return the mean of the channels as float32 in [-1, 1].
+
+    :param samples: (frames,) or (frames, channels) of any type that AudioBlock takes.
+    """
+    if samples.dtype == np.uint8:
+        scaled = (samples.astype(np.float32) - 128.0) / 128.0
+    elif samples.dtype.kind == 'i':
+        scaled = samples.astype(np.float32) / float(-np.iinfo(samples.dtype).min)
+    else:
+        scaled = samples.astype(np.float32)
+    return scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
+
+
+def to_int16(samples: Float32) -> Int16:
+    """Return float audio in [-1, 1] as int16, rounded and limited to full scale."""
+    scaled = np.rint(samples * FULL_SCALE)
+    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def resample(samples: NDArray[Any], rate: int) -> Int16:
+    """
+    Return a whole recording as 16 kHz mono int16.
+
+    :param samples: (frames,) or (frames, channels) of any type that AudioBlock takes.
+    :param rate: its sample rate, Hz.
+    """
+    mono = to_mono(samples)
+    return to_int16(mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE))
+
+
+class AudioFrontEnd:
+    """
+    Turn stamped blocks of any format into one continuous 16 kHz mono stream.
+
+    Gaps up to `max_fill_s` become silence, overlaps are cut away, anything longer breaks the
+    time line (`PcmRun.restart`). Every such thing is told in `events`.
+
+    :param tolerance_s: difference between stamp and sample count that is taken for jitter.
+    :param max_fill_s: longest gap that is filled, and longest overlap that is cut.
+    """
+
+    def __init__(self, *, tolerance_s: float = 0.08, max_fill_s: float = 1.0) -> None:
+        """Start with no stream."""
+        self.tolerance_s = tolerance_s
+        self.max_fill_s = max_fill_s
+        self.events: list[StreamEvent] = []
+        self._rate = 0
+        self._resampler: soxr.ResampleStream | None = None
+        self._in_origin = 0.0   # capture time of the first input frame at this rate
+        self._in_frames = 0
+        self._out_origin: float | None = None  # capture time of the stream's first sample
+        self._out_samples = 0
+
+    @property
+    def clock(self) -> float | None:
+        """Capture time up to which audio has been received, seconds."""
+        if self._out_origin is None:
+            return None
+        return self._in_origin + self._in_frames / self._rate
+
+    def push(self, block: AudioBlock) -> list[PcmRun]:
+        """
+        Take the next block and return what continues the stream.
+
+        :raises InvalidInput: if float samples are not in [-1, 1]; the stream goes on without them.
+        """
+        mono = self._clean(block)
+        restart = self._restarts(block)
+        runs: list[PcmRun] = []
+        if restart:
+            runs += self._finish_run()
+            self._out_origin, self._out_samples = block.stamp, 0
+        if restart or block.sample_rate != self._rate:
+            runs += self._change_rate(block, restart)
+        mono = self._align(block, mono)
+        run = self._convert(mono, last=False)
+        runs.append(PcmRun(run.stamp, run.samples, restart))
+        return [r for r in runs if r.samples.size or r.restart]
+
+    def flush(self) -> list[PcmRun]:
+        """End the stream and return its tail."""
+        runs = self._finish_run()
+        self._out_origin = None
+        return [r for r in runs if r.samples.size]
+
+    def _event(self, kind: str, stamp: float, text: str) -> None:
+        self.events.append(StreamEvent(kind, stamp, text))
+
+    def _clean(self, block: AudioBlock) -> Float32:
+        mono = to_mono(block.samples)
+        if mono.size == 0:
+            return mono
+        invalid = ~np.isfinite(mono)
+        if invalid.any():
+            mono = np.where(invalid, np.float32(0), mono)
+            self._event('audio_invalid', block.stamp,
+                        f'audio: {int(invalid.sum())} of {mono.size} samples are NaN or infinite '
+                        'and were set to 0; check the driver of the microphone')
+        peak = np.abs(mono)
+        if peak.max() > 8.0:
+            raise InvalidInput(
+                f'audio: float samples up to {peak.max():.0f}; expected [-1, 1]. They look like '
+                'integers: send int16, or divide by 32768')
+        if (peak >= CLIPPED_LEVEL).mean() > CLIPPED_SHARE:
+            self._event('audio_clipped', block.stamp,
+                        'audio: the microphone is overdriven (clipped); lower its gain')
+        return mono
+
+    def _restarts(self, block: AudioBlock) -> bool:
+        clock = self.clock
+        if clock is None:
+            return True
+        difference = block.stamp - clock
+        if abs(difference) <= self.max_fill_s:
+            return False
+        kind, what = (('audio_gap', 'is missing') if difference > 0
+                      else ('audio_backwards', 'was stamped again: the time went backwards'))
+        self._event(kind, block.stamp,
+                    f'audio: {abs(difference):.2f} s {what}; the utterance was closed there')
+        return True
+
+    def _finish_run(self) -> list[PcmRun]:
+        if self._out_origin is None or self._resampler is None:
+            return []
+        return [self._convert(np.zeros(0, np.float32), last=True)]
+
+    def _change_rate(self, block: AudioBlock, restart: bool) -> list[PcmRun]:
+        runs: list[PcmRun] = []
+        origin = block.stamp
+        if not restart:
+            self._event('audio_rate', block.stamp,
+                        f'audio: the sample rate changed from {self._rate} to '
+                        f'{block.sample_rate} Hz in mid-stream; the stream goes on')
+            runs = self._finish_run()
+            origin = self.clock or block.stamp
+        self._rate, self._in_origin, self._in_frames = block.sample_rate, origin, 0
+        self._resampler = None if self._rate == SAMPLE_RATE else soxr.ResampleStream(
+            self._rate, SAMPLE_RATE, 1, dtype='float32', quality='HQ')
+        return runs
+
+    def _align(self, block: AudioBlock, mono: Float32) -> Float32:
+        clock = self.clock
+        assert clock is not None
+        difference = block.stamp - clock
+        if abs(difference) <= self.tolerance_s:
+            return mono
+        frames = round(abs(difference) * self._rate)
+        if difference > 0:
+            self._event('audio_gap', block.stamp,
+                        f'audio: {difference:.3f} s is missing and was filled with silence; '
+                        'check the network and the load of the machine')
+            return np.concatenate([np.zeros(frames, np.float32), mono])
+        self._event('audio_overlap', block.stamp,
+                    f'audio: {-difference:.3f} s came twice and was cut; check that only one '
+                    'publisher writes to the topic')
+        return mono[frames:]
+
+    def _convert(self, mono: Float32, last: bool) -> PcmRun:
+        self._in_frames += mono.size
+        out = mono if self._resampler is None else self._resampler.resample_chunk(mono, last=last)
+        assert self._out_origin is not None
+        stamp = self._out_origin + self._out_samples / SAMPLE_RATE
+        self._out_samples += out.size
+        return PcmRun(stamp, to_int16(out))

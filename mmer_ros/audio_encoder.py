@@ -1,0 +1,222 @@
+"""Audio encoder: WaveRNN on the waveform and its spectrogram (section 4.1.2 of the paper)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+from pydantic import BaseModel, ConfigDict, model_validator
+import torch
+from torch import nn, Tensor
+from torchaudio.models import WaveRNN
+from torchaudio.transforms import MelSpectrogram
+from typing_extensions import Self
+
+from mmer_ros.types import SAMPLE_RATE
+
+MIN_LEVEL_DB = -100.0  # of the spectrogram, as torchaudio's LJSpeech vocoder normalises it
+
+
+class AudioEncoderConfig(BaseModel):
+    """
+    Sizes of the WaveRNN and of its spectrogram.
+
+    The defaults are the paper's: hop 200, kernel 5, n_time 240, width 512, one recurrent step
+    a sample. With `samples_per_step` > 1 a step takes that many samples, which divides the cost.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    hop_length: int = 200
+    n_fft: int = 1024
+    win_length: int = 800
+    n_freq: int = 80
+    f_min: float = 40.0
+    f_max: float = 8000.0
+    kernel_size: int = 5
+    n_time: int = 240
+    n_rnn: int = 512
+    n_res_block: int = 10
+    n_hidden: int = 128
+    n_output: int = 128
+    samples_per_step: int = 1
+    upsample_scales: tuple[int, ...] = (5, 5, 8)
+    classifier_hidden: int = 256
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if math.prod(self.upsample_scales) * self.samples_per_step != self.hop_length:
+            raise ValueError(
+                f'upsample_scales {self.upsample_scales} times samples_per_step '
+                f'{self.samples_per_step} must give hop_length {self.hop_length}')
+        return self
+
+    @property
+    def pad_frames(self) -> int:
+        """Spectrogram frames that the network needs on each side."""
+        return (self.kernel_size - 1) // 2
+
+    @property
+    def pad_samples(self) -> int:
+        """Samples that the network looks behind and ahead."""
+        return self.pad_frames * self.hop_length + self.n_fft // 2
+
+
+@dataclass
+class AudioState:
+    """
+    Where the encoder stands within an utterance.
+
+    `samples` are those that later frames still need, `frames` the spectrogram frames that later
+    hops still need, `wave` the samples not yet through the recurrent layers.
+    """
+
+    samples: Tensor
+    frames: Tensor
+    wave: Tensor
+    hidden: tuple[Tensor, Tensor] | None
+    features: list[Tensor]
+    received: int = 0
+
+
+class AudioEncoder(nn.Module):
+    """
+    WaveRNN as a feature extractor, up to the layers before its fully connected ones.
+
+    `forward` takes whole batches, `start`, `stream` and `finish` take an utterance part by part;
+    both give the same features: the mean over each hop of the recurrent layers' output.
+    """
+
+    def __init__(self, config: AudioEncoderConfig, n_classes: int) -> None:
+        """Build the network with random weights."""
+        super().__init__()
+        self.config = config
+        self.width = config.n_rnn
+        self.wavernn = WaveRNN(
+            upsample_scales=list(config.upsample_scales), n_classes=256,
+            hop_length=config.hop_length // config.samples_per_step,
+            n_res_block=config.n_res_block, n_rnn=config.n_rnn, n_fc=config.n_rnn,
+            kernel_size=config.kernel_size, n_freq=config.n_freq, n_hidden=config.n_hidden,
+            n_output=config.n_output)
+        del self.wavernn.fc1, self.wavernn.fc2, self.wavernn.fc3
+        if config.samples_per_step > 1:
+            self.wavernn.fc = nn.Linear(
+                config.n_freq + self.wavernn.n_aux + config.samples_per_step, config.n_rnn)
+        self.mel = MelSpectrogram(
+            SAMPLE_RATE, config.n_fft, config.win_length, config.hop_length, config.f_min,
+            config.f_max, n_mels=config.n_freq, power=1.0, center=False, norm='slaney',
+            mel_scale='slaney')
+        self.classifier = nn.Sequential(
+            nn.Linear(config.n_rnn, config.classifier_hidden), nn.ReLU(),
+            nn.Linear(config.classifier_hidden, n_classes))
+
+    def forward(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Encode whole utterances.
+
+        :param audio: (B, N) float in [-1, 1], 16 kHz, zero after each one's length.
+        :param lengths: (B,) samples, each 1..N.
+        :return: features (B, T, width) with T = ceil(N / hop), and their mask (B, T), True
+            where there is audio.
+        """
+        hop, pad = self.config.hop_length, self.config.pad_samples
+        hops = -(-audio.shape[1] // hop)
+        whole = nn.functional.pad(audio, (0, hops * hop - audio.shape[1]))
+        frames = self.spectrogram(nn.functional.pad(whole, (pad, pad)))
+        frames = frames[..., :hops + 2 * self.config.pad_frames]
+        samples, _ = self.sample_features(whole, frames, None)
+        mask = torch.arange(hops, device=audio.device) * hop < lengths[:, None]
+        return self._pool(samples), mask
+
+    def spectrogram(self, samples: Tensor) -> Tensor:
+        """
+        Return mel frames in normalised decibels, as the LJSpeech WaveRNN was trained with.
+
+        :param samples: (B, N) float; frame i covers n_fft samples from i * hop on.
+        :return: (B, n_freq, frames) in [0, 1].
+        """
+        level = 20 * torch.log10(self.mel(samples).clamp(min=1e-5))
+        return ((level - MIN_LEVEL_DB) / -MIN_LEVEL_DB).clamp(0, 1)
+
+    def sample_features(
+        self, wave: Tensor, frames: Tensor, hidden: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """
+        Run the recurrent layers over the waveform.
+
+        :param wave: (B, hops * hop_length) float.
+        :param frames: (B, n_freq, hops + kernel_size - 1), the spectrogram around it.
+        :param hidden: state after the samples before, or None at the start.
+        :return: (B, hops * hop_length / samples_per_step, width), for the paper (B, 47200, 512),
+            and the state after them.
+        """
+        net = self.wavernn
+        first, second = hidden if hidden is not None else (None, None)
+        conditioning, aux = net.upsample(frames)
+        conditioning, aux = conditioning.transpose(1, 2), aux.transpose(1, 2)
+        steps = wave.unflatten(1, (-1, self.config.samples_per_step))
+        x = net.fc(torch.cat([steps, conditioning, aux[..., :net.n_aux]], dim=-1))
+        y, first = net.rnn1(x, first)
+        x = y + x
+        y, second = net.rnn2(
+            torch.cat([x, aux[..., net.n_aux:2 * net.n_aux]], dim=-1), second)
+        assert first is not None and second is not None
+        return y + x, (first, second)
+
+    def start(self) -> AudioState:
+        """Return the state before the first sample."""
+        device = self.mel.mel_scale.fb.device
+        pad = torch.zeros(1, self.config.pad_samples, device=device)
+        none = torch.zeros(1, 0, device=device)
+        return AudioState(pad, torch.zeros(1, self.config.n_freq, 0, device=device), none, None,
+                          [])
+
+    def stream(self, state: AudioState, audio: Tensor) -> None:
+        """
+        Take the next samples of the utterance.
+
+        :param audio: (n,) float in [-1, 1], 16 kHz.
+        """
+        state.received += audio.shape[0]
+        self._advance(state, audio[None])
+
+    def finish(self, state: AudioState) -> Tensor | None:
+        """
+        Return the features of the utterance, (T, width), or None if it has no audio.
+
+        The state itself is not changed: more audio may follow, so this serves partial results.
+        """
+        if state.received == 0:
+            return None
+        hop, pad = self.config.hop_length, self.config.pad_samples
+        tail = -state.received % hop + pad
+        end = AudioState(state.samples, state.frames, state.wave, state.hidden,
+                         list(state.features), state.received)
+        self._advance(end, state.wave.new_zeros(1, tail))
+        hops = -(-state.received // hop)
+        return torch.cat(end.features)[:hops]
+
+    def _advance(self, state: AudioState, audio: Tensor) -> None:
+        """Bring audio as far through the network as its look-ahead allows."""
+        config = self.config
+        hop, around = config.hop_length, 2 * config.pad_frames
+        state.samples = torch.cat([state.samples, audio], dim=1)
+        state.wave = torch.cat([state.wave, audio], dim=1)
+        count = (state.samples.shape[1] - config.n_fft) // hop + 1
+        if count > 0:
+            new = self.spectrogram(state.samples[:, :(count - 1) * hop + config.n_fft])
+            state.samples = state.samples[:, count * hop:]
+            state.frames = torch.cat([state.frames, new], dim=2)
+        hops = state.frames.shape[2] - around
+        if hops <= 0:
+            return
+        features, state.hidden = self.sample_features(
+            state.wave[:, :hops * hop], state.frames, state.hidden)
+        state.features.append(self._pool(features)[0])
+        state.wave = state.wave[:, hops * hop:]
+        state.frames = state.frames[:, :, hops:]
+
+    def _pool(self, features: Tensor) -> Tensor:
+        """Return the mean over each hop: (B, steps, width) -> (B, hops, width)."""
+        steps = self.config.hop_length // self.config.samples_per_step
+        return features.unflatten(1, (-1, steps)).mean(dim=2)

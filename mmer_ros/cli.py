@@ -1,0 +1,187 @@
+"""The `mmer` command: recognise emotions in files, make and look at bundles; needs no ROS."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+import csv
+import json
+import logging
+from pathlib import Path
+import sys
+
+import numpy as np
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmer_ros import __version__
+from mmer_ros.audio import resample
+from mmer_ros.bundle import architectures, Bundle
+from mmer_ros.faces import FaceDetector, FaceStream
+from mmer_ros.media import duration, read_media
+from mmer_ros.pipeline import Pipeline
+from mmer_ros.recognizer import Recognizer
+from mmer_ros.segmenter import largest_face
+from mmer_ros.types import (
+    AudioBlock, Estimate, FaceCrop, InvalidInput, SAMPLE_RATE, Transcript, Utterance, VideoFrame)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0 good, 1 nothing estimated, 2 bad input."""
+    options = _parser().parse_args(arguments)
+    console = Console(stderr=True)
+    logging.basicConfig(format='%(message)s', handlers=[RichHandler(
+        console=console, show_time=False, show_path=False)])
+    try:
+        code: int = options.run(options, console)
+        return code
+    except InvalidInput as error:
+        console.print(f'[bold red]error:[/] {error}', highlight=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print('interrupted; what was estimated so far is kept')
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='mmer', description=__doc__)
+    parser.add_argument('--version', action='version', version=__version__)
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+
+    recognize = commands.add_parser(
+        'recognize', help='estimate the emotions of the utterances in audio or video files')
+    recognize.add_argument('clips', nargs='+', type=Path, metavar='CLIP')
+    recognize.add_argument('--transcript', default='', metavar='TEXT|FILE', help=(
+        'the words of the clip, which is then one utterance; or a .csv file with the columns '
+        'start, end, text (seconds) for the words of each utterance'))
+    recognize.add_argument('--whole', action='store_true',
+                           help='take each clip as one utterance, without segmentation')
+    recognize.add_argument('--bundle', default='compact', help='name or folder of a bundle')
+    recognize.add_argument('--device', default='cpu')
+    recognize.add_argument('--output', type=Path, metavar='FILE', help=(
+        'JSON lines are saved here (default: CLIP.emotions.jsonl in the current folder)'))
+    recognize.set_defaults(run=_recognize)
+
+    create = commands.add_parser('create-bundle', help='write an untrained bundle to a folder')
+    create.add_argument('architecture', choices=architectures())
+    create.add_argument('folder', type=Path)
+    create.add_argument('--seed', type=int, default=0)
+    create.set_defaults(run=_create)
+
+    inspect = commands.add_parser('inspect', help='check a bundle and print what it is')
+    inspect.add_argument('bundle')
+    inspect.set_defaults(run=_inspect)
+    return parser
+
+
+def _recognize(options: argparse.Namespace, console: Console) -> int:
+    missing = [str(clip) for clip in options.clips if not clip.is_file()]
+    if missing:
+        raise InvalidInput(f'{", ".join(missing)}: there is no such file')
+    recognizer = Recognizer.load(options.bundle, device=options.device)
+    count = 0
+    for clip in options.clips:
+        output = options.output or Path(f'{clip.stem}.emotions.jsonl')
+        mode = 'a' if options.output and clip != options.clips[0] else 'w'
+        with output.open(mode, encoding='utf-8') as file:
+            for estimate in _estimates(clip, recognizer, options, console):
+                line = json.dumps({'clip': str(clip), **estimate.to_dict()})
+                print(line, flush=True)
+                file.write(line + '\n')
+                count += 1
+        console.print(f'saved to {output}')
+    if not count:
+        console.print('no utterance was found: no speech; try --whole')
+    return 0 if count else 1
+
+
+def _estimates(clip: Path, recognizer: Recognizer, options: argparse.Namespace,
+               console: Console) -> Iterator[Estimate]:
+    timed = options.transcript.endswith('.csv')
+    if options.whole or (options.transcript and not timed):
+        yield recognizer.recognize(_one_utterance(clip, recognizer, options.transcript, console))
+        return
+    words = read_transcripts(Path(options.transcript)) if timed else []
+    pipeline = Pipeline(recognizer)
+    for item in _with_progress(clip, console):
+        clock = item.stamp
+        while words and words[0].stamp <= clock:
+            yield from pipeline.push_transcript(words.pop(0))
+        if isinstance(item, AudioBlock):
+            yield from pipeline.push_audio(item)
+        else:
+            yield from pipeline.push_frame(item)
+    for transcript in words:
+        yield from pipeline.push_transcript(transcript)
+    yield from pipeline.flush()
+    for event in pipeline.drain_events():
+        console.print(f'{event.stamp:.2f} s: {event.text}', highlight=False, soft_wrap=True)
+
+
+def _with_progress(clip: Path, console: Console) -> Iterator[AudioBlock | VideoFrame]:
+    columns = (TextColumn('{task.description}'), BarColumn(),
+               TextColumn('{task.completed:.1f} / {task.total:.1f} s'), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(clip.name, total=max(duration(clip), 0.1))
+        for item in read_media(clip):
+            progress.update(task, completed=item.stamp)
+            yield item
+
+
+def _one_utterance(clip: Path, recognizer: Recognizer, text: str,
+                   console: Console) -> Utterance:
+    """Read a whole clip as one utterance, through the same audio and face code as the robot."""
+    faces = FaceStream(FaceDetector(recognizer.config.faces, recognizer.device))
+    crops: list[FaceCrop] = []
+    audio = []
+    for item in _with_progress(clip, console):
+        if isinstance(item, VideoFrame):
+            crops += faces.push(item)
+        else:
+            audio.append(item)
+    chosen = [c.image for c in crops if c.face_id == largest_face(crops)]
+    rate = audio[0].sample_rate if audio else SAMPLE_RATE
+    samples = np.concatenate([block.samples for block in audio]) if audio else None
+    return Utterance(
+        text=Transcript(0.0, text).text or None,
+        audio=resample(samples, rate) if samples is not None else None,
+        faces=np.stack(chosen) if chosen else None)
+
+
+def read_transcripts(path: Path) -> list[Transcript]:
+    """
+    Read timed words: a CSV file with the columns start, end and text.
+
+    :raises InvalidInput: if the file or a row is not of this form.
+    """
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            rows = list(csv.DictReader(file))
+        transcripts = [Transcript(float(row['end']), row['text']) for row in rows if row['text']]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(f'{path}: not a CSV file with the columns start, end and text '
+                           f'(seconds): {error!r}') from error
+    return sorted(transcripts, key=lambda t: t.stamp)
+
+
+def _create(options: argparse.Namespace, console: Console) -> int:
+    bundle = Bundle.untrained(options.architecture, options.seed)
+    bundle.save(options.folder)
+    console.print(f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, hash {bundle.hash}')
+    return 0
+
+
+def _inspect(options: argparse.Namespace, console: Console) -> int:
+    bundle = Bundle.load(options.bundle)
+    parts = {name: sum(p.numel() for p in module.parameters())
+             for name, module in bundle.model.named_children()}
+    print(json.dumps({'name': bundle.config.name, 'hash': bundle.hash,
+                      'trained': bundle.config.trained, 'calibrated': bundle.config.calibrated,
+                      'parameters': parts, 'config': bundle.config.model_dump(mode='json')},
+                     indent=2))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""EmbraceNet: docking layers and the embracement of any subset of modalities (section 4.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn, Tensor
+
+
+class EmbraceNet(nn.Module):
+    """
+    Combine m vectors into one of `size`, each of its elements from one of them (eq. 13 to 16).
+
+    In training each element is drawn from the modalities at hand; in inference the expectation
+    of that draw is taken, which is deterministic.
+    """
+
+    def __init__(self, sizes: Sequence[int], size: int) -> None:
+        """Build one docking layer (fully connected, ReLU) for each input size."""
+        super().__init__()
+        self.docking = nn.ModuleList(nn.Linear(n, size) for n in sizes)
+
+    def forward(self, inputs: Sequence[Tensor], weights: Tensor, *, sample: bool | None = None,
+                generator: torch.Generator | None = None) -> Tensor:
+        """
+        Embrace a batch.
+
+        :param inputs: m tensors (B, size_k).
+        :param weights: (B, m) >= 0, 0 for a modality that is missing; at least one > 0 a row.
+        :param sample: draw (True) or take the expectation (False); by default draw in training.
+        :param generator: of the draw, for repeatable training.
+        :return: (B, size).
+        """
+        docked = torch.stack([torch.relu(layer(x)) for layer, x in zip(self.docking, inputs)],
+                             dim=1)                                             # (B, m, size)
+        p = selection_probabilities(weights)
+        if not (self.training if sample is None else sample):
+            return torch.einsum('bm,bms->bs', p, docked)
+        choice = torch.multinomial(p, docked.shape[2], replacement=True,
+                                   generator=generator)                         # (B, size)
+        return docked.gather(1, choice[:, None, :])[:, 0]
+
+
+def selection_probabilities(weights: Tensor) -> Tensor:
+    """
+    Return p of equation 13: the weights, scaled to sum 1.
+
+    :param weights: (B, m) >= 0.
+    :raises ValueError: if a row has no modality at all.
+    """
+    total = weights.sum(dim=1, keepdim=True)
+    if bool((total <= 0).any()):
+        raise ValueError('EmbraceNet: an utterance has no modality; nothing can be estimated')
+    return weights / total

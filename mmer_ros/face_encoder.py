@@ -1,0 +1,163 @@
+"""Face encoder: FaceNet embeddings of the crops and a GRU over them (section 4.1.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from facenet_pytorch import InceptionResnetV1
+from facenet_pytorch.models.mtcnn import fixed_image_standardization
+from pydantic import BaseModel, ConfigDict
+import torch
+from torch import nn, Tensor
+
+EMBEDDING_SIZE = 512
+
+
+class FaceEncoderConfig(BaseModel):
+    """
+    Sizes of the face encoder.
+
+    :param backbone: the paper's InceptionResnetV1, or a small CNN with the same interface.
+    :param width: channels of the small CNN's first stage.
+    :param max_images: longer sequences are sampled evenly down to this (50 in the paper).
+    :param hidden: width of the GRU.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    backbone: Literal['inception_resnet_v1', 'compact'] = 'inception_resnet_v1'
+    width: int = 32
+    max_images: int = 50
+    hidden: int = 256
+
+
+class CompactFaceNet(nn.Module):
+    """
+    A small CNN with FaceNet's interface, of depthwise separable residual blocks.
+
+    (B, 3, 160, 160) standardised -> (B, 512) of unit length, as InceptionResnetV1.
+    """
+
+    def __init__(self, width: int) -> None:
+        """Build the network with random weights."""
+        super().__init__()
+        stages = [width, 2 * width, 4 * width, 8 * width]
+        layers: list[nn.Module] = [_convolution(3, width, kernel=3, stride=2)]
+        for before, after in zip(stages, stages[1:]):
+            layers += [_Separable(before, after, stride=2), _Separable(after, after, stride=1)]
+        self.features = nn.Sequential(*layers)  # (B, 8 * width, 10, 10)
+        self.embedding = nn.Linear(stages[-1], EMBEDDING_SIZE)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the embeddings."""
+        pooled = self.features(images).mean(dim=(2, 3))
+        return nn.functional.normalize(self.embedding(pooled), dim=1)
+
+
+def _convolution(before: int, after: int, *, kernel: int, stride: int = 1,
+                 groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(after), nn.ReLU(inplace=True))
+
+
+class _Separable(nn.Module):
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.depthwise = _convolution(before, before, kernel=3, stride=stride, groups=before)
+        self.pointwise = _convolution(before, after, kernel=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.pointwise(self.depthwise(x))
+        return y + x if y.shape == x.shape else y
+
+
+@dataclass
+class FaceState:
+    """Embeddings of the utterance's crops so far, each (512,)."""
+
+    embeddings: list[Tensor] = field(default_factory=list)
+
+
+class FaceEncoder(nn.Module):
+    """
+    FaceNet, then a GRU whose outputs go to the fusion.
+
+    `forward` takes whole batches, `start`, `stream` and `finish` take an utterance part by part.
+    Embeddings are computed as crops come; the GRU is run at the end, over at most `max_images`
+    of them, so that both ways give the same.
+    """
+
+    def __init__(self, config: FaceEncoderConfig, n_classes: int) -> None:
+        """Build the network with random weights."""
+        super().__init__()
+        self.config = config
+        self.width = config.hidden
+        self.facenet: nn.Module
+        if config.backbone == 'compact':
+            self.facenet = CompactFaceNet(config.width)
+        else:
+            self.facenet = InceptionResnetV1(pretrained=None, classify=False)
+            del self.facenet.logits
+        self.gru = nn.GRU(EMBEDDING_SIZE, config.hidden, batch_first=True)
+        self.classifier = nn.Linear(config.hidden, n_classes)
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """
+        Return the FaceNet embeddings.
+
+        :param crops: (n, 160, 160, 3) uint8 RGB.
+        :return: (n, 512) of unit length.
+        """
+        images = fixed_image_standardization(crops.permute(0, 3, 1, 2).float())
+        embeddings: Tensor = self.facenet(images)
+        return embeddings
+
+    def forward(self, embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Encode whole sequences.
+
+        :param embeddings: (B, T, 512), zero after each one's length; T <= max_images.
+        :param lengths: (B,) images, each 1..T.
+        :return: GRU outputs (B, T, hidden) and their mask (B, T), True where there is an image.
+        """
+        outputs, _ = self.gru(embeddings)
+        steps = torch.arange(embeddings.shape[1], device=embeddings.device)
+        mask = steps < lengths[:, None]
+        return outputs * mask[..., None], mask
+
+    def last_hidden(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return the GRU's last valid output, (B, hidden), which the classifier takes."""
+        rows = torch.arange(outputs.shape[0], device=outputs.device)
+        return outputs[rows, lengths - 1]
+
+    def start(self) -> FaceState:
+        """Return the state before the first crop."""
+        return FaceState()
+
+    def stream(self, state: FaceState, crops: Tensor) -> None:
+        """
+        Take the next crops of the utterance.
+
+        :param crops: (n, 160, 160, 3) uint8 RGB; one by one, so that the answer does not
+            depend on how crops are spread over parts.
+        """
+        for crop in crops:
+            state.embeddings.append(self.embed(crop[None])[0])
+
+    def finish(self, state: FaceState) -> Tensor | None:
+        """Return the features of the utterance, (T, hidden), or None if there is no face."""
+        if not state.embeddings:
+            return None
+        chosen = sample_evenly(state.embeddings, self.config.max_images)
+        outputs, _ = self.gru(torch.stack(chosen)[None])
+        features: Tensor = outputs[0]
+        return features
+
+
+def sample_evenly(items: Any, count: int) -> list[Any]:
+    """Return at most `count` of the items, evenly spaced, the first and the last among them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]

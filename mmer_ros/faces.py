@@ -1,0 +1,209 @@
+"""Faces: MTCNN finds them, a tracker gives them stable ids, crops go to the face encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+from facenet_pytorch import MTCNN
+from facenet_pytorch.models.utils.detect_face import extract_face
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.optimize import linear_sum_assignment
+import torch
+
+from mmer_ros.types import FACE_SIZE, FaceCrop, UInt8, VideoFrame
+
+Box = tuple[float, float, float, float]
+
+
+class FaceConfig(BaseModel):
+    """
+    Settings of face detection and tracking; the same in training and on the robot.
+
+    :param rate_hz: faces are looked for in at most this many frames a second of capture time.
+    :param detect_max_side: larger images are scaled down to this for detection, pixels.
+    :param min_face_size: smallest face in the scaled image, pixels.
+    :param min_score: least detection probability.
+    :param margin: pixels of the crop around the box, at FACE_SIZE, as facenet-pytorch has it.
+    :param max_occlusion_s: a face that comes back within this keeps its id, seconds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    rate_hz: float = Field(5.0, gt=0, le=60)
+    detect_max_side: int = Field(640, ge=160, le=4096)
+    min_face_size: int = Field(48, ge=20, le=400)
+    min_score: float = Field(0.9, ge=0, le=1)
+    margin: int = Field(24, ge=0, lt=FACE_SIZE)
+    max_occlusion_s: float = Field(1.0, ge=0, le=30)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """
+    A face in an image.
+
+    :param box: left, top, right, bottom, pixels of the image.
+    :param score: probability that it is a face, [0, 1].
+    :param landmarks: (5, 2) x and y of eyes, nose, corners of the mouth; pixels.
+    """
+
+    box: Box
+    score: float
+    landmarks: NDArray[np.float32]
+
+
+class FaceDetector:
+    """MTCNN of facenet-pytorch; its weights ship in that package."""
+
+    def __init__(self, config: FaceConfig, device: torch.device | str = 'cpu') -> None:
+        """Load the three networks onto the device."""
+        self.config = config
+        self._mtcnn = MTCNN(keep_all=True, min_face_size=config.min_face_size,
+                            device=torch.device(device)).eval()
+
+    def detect(self, image: UInt8) -> list[Detection]:
+        """
+        Find faces.
+
+        :param image: (height, width, 3) uint8 RGB.
+        :return: those above min_score, largest first.
+        """
+        height, width = image.shape[:2]
+        scale = min(1.0, self.config.detect_max_side / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = image if scale == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        if min(size) < self.config.min_face_size:
+            return []
+        boxes, scores, landmarks = self._mtcnn.detect(np.ascontiguousarray(small), landmarks=True)
+        if boxes is None:
+            return []
+        return [
+            Detection(_clip_box(box / scale, width, height), float(score),
+                      np.asarray(points, np.float32) / np.float32(scale))
+            for box, score, points in zip(boxes.astype(float), scores, landmarks)
+            if score is not None and score >= self.config.min_score
+        ]
+
+
+def _clip_box(box: NDArray[np.float64], width: int, height: int) -> Box:
+    left, right = np.clip(box[[0, 2]], 0, width)
+    top, bottom = np.clip(box[[1, 3]], 0, height)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def crop_face(image: UInt8, box: Box, margin: int) -> UInt8 | None:
+    """
+    Cut a face out and scale it, as facenet-pytorch does for its networks.
+
+    :return: (FACE_SIZE, FACE_SIZE, 3) uint8 RGB, or None if the box has no area in the image.
+    """
+    if box[2] - box[0] < 1 or box[3] - box[1] < 1:
+        return None
+    crop = extract_face(np.ascontiguousarray(image), np.array(box), FACE_SIZE, margin)
+    return crop.permute(1, 2, 0).to(torch.uint8).numpy()
+
+
+@dataclass
+class _Track:
+    face_id: str
+    box: NDArray[np.float64]
+    stamp: float
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
+
+    def predict(self, stamp: float) -> NDArray[np.float64]:
+        return self.box + self.velocity * (stamp - self.stamp)
+
+    def update(self, box: NDArray[np.float64], stamp: float) -> None:
+        elapsed = max(stamp - self.stamp, 1e-3)
+        self.velocity = 0.5 * self.velocity + 0.5 * (box - self.box) / elapsed
+        self.box, self.stamp = box, stamp
+
+
+class FaceTracker:
+    """
+    Give faces ids that last while they move and through short occlusions.
+
+    Boxes are matched to predictions of constant velocity by the Hungarian method on overlap and
+    distance.
+    """
+
+    MAX_COST = 1.2  # of a match: (1 - overlap) + distance of the centres in box widths
+
+    def __init__(self, max_occlusion_s: float) -> None:
+        """Start with no faces."""
+        self.max_occlusion_s = max_occlusion_s
+        self._tracks: list[_Track] = []
+        self._count = 0
+
+    def update(self, stamp: float, boxes: list[Box]) -> list[str]:
+        """
+        Take the boxes of one image.
+
+        :param stamp: capture time, seconds; not before that of the image before it.
+        :return: the id of each box, in their order.
+        """
+        self._tracks = [t for t in self._tracks if stamp - t.stamp <= self.max_occlusion_s]
+        found = [np.array(box) for box in boxes]
+        ids = [''] * len(found)
+        if found and self._tracks:
+            costs = np.array([[_match_cost(t.predict(stamp), b) for b in found]
+                              for t in self._tracks])
+            for row, column in zip(*linear_sum_assignment(costs)):
+                if costs[row, column] <= self.MAX_COST:
+                    self._tracks[row].update(found[column], stamp)
+                    ids[column] = self._tracks[row].face_id
+        for column, face_id in enumerate(ids):
+            if not face_id:
+                self._count += 1
+                ids[column] = f'face{self._count}'
+                self._tracks.append(_Track(ids[column], found[column], stamp))
+        return ids
+
+    def reset(self) -> None:
+        """Forget the tracks; ids already given are not given again."""
+        self._tracks = []
+
+
+def _match_cost(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    overlap = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    areas = (a[2:] - a[:2]).clip(1).prod() + (b[2:] - b[:2]).clip(1).prod()
+    distance = np.linalg.norm((a[:2] + a[2:] - b[:2] - b[2:]) / 2)
+    width = max((a[2] - a[0] + b[2] - b[0]) / 2, 1.0)
+    return float(1.0 - overlap / (areas - overlap) + distance / width)
+
+
+class FaceStream:
+    """Video frames in, crops with ids out; looks at `rate_hz` frames a second of capture time."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        """Start with no faces."""
+        self.config = detector.config
+        self._detector = detector
+        self._tracker = FaceTracker(self.config.max_occlusion_s)
+        self._slot = -1
+
+    def due(self, stamp: float) -> bool:
+        """Tell whether a frame captured at `stamp` (seconds) would be looked at."""
+        return int(stamp * self.config.rate_hz) != self._slot
+
+    def push(self, frame: VideoFrame) -> list[FaceCrop]:
+        """Return the faces of the frame; none if it is not its turn to be looked at."""
+        if not self.due(frame.stamp):
+            return []
+        self._slot = int(frame.stamp * self.config.rate_hz)
+        found = self._detector.detect(frame.image)
+        ids = self._tracker.update(frame.stamp, [d.box for d in found])
+        crops = []
+        for detection, face_id in zip(found, ids):
+            image = crop_face(frame.image, detection.box, self.config.margin)
+            if image is not None:
+                crops.append(FaceCrop(frame.stamp, face_id, image, detection.box, detection.score))
+        return crops
+
+    def reset(self) -> None:
+        """Forget the stream, after a jump of time."""
+        self._tracker.reset()
+        self._slot = -1

@@ -1,0 +1,131 @@
+"""Crossmodal transformer fusion of three sequences (section 4.2.1 of the paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+import torch
+from torch import nn, Tensor
+
+from mmer_ros.types import MODALITIES, Modality
+
+
+class FusionConfig(BaseModel):
+    """
+    Sizes of fusion and classifier.
+
+    :param width: d_k = d_V of the crossmodal blocks.
+    :param heads: of the attention; must divide the width.
+    :param embracement_size: c of EmbraceNet, 256 in the paper.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    width: int = 256
+    heads: int = 8
+    embracement_size: int = 256
+    dropout: float = 0.1
+
+
+class CrossmodalBlock(nn.Module):
+    """
+    Bring a source modality into a target modality (equations 6 to 11).
+
+    The query comes from the target, key and value from the source.
+    """
+
+    def __init__(self, target_size: int, source_size: int, config: FusionConfig) -> None:
+        """Build the block with random weights."""
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.query = nn.Linear(target_size, width, bias=False)
+        self.key = nn.Linear(source_size, width, bias=False)
+        self.value = nn.Linear(source_size, width, bias=False)
+        self.attention_norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.ReLU(), nn.Dropout(config.dropout),
+            nn.Linear(2 * width, width))
+        self.output_norm = nn.LayerNorm(width)
+
+    def forward(self, target: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+        """
+        Return the target enriched by the source.
+
+        :param target: (B, T_target, target_size).
+        :param source: (B, T_source, source_size).
+        :param source_mask: (B, T_source), True where the source is valid; at least one a row.
+        :return: (B, T_target, width).
+        """
+        query = self.query(target)
+        attended = nn.functional.scaled_dot_product_attention(
+            self._split(query), self._split(self.key(source)), self._split(self.value(source)),
+            attn_mask=source_mask[:, None, None, :])          # eq. 6, (B, heads, T_target, d)
+        x = self.attention_norm(attended.transpose(1, 2).flatten(2) + query)    # eq. 7
+        fused: Tensor = self.output_norm(self.feed_forward(x) + x)              # eq. 8 to 11
+        return fused
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, heads, T, d)
+
+
+class CrossmodalFusion(nn.Module):
+    """
+    Enrich each modality by the two others, then take its mean over time.
+
+    Of two sources the Hadamard product is taken (equation 12); of one, that one; with none, the
+    target's own projection stands alone.
+    """
+
+    def __init__(self, sizes: Mapping[Modality, int], config: FusionConfig) -> None:
+        """Build six blocks and three projections for modalities of the given feature sizes."""
+        super().__init__()
+        self.blocks = nn.ModuleDict({
+            f'{source.name}_to_{target.name}'.lower():
+                CrossmodalBlock(sizes[target], sizes[source], config)
+            for target in MODALITIES for source in MODALITIES if source != target})
+        self.own = nn.ModuleDict({
+            str(target.name).lower(): nn.Sequential(
+                nn.Linear(sizes[target], config.width), nn.LayerNorm(config.width))
+            for target in MODALITIES})
+
+    def forward(self, features: Mapping[Modality, tuple[Tensor, Tensor]]) -> dict[
+            Modality, Tensor]:
+        """
+        Fuse a batch.
+
+        :param features: for each modality that any row has: (B, T, size) and mask (B, T). A row
+            without a valid step lacks that modality.
+        :return: for each of them (B, width); rows that lack it hold no information.
+        """
+        present = {m: mask.any(dim=1) for m, (_, mask) in features.items()}
+        return {target: self._pool(self._enrich(target, features, present), features[target][1])
+                for target in features}
+
+    def _enrich(self, target: Modality, features: Mapping[Modality, tuple[Tensor, Tensor]],
+                present: Mapping[Modality, Tensor]) -> Tensor:
+        x = features[target][0]
+        name = str(target.name).lower()
+        product: Tensor | None = None
+        any_source = torch.zeros_like(present[target])
+        for source, (y, mask) in features.items():
+            if source == target:
+                continue
+            here = present[source]
+            safe = mask | ~here[:, None]  # attention over nothing would be NaN
+            out = self.blocks[f'{source.name}_to_{target.name}'.lower()](x, y, safe)
+            out = torch.where(here[:, None, None], out, torch.ones_like(out))
+            product = out if product is None else product * out  # eq. 12
+            any_source = any_source | here
+        if product is None:
+            return self.own[name](x)  # type: ignore[no-any-return]
+        if bool(any_source.all()):
+            return product
+        return torch.where(any_source[:, None, None], product, self.own[name](x))
+
+    @staticmethod
+    def _pool(x: Tensor, mask: Tensor) -> Tensor:
+        """Return the mean over the valid steps: (B, T, d) -> (B, d)."""
+        weights = mask[..., None].to(x.dtype)
+        return (x * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)

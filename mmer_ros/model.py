@@ -1,0 +1,86 @@
+"""The whole model: three encoders, crossmodal fusion, EmbraceNet and classifier (section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+import torch
+from torch import nn, Tensor
+
+from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.embracenet import EmbraceNet, selection_probabilities
+from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
+from mmer_ros.fusion import CrossmodalFusion, FusionConfig
+from mmer_ros.text_encoder import TextEncoder, TextEncoderConfig
+from mmer_ros.types import EMOTIONS, MODALITIES, Modality
+
+Features = Mapping[Modality, tuple[Tensor, Tensor]]
+
+
+class ModelConfig(BaseModel):
+    """Sizes of all parts; the defaults are the paper's."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    text: TextEncoderConfig = TextEncoderConfig()
+    audio: AudioEncoderConfig = AudioEncoderConfig()
+    face: FaceEncoderConfig = FaceEncoderConfig()
+    fusion: FusionConfig = FusionConfig()
+
+
+class FusionOutput(NamedTuple):
+    """
+    What the fusion says of a batch.
+
+    logits: (B, 7); weights: (B, 3) of text, audio and face in the embracement, sum 1;
+    embedding: (B, embracement_size), the fused vector.
+    """
+
+    logits: Tensor
+    weights: Tensor
+    embedding: Tensor
+
+
+class EmotionModel(nn.Module):
+    """Encoders side by side, and the fusion of what they give."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build the model with random weights."""
+        super().__init__()
+        self.config = config
+        n = len(EMOTIONS)
+        self.text = TextEncoder(config.text, n)
+        self.audio = AudioEncoder(config.audio, n)
+        self.face = FaceEncoder(config.face, n)
+        sizes = {Modality.TEXT: self.text.width, Modality.AUDIO: self.audio.width,
+                 Modality.FACE: self.face.width}
+        self.crossmodal = CrossmodalFusion(sizes, config.fusion)
+        self.embracenet = EmbraceNet(
+            [config.fusion.width] * len(MODALITIES), config.fusion.embracement_size)
+        self.classifier = nn.Linear(config.fusion.embracement_size, n)
+
+    def fuse(self, features: Features, trust: Tensor, *, sample: bool | None = None,
+             generator: torch.Generator | None = None) -> FusionOutput:
+        """
+        Fuse the features of a batch.
+
+        :param features: for each modality at hand (B, T, width) and mask (B, T); a row without a
+            valid step lacks that modality.
+        :param trust: (3,) relative weights > 0 of text, audio, face where they are available.
+        :param sample: as in EmbraceNet.forward.
+        :raises ValueError: if a row has no modality at all.
+        """
+        if not features:
+            raise ValueError('an utterance has no modality; nothing can be estimated')
+        pooled = self.crossmodal(features)
+        some = next(iter(pooled.values()))
+        missing = torch.zeros_like(some)
+        available = torch.stack(
+            [features[m][1].any(dim=1) if m in features else some.new_zeros(len(some)).bool()
+             for m in MODALITIES], dim=1)
+        weights = selection_probabilities(available * trust.to(some))
+        embedding = self.embracenet([pooled.get(m, missing) for m in MODALITIES], weights,
+                                    sample=sample, generator=generator)
+        return FusionOutput(self.classifier(embedding), weights, embedding)

@@ -1,0 +1,77 @@
+"""Conversions to and from ROS messages that need ROS itself."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from builtin_interfaces.msg import Duration, Time
+from mmer_msgs.msg import EmotionEstimate
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+
+from mmer_ros.messages import compressed_to_rgb, image_to_rgb, UnknownEncoding
+from mmer_ros.types import Estimate, InvalidInput, UInt8
+
+NANOSECONDS = 1_000_000_000
+
+
+def decode(message: Image | CompressedImage) -> UInt8:
+    """
+    Return an image as (height, width, 3) uint8 RGB.
+
+    The common 8-bit encodings are converted by the core, so that the result does not depend on
+    what is installed; any other is left to cv_bridge, if it is there.
+
+    :raises InvalidInput: if it is empty, truncated or cannot be converted.
+    """
+    if isinstance(message, CompressedImage):
+        return compressed_to_rgb(message)
+    try:
+        return image_to_rgb(message)
+    except UnknownEncoding as unknown:
+        try:
+            from cv_bridge import CvBridge
+            converted = CvBridge().imgmsg_to_cv2(message, 'rgb8')
+        except Exception as error:  # cv_bridge raises its own, OpenCV's and numpy's errors
+            raise unknown from error
+        if converted.shape != (message.height, message.width, 3):
+            raise InvalidInput(f'image: cv_bridge made {converted.shape} of it') from unknown
+        return np.ascontiguousarray(converted, np.uint8)
+
+
+def to_seconds(time: Time) -> float:
+    """Return a stamp as float seconds."""
+    return time.sec + time.nanosec / NANOSECONDS  # type: ignore[no-any-return]
+
+
+def to_time(seconds: float) -> Time:
+    """Return float seconds as a stamp, rounded to the microsecond that a float can hold."""
+    whole = math.floor(seconds)
+    micros = round((seconds - whole) * 1_000_000)
+    return Time(sec=whole + micros // 1_000_000, nanosec=micros % 1_000_000 * 1000)
+
+
+def to_message(estimate: Estimate, *, latency: float, frame_id: str,
+               publish_transcript: bool) -> EmotionEstimate:
+    """
+    Return the estimate as a message.
+
+    :param latency: from the capture of the last evidence to publication, seconds.
+    :param frame_id: of the camera, else the microphone.
+    """
+    message: Any = EmotionEstimate()
+    message.header.stamp = to_time(estimate.stamp)
+    message.header.frame_id = frame_id
+    for name in ('utterance_id', 'person_id', 'face_id', 'voice_id', 'final', 'revision',
+                 'emotion', 'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal',
+                 'bundle_name', 'bundle_hash'):
+        setattr(message, name, getattr(estimate, name))
+    message.start, message.end = to_time(estimate.start), to_time(estimate.end)
+    message.probabilities = np.asarray(estimate.probabilities, np.float32)
+    message.modalities = int(estimate.modalities)
+    message.modality_weights = np.array(estimate.modality_weights, np.float32)
+    message.transcript = estimate.transcript if publish_transcript else ''
+    whole = math.floor(latency)
+    message.latency = Duration(sec=whole, nanosec=int((latency - whole) * NANOSECONDS))
+    return message

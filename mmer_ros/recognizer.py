@@ -1,0 +1,350 @@
+"""The recogniser: a bundle that turns utterances, whole or part by part, into estimates."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+from mmer_ros.audio_encoder import AudioState
+from mmer_ros.bundle import Bundle
+from mmer_ros.face_encoder import FaceState, sample_evenly
+from mmer_ros.model import FusionOutput
+from mmer_ros.text_encoder import DialogueTokenizer, TextInput, TextState
+from mmer_ros.types import (
+    Estimate, InvalidInput, MODALITIES, Modality, StreamEvent, Turn, Utterance, UtterancePart)
+
+LOGGER = logging.getLogger('mmer_ros')
+UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
+             'its estimates are noise and mean nothing')
+REVISABLE = 4  # finished utterances that are kept for late words
+
+
+@dataclass
+class _Encoding:
+    """The encoders' states of one utterance."""
+
+    text: TextState
+    audio: AudioState
+    face: FaceState
+
+
+@dataclass
+class _Session:
+    """An utterance on its way through a RecognitionStream."""
+
+    encoding: _Encoding
+    history: list[Turn]
+    next_index: int = 0
+    evidence: float = 0.0  # capture time of the last audio or image, seconds
+    turn: tuple[float, Turn] | None = field(default=None)
+
+
+class Recognizer:
+    """
+    Estimate emotions with a bundle. The whole API for a client is `load` and `recognize`.
+
+    :param device: e.g. 'cpu', 'cuda', 'cuda:1'.
+    :raises InvalidInput: if the device does not exist.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = 'cpu') -> None:
+        """Move the bundle to the device."""
+        self.device = check_device(device)
+        self.bundle = bundle
+        self.config = bundle.config
+        self.model = bundle.model.to(self.device).eval()
+        self._tokenizer = DialogueTokenizer(bundle.tokenizer)
+        self._trust = torch.tensor(self.config.trust, device=self.device)
+        if not self.config.trained:
+            LOGGER.warning(UNTRAINED.format(name=self.config.name))
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = 'compact', *, device: str = 'cpu',
+             expected_hash: str = '') -> Recognizer:
+        """
+        Load a bundle by name or path.
+
+        :raises BundleError: if it cannot be used.
+        :raises InvalidInput: if the device does not exist.
+        """
+        check_device(device)
+        return cls(Bundle.load(name_or_path, expected_hash), device)
+
+    @torch.inference_mode()
+    def recognize(self, utterance: Utterance) -> Estimate:
+        """
+        Estimate the emotion of a whole utterance.
+
+        :raises InvalidInput: if it has no modality at all.
+        """
+        encoding = self._start()
+        faces = utterance.faces
+        if faces is not None and len(faces):
+            faces = np.stack(sample_evenly(list(faces), self.model.config.face.max_images))
+        self._stream(encoding, utterance.text, utterance.audio, faces)
+        return self._estimate(encoding, utterance.speaker, utterance.history, utterance.reply)
+
+    @torch.inference_mode()
+    def recognize_batch(self, utterances: Sequence[Utterance]) -> list[Estimate]:
+        """
+        Estimate the emotions of several utterances in one go, padded and masked.
+
+        :raises InvalidInput: if one of them has no modality at all.
+        """
+        if not utterances:
+            return []
+        features = {}
+        for modality, encode in ((Modality.TEXT, self._batch_text),
+                                 (Modality.AUDIO, self._batch_audio),
+                                 (Modality.FACE, self._batch_faces)):
+            encoded = encode(utterances)
+            if encoded is not None:
+                features[modality] = encoded
+        return self._fused(features)
+
+    def stream(self) -> RecognitionStream:
+        """Return a stream that takes the parts of utterances as they come."""
+        return RecognitionStream(self)
+
+    def warm_up(self) -> None:
+        """Run the networks once, so that the first utterance is not slower than the others."""
+        faces = np.zeros((1, 160, 160, 3), np.uint8)
+        silent = np.zeros(16_000, np.int16)
+        self.recognize(Utterance(text='hello', audio=silent, faces=faces))
+
+    # ------------------------------------------------------------ one utterance, part by part
+
+    def _start(self) -> _Encoding:
+        model = self.model
+        return _Encoding(model.text.start(), model.audio.start(), model.face.start())
+
+    def _stream(self, encoding: _Encoding, text: str | None, audio: NDArray[np.generic] | None,
+                faces: NDArray[np.uint8] | None) -> None:
+        if text:
+            self.model.text.stream(encoding.text, text)
+        if audio is not None and audio.size:
+            self.model.audio.stream(encoding.audio, self._tensor(as_float(audio)))
+        if faces is not None and len(faces):
+            self.model.face.stream(encoding.face, self._tensor(faces))
+
+    def _estimate(self, encoding: _Encoding, speaker: str, history: Sequence[Turn],
+                  reply: Turn | None = None) -> Estimate:
+        model = self.model
+        features = {
+            Modality.TEXT: model.text.finish(encoding.text, self._tokenizer, speaker=speaker,
+                                             history=history, reply=reply),
+            Modality.AUDIO: model.audio.finish(encoding.audio),
+            Modality.FACE: model.face.finish(encoding.face),
+        }
+        batch = {m: (x[None], torch.ones(1, len(x), dtype=torch.bool, device=self.device))
+                 for m, x in features.items() if x is not None}
+        return self._fused(batch)[0]
+
+    # ------------------------------------------------------------ whole batches
+
+    def _batch_text(self, utterances: Sequence[Utterance]) -> tuple[Tensor, Tensor] | None:
+        config = self.model.config.text
+        contexts = [self._tokenizer.encode(
+            u.text, speaker=u.speaker, reply=u.reply, max_tokens=config.n_positions,
+            history=list(u.history)[-config.history_turns:] if config.history_turns else [],
+        ) if u.text else TextInput([], []) for u in utterances]
+        lengths = self._tensor(np.array([len(c.token_ids) for c in contexts]))
+        if not bool(lengths.any()):
+            return None
+        pad = self._tokenizer.pad
+        ids = _padded([torch.tensor(c.token_ids, dtype=torch.long) for c in contexts], pad)
+        types = _padded([torch.tensor(c.token_types, dtype=torch.long) for c in contexts], pad)
+        return _encode_rows(self.model.text, [ids.to(self.device), types.to(self.device)], lengths)
+
+    def _batch_audio(self, utterances: Sequence[Utterance]) -> tuple[Tensor, Tensor] | None:
+        audio = [torch.from_numpy(as_float(u.audio)) if u.audio is not None else torch.zeros(0)
+                 for u in utterances]
+        lengths = self._tensor(np.array([len(a) for a in audio]))
+        if not bool(lengths.any()):
+            return None
+        return _encode_rows(self.model.audio, [_padded(audio, 0).to(self.device)], lengths)
+
+    def _batch_faces(self, utterances: Sequence[Utterance]) -> tuple[Tensor, Tensor] | None:
+        limit = self.model.config.face.max_images
+        chosen = [sample_evenly(list(u.faces), limit) if u.faces is not None else []
+                  for u in utterances]
+        lengths = self._tensor(np.array([len(c) for c in chosen]))
+        if not bool(lengths.any()):
+            return None
+        crops = self._tensor(np.stack([crop for row in chosen for crop in row]))
+        rows = torch.split(self.model.face.embed(crops), lengths.tolist())
+        return _encode_rows(self.model.face, [_padded(list(rows), 0)], lengths)
+
+    # ------------------------------------------------------------ fusion
+
+    def _fused(self, features: dict[Modality, tuple[Tensor, Tensor]]) -> list[Estimate]:
+        try:
+            output = self.model.fuse(features, self._trust)
+        except ValueError as error:
+            raise InvalidInput('utterance: it has no text, no audio and no face; give at least '
+                               'one of them') from error
+        available = np.stack([features[m][1].any(dim=1).cpu().numpy() if m in features
+                              else np.zeros(len(output.logits), bool) for m in MODALITIES], 1)
+        return [self._to_estimate(output, row, available[row]) for row in range(len(available))]
+
+    def _to_estimate(self, output: FusionOutput, row: int, available: NDArray[np.bool_]
+                     ) -> Estimate:
+        modalities = Modality(0)
+        for modality, here in zip(MODALITIES, available):
+            modalities |= modality if here else Modality(0)
+        subset = '+'.join(str(m.name).lower() for m in MODALITIES if m in modalities)
+        temperature = self.config.temperatures.get(subset, 1.0)
+        logits = output.logits[row].float().cpu()
+        probabilities = torch.softmax(logits / temperature, dim=0).numpy()
+        valence, arousal = probabilities @ np.array(self.config.circumplex, np.float32)
+        text, audio, face = (float(w) for w in output.weights[row])
+        return Estimate(
+            probabilities=probabilities, logits=logits.numpy(), modalities=modalities,
+            modality_weights=(text, audio, face), valence=float(valence), arousal=float(arousal),
+            calibrated=self.config.calibrated and subset in self.config.temperatures,
+            trained=self.config.trained, bundle_name=self.config.name,
+            bundle_hash=self.bundle.hash)
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+class RecognitionStream:
+    """
+    Take parts of utterances as they come, give an estimate when one is complete.
+
+    Keeps the dialogue's history for the text encoder. What a person should know of the parts
+    collects in `events`.
+
+    :param history_s: turns older than this are forgotten, seconds.
+    """
+
+    def __init__(self, recognizer: Recognizer, history_s: float = 120.0) -> None:
+        """Start with an empty dialogue."""
+        self.events: list[StreamEvent] = []
+        self.history_s = history_s
+        self._recognizer = recognizer
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._turns: list[tuple[float, Turn]] = []
+
+    @torch.inference_mode()
+    def push(self, part: UtterancePart) -> Estimate | None:
+        """
+        Take the next part; return the final estimate if it is the last one.
+
+        :return: None as well if the utterance has nothing to estimate from.
+        """
+        session = self._session(part)
+        if part.index != session.next_index:
+            self.events.append(StreamEvent(
+                'part_lost', part.end,
+                f'utterance {part.utterance_id}: part {part.index} came where '
+                f'{session.next_index} was expected; the estimate lacks what was lost'))
+        session.next_index = part.index + 1
+        faces = np.stack([c.image for c in part.faces]) if part.faces else None
+        self._recognizer._stream(session.encoding, part.text, part.audio, faces)
+        if part.audio.size or not session.evidence:
+            session.evidence = part.end
+        session.evidence = max([session.evidence, *(c.stamp for c in part.faces)])
+        if not part.last:
+            return None
+        estimate = self._estimate(part, session, final=True)
+        self._remember(part, session)
+        return estimate
+
+    @torch.inference_mode()
+    def partial(self, part: UtterancePart) -> Estimate | None:
+        """Return the estimate so far of the utterance whose latest part this is."""
+        session = self._sessions.get(part.utterance_id)
+        return None if session is None else self._estimate(part, session, final=False)
+
+    def reset_history(self) -> None:
+        """Forget the dialogue: what is said next begins a new one."""
+        self._turns.clear()
+
+    def _session(self, part: UtterancePart) -> _Session:
+        session = self._sessions.get(part.utterance_id)
+        if session is None:
+            now = part.utterance_start
+            self._turns = [t for t in self._turns if abs(now - t[0]) <= self.history_s]
+            session = _Session(self._recognizer._start(), [turn for _, turn in self._turns])
+            self._sessions[part.utterance_id] = session
+            while len(self._sessions) > REVISABLE:
+                self._sessions.popitem(last=False)
+        return session
+
+    def _estimate(self, part: UtterancePart, session: _Session, *, final: bool
+                  ) -> Estimate | None:
+        try:
+            estimate = self._recognizer._estimate(
+                session.encoding, _speaker(part), session.history)
+        except InvalidInput:
+            self.events.append(StreamEvent(
+                'nothing_to_estimate', part.end,
+                f'utterance {part.utterance_id}: no text, no audio and no face was received'))
+            return None
+        return replace(
+            estimate, utterance_id=part.utterance_id, start=part.utterance_start, end=part.end,
+            stamp=session.evidence, final=final, revision=part.revision,
+            person_id=part.person_id, face_id=part.face_id, voice_id=part.voice_id,
+            transcript=session.encoding.text.text)
+
+    def _remember(self, part: UtterancePart, session: _Session) -> None:
+        text = session.encoding.text.text
+        if session.turn in self._turns:
+            self._turns.remove(session.turn)  # type: ignore[arg-type]
+        if text:
+            session.turn = (part.end, Turn(_speaker(part), text))
+            self._turns.append(session.turn)
+            self._turns.sort(key=lambda turn: turn[0])
+
+
+def _speaker(part: UtterancePart) -> str:
+    return part.person_id or part.voice_id or part.face_id
+
+
+def _padded(rows: list[Tensor], value: float) -> Tensor:
+    padded: Tensor = torch.nn.utils.rnn.pad_sequence(
+        rows, batch_first=True, padding_value=value)
+    return padded
+
+
+def _encode_rows(encoder: torch.nn.Module, inputs: list[Tensor], lengths: Tensor
+                 ) -> tuple[Tensor, Tensor]:
+    """Run an encoder over a padded batch; rows of length 0 come out with an empty mask."""
+    features, mask = encoder(*inputs, lengths.clamp(min=1))
+    return features, mask & (lengths > 0)[:, None]
+
+
+def as_float(audio: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return 16 kHz mono audio, int16 or float, as float32 in [-1, 1]."""
+    if audio.dtype == np.int16:
+        return audio.astype(np.float32) / 32_768.0
+    if audio.dtype.kind != 'f' or not np.isfinite(audio).all():
+        raise InvalidInput(f'utterance audio of type {audio.dtype} or with NaN; '
+                           'expected int16, or finite float in [-1, 1]')
+    return audio.astype(np.float32)
+
+
+def check_device(device: str) -> torch.device:
+    """
+    Return the device.
+
+    :raises InvalidInput: if it does not exist here.
+    """
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        have = ['cpu', *(f'cuda:{i}' for i in range(torch.cuda.device_count()))]
+        raise InvalidInput(f'device {device!r}: it cannot be used here; there is '
+                           f'{", ".join(have)}') from error
+    return found

@@ -1,0 +1,300 @@
+"""Utterance segmentation: audio, faces and words in, parts of utterances out, by stamps alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmer_ros.audio import AudioFrontEnd
+from mmer_ros.speech import NO_AUDIO, SpeechConfig, SpeechPiece, SpeechSegmenter, SpokenUtterance
+from mmer_ros.transcripts import align, Span, speaking_time
+from mmer_ros.types import AudioBlock, FaceCrop, Int16, StreamEvent, Transcript, UtterancePart
+
+
+class SegmenterConfig(BaseModel):
+    """
+    Settings of the utterance segmentation; all times in seconds.
+
+    :param face_wait_s: how far images may lag behind the audio before they are not waited for.
+    :param transcript_wait_s: how long after the end of speech words are waited for.
+    :param transcript_late_s: words up to this long after the end of speech revise the utterance.
+    :param stall_s: an input that is silent for this long counts as absent.
+    :param face_only_s: without a microphone: length of the utterances made from faces alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    speech: SpeechConfig = SpeechConfig()
+    face_wait_s: float = Field(0.3, ge=0, le=5)
+    transcript_wait_s: float = Field(0.4, ge=0, le=10)
+    transcript_late_s: float = Field(3.0, ge=0, le=60)
+    stall_s: float = Field(1.0, ge=0.2, le=60)
+    face_only_s: float = Field(3.0, ge=0.5, le=60)
+
+
+@dataclass
+class _Utterance:
+    """What is known of an utterance until words can no longer revise it."""
+
+    spoken: SpokenUtterance
+    face_id: str = ''
+    parts: int = 0
+    revision: int = 0
+    words: list[str] = field(default_factory=list)  # not yet in a part
+    has_text: bool = False
+    released: bool = False  # its last part is out
+
+    @property
+    def span(self) -> Span:
+        spoken = self.spoken
+        return Span(spoken.utterance_id, spoken.start, spoken.end, spoken.open, self.has_text)
+
+
+class UtteranceSegmenter:
+    """
+    Cut the streams into utterances and give them out part by part.
+
+    Everything is decided by capture times: the same stamps give the same parts, whatever the
+    speed and the sizes of the messages. Things a person should know collect in `events`.
+
+    :param probability: as in speech.SpeechSegmenter.
+    """
+
+    def __init__(self, config: SegmenterConfig, probability: Callable[[Int16], float]) -> None:
+        """Start with nothing received."""
+        self.config = config
+        self.events: list[StreamEvent] = []
+        self._front_end = AudioFrontEnd()
+        self._speech = SpeechSegmenter(config.speech, probability)
+        self._now = 0.0
+        self._image_clock: float | None = None
+        self._faces: deque[FaceCrop] = deque()
+        self._orphans: list[Transcript] = []
+        self._known: list[_Utterance] = []  # open, waiting or still revisable; oldest first
+        self._waiting: deque[tuple[_Utterance, SpeechPiece]] = deque()
+        self._last_faces_only = 0.0
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is open."""
+        return self._speech.utterance is not None
+
+    def push_audio(self, block: AudioBlock) -> list[UtterancePart]:
+        """
+        Take a block of audio.
+
+        :raises InvalidInput: if the samples cannot be used; nothing received before is lost.
+        """
+        try:
+            runs = self._front_end.push(block)
+        finally:
+            self.events += self._front_end.events
+            self._front_end.events = []
+        for run in runs:
+            self._take(self._speech.push(run))
+        return self._reach(self._front_end.clock or block.stamp)
+
+    def push_faces(self, stamp: float, crops: list[FaceCrop]) -> list[UtterancePart]:
+        """
+        Take the faces of an image; call it for images without a face, too.
+
+        :param stamp: capture time of the image, seconds.
+        """
+        if self._image_clock is not None and stamp < self._image_clock:
+            self._event('image_backwards', stamp,
+                        f'image: stamped {self._image_clock - stamp:.3f} s before the one ahead '
+                        'of it; check the clock of the camera')
+            if self._image_clock - stamp <= self.config.stall_s:
+                return []
+            self._faces.clear()
+            self._last_faces_only = stamp
+        self._image_clock = stamp
+        self._faces.extend(crops)
+        if self._audio_absent(max(self._now, stamp)):
+            self._faces_only(stamp)
+        return self._reach(stamp)
+
+    def push_transcript(self, transcript: Transcript) -> list[UtterancePart]:
+        """Take words; empty ones are left out."""
+        if not transcript.text:
+            self._event('transcript_empty', transcript.stamp,
+                        'transcript: empty; it was left out')
+            return []
+        revised = self._assign(transcript)
+        return revised + self.advance(self._now or transcript.stamp)
+
+    def advance(self, now: float) -> list[UtterancePart]:
+        """
+        Tell that the capture time `now` (seconds) has been reached; return what is complete.
+
+        Needed only where no input may come any more, to end a stalled utterance.
+        """
+        self._now = max(self._now, now)
+        if self.speaking and self._audio_absent(self._now):
+            self._event('audio_stalled', self._now,
+                        f'audio: nothing for {self.config.stall_s:.1f} s in mid-speech; the '
+                        'utterance was closed; check the microphone')
+            self._take(self._speech.close())
+            self._speech.reset(self._speech.end)
+        parts = []
+        while self._waiting and self._ready(*self._waiting[0]):
+            parts.append(self._release(*self._waiting.popleft()))
+        self._forget()
+        return parts + self._resolve_orphans()
+
+    def _reach(self, stamp: float) -> list[UtterancePart]:
+        """Advance to the stamp of an input; if time jumped back, close what is from before."""
+        if stamp >= self._now - self.config.stall_s:
+            return self.advance(stamp)
+        parts = self._release_all()
+        self._now = stamp
+        return parts
+
+    def flush(self) -> list[UtterancePart]:
+        """End all streams and return what is left, the open utterance closed."""
+        for run in self._front_end.flush():
+            self._take(self._speech.push(run))
+        self._take(self._speech.close())
+        self._speech.reset(self._speech.end)
+        parts = self._release_all() + self._resolve_orphans(force=True)
+        self._image_clock = None
+        self._known.clear()
+        return parts
+
+    def _event(self, kind: str, stamp: float, text: str) -> None:
+        self.events.append(StreamEvent(kind, stamp, text))
+
+    def _audio_absent(self, now: float) -> bool:
+        clock = self._front_end.clock
+        return clock is None or now - clock > self.config.stall_s
+
+    def _take(self, pieces: list[SpeechPiece]) -> None:
+        """Queue pieces of speech until the images and words that belong to them are here."""
+        for piece in pieces:
+            self._waiting.append((self._know(piece.utterance), piece))
+        if self._speech.utterance is not None:
+            self._know(self._speech.utterance)
+
+    def _know(self, spoken: SpokenUtterance) -> _Utterance:
+        for utterance in self._known:
+            if utterance.spoken is spoken:
+                return utterance
+        self._known.append(_Utterance(spoken))
+        return self._known[-1]
+
+    def _ready(self, utterance: _Utterance, piece: SpeechPiece) -> bool:
+        """Tell whether the images and words of the piece have come, or never will."""
+        if self._image_clock is not None and self._image_clock < piece.end:
+            if self._now - self._image_clock <= self.config.face_wait_s:
+                return False
+        if piece.last and not piece.cut and not utterance.has_text:
+            return self._now >= piece.end + self.config.transcript_wait_s
+        return True
+
+    def _release(self, utterance: _Utterance, piece: SpeechPiece) -> UtterancePart:
+        """Turn a piece of speech into a part, with the faces and words that go with it."""
+        crops: list[FaceCrop] = []
+        while self._faces and self._faces[0].stamp < piece.end:
+            crop = self._faces.popleft()
+            if crop.stamp >= utterance.spoken.start:
+                crops.append(crop)
+        utterance.face_id = utterance.face_id or largest_face(crops)
+        part = UtterancePart(
+            utterance_id=utterance.spoken.utterance_id, index=utterance.parts,
+            utterance_start=utterance.spoken.start, start=piece.start, end=piece.end,
+            audio=piece.audio, text=' '.join(utterance.words),
+            faces=tuple(c for c in crops if c.face_id == utterance.face_id),
+            face_id=utterance.face_id, last=piece.last, cut=piece.cut,
+            revision=utterance.revision)
+        utterance.words = []
+        utterance.parts += 1
+        utterance.released |= piece.last
+        return part
+
+    def _release_all(self) -> list[UtterancePart]:
+        parts = [self._release(*waiting) for waiting in self._waiting]
+        self._waiting.clear()
+        self._faces.clear()
+        return parts
+
+    def _forget(self) -> None:
+        """Let go of faces and utterances that nothing can need any more."""
+        late = self.config.transcript_late_s
+        self._known = [u for u in self._known if not u.spoken.dropped and (
+            not u.released or self._now - u.spoken.end <= late)]
+        horizon = self._now - self.config.face_only_s
+        for utterance in self._known:
+            if not utterance.released:
+                horizon = min(horizon, utterance.spoken.start)
+        while self._faces and self._faces[0].stamp < horizon:
+            self._faces.popleft()
+
+    def _assign(self, transcript: Transcript) -> list[UtterancePart]:
+        """Give words to their utterance; if that is over already, return its revision."""
+        found = align(transcript.stamp, transcript.text, [u.span for u in self._known],
+                      self.config.transcript_late_s)
+        if found is None:
+            self._orphans.append(transcript)
+            return []
+        utterance = next(u for u in self._known if u.spoken.utterance_id == found)
+        utterance.words.append(transcript.text)
+        utterance.has_text = True
+        if not utterance.released:
+            return []
+        utterance.revision += 1
+        end = utterance.spoken.end
+        return [self._release(utterance, SpeechPiece(utterance.spoken, end, end, NO_AUDIO, True))]
+
+    def _resolve_orphans(self, force: bool = False) -> list[UtterancePart]:
+        """Find a home for words that came without speech: they are early, or all there is."""
+        orphans, self._orphans = self._orphans, []
+        parts = []
+        for words in orphans:
+            home = next((u for u in self._known if not u.released and
+                         words.stamp < u.spoken.start <= words.stamp + self.config.stall_s), None)
+            if home is not None:
+                home.words.append(words.text)
+                home.has_text = True
+            elif self._audio_absent(self._now):
+                parts.append(self._text_only(words))
+            elif force or self._now - words.stamp > self.config.stall_s:
+                self._event('transcript_without_speech', words.stamp,
+                            f'transcript: {words.text[:40]!r} came although nobody spoke within '
+                            f'{self.config.transcript_late_s:.1f} s; it was left out. Recognisers '
+                            'invent words in silence; if it was real, raise transcript_late_s')
+            else:
+                self._orphans.append(words)
+        return parts
+
+    def _text_only(self, words: Transcript) -> UtterancePart:
+        """Make an utterance of words alone, for robots without a microphone."""
+        start = max(words.stamp - speaking_time(words.text), self._last_faces_only)
+        spoken = SpokenUtterance(f'u{round(words.stamp * 1000)}', start, words.stamp, open=False)
+        self._last_faces_only = words.stamp
+        utterance = _Utterance(spoken, words=[words.text], has_text=True)
+        return self._release(
+            utterance, SpeechPiece(spoken, start, words.stamp, NO_AUDIO, last=True))
+
+    def _faces_only(self, stamp: float) -> None:
+        """Without a microphone, close an utterance each `face_only_s` if a face was seen."""
+        if stamp - self._last_faces_only < self.config.face_only_s:
+            return
+        start = max(self._last_faces_only, stamp - self.config.face_only_s)
+        self._last_faces_only = stamp
+        if any(start <= crop.stamp < stamp for crop in self._faces):
+            spoken = SpokenUtterance(f'u{round(start * 1000)}', start, stamp, open=False)
+            utterance = _Utterance(spoken, has_text=True)  # no words to wait for
+            self._waiting.append(
+                (utterance, SpeechPiece(spoken, start, stamp, NO_AUDIO, last=True)))
+
+
+def largest_face(crops: list[FaceCrop]) -> str:
+    """Return the id of the face that covers the largest area in all; '' without crops."""
+    areas: dict[str, float] = {}
+    for crop in crops:
+        left, top, right, bottom = crop.box
+        areas[crop.face_id] = areas.get(crop.face_id, 0.0) + (right - left) * (bottom - top)
+    return max(areas, key=lambda face_id: areas[face_id], default='')

@@ -1,0 +1,172 @@
+"""Text encoder: GPT over the dialogue's history and the current sentence (section 4.1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict
+from tokenizers import decoders, models, pre_tokenizers, Tokenizer
+import torch
+from torch import nn, Tensor
+from transformers import OpenAIGPTConfig, OpenAIGPTModel
+
+from mmer_ros.types import Turn
+
+SPECIAL_TOKENS = ('<bos>', '<speaker1>', '<speaker2>', '<cls>', '<pad>')
+
+
+class TextEncoderConfig(BaseModel):
+    """
+    Sizes of the GPT; the defaults are those of `openai-gpt`, the paper's.
+
+    :param vocab_size: tokens of the tokenizer, special ones included.
+    :param history_turns: earlier turns that are shown to the network.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    vocab_size: int = 40_483
+    n_positions: int = 512
+    n_embd: int = 768
+    n_layer: int = 12
+    n_head: int = 12
+    history_turns: int = 5
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """Token ids and token types of one dialogue context, of equal length."""
+
+    token_ids: list[int]
+    token_types: list[int]
+
+
+class DialogueTokenizer:
+    """
+    Lay out a dialogue as TransferTransfo does.
+
+    `<bos>` history `<speaker1>` current sentence [reply] `<cls>`: each turn begins with the token
+    of its speaker, which is also the token type of all its tokens. `<speaker1>` is who speaks
+    now, `<speaker2>` is anybody else.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        """Wrap a tokenizer that knows the SPECIAL_TOKENS."""
+        self.tokenizer = tokenizer
+        ids = [tokenizer.token_to_id(token) for token in SPECIAL_TOKENS]
+        if None in ids:
+            raise ValueError(
+                f'tokenizer: it lacks {SPECIAL_TOKENS[ids.index(None)]!r}; add {SPECIAL_TOKENS}')
+        self.bos, self.speaker1, self.speaker2, self.cls, self.pad = ids
+
+    def encode(self, text: str, *, speaker: str = '', history: Sequence[Turn] = (),
+               reply: Turn | None = None, max_tokens: int = 512) -> TextInput:
+        """
+        Return the input of one sentence; what is too long is cut from the oldest end.
+
+        :param history: earlier turns, oldest first.
+        :param reply: the turn that follows; offline use only.
+        :param max_tokens: positions that the network has.
+        """
+        turns = [*history, Turn(speaker, text), *([reply] if reply else [])]
+        token_ids: list[int] = []
+        token_types: list[int] = []
+        for turn in turns:
+            who = self.speaker1 if turn.speaker == speaker else self.speaker2
+            ids = [who, *self.tokenizer.encode(turn.text, add_special_tokens=False).ids]
+            token_ids += ids
+            token_types += [who] * len(ids)
+        room = max_tokens - 2
+        token_ids, token_types = token_ids[-room:], token_types[-room:]
+        return TextInput([self.bos, *token_ids, self.cls],
+                         [token_types[0], *token_types, token_types[-1]])
+
+
+def byte_tokenizer() -> Tokenizer:
+    """
+    Return a tokenizer of single bytes: it takes any text and needs no training data.
+
+    It serves bundles that were not trained; a trained bundle brings its own.
+    """
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: i for i, token in enumerate(alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    return tokenizer
+
+
+@dataclass
+class TextState:
+    """Words of the utterance so far."""
+
+    words: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The words as one string."""
+        return ' '.join(self.words)
+
+
+class TextEncoder(nn.Module):
+    """
+    GPT whose last hidden states go to the fusion.
+
+    `forward` takes whole batches, `start`, `stream` and `finish` take an utterance part by part;
+    the network runs at the end, over all words at once.
+    """
+
+    def __init__(self, config: TextEncoderConfig, n_classes: int) -> None:
+        """Build the network with random weights."""
+        super().__init__()
+        self.config = config
+        self.width = config.n_embd
+        self.gpt = OpenAIGPTModel(OpenAIGPTConfig(
+            vocab_size=config.vocab_size, n_positions=config.n_positions, n_embd=config.n_embd,
+            n_layer=config.n_layer, n_head=config.n_head, resid_pdrop=config.dropout,
+            embd_pdrop=config.dropout, attn_pdrop=config.dropout))
+        self.classifier = nn.Sequential(
+            nn.Linear(config.n_embd, config.n_embd), nn.Tanh(), nn.Dropout(config.dropout),
+            nn.Linear(config.n_embd, n_classes))
+
+    def forward(self, token_ids: Tensor, token_types: Tensor,
+                lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Encode whole contexts.
+
+        :param token_ids: (B, T) padded at the end.
+        :param token_types: (B, T) likewise.
+        :param lengths: (B,) tokens, each 1..T.
+        :return: last hidden states (B, T, n_embd) and their mask (B, T).
+        """
+        mask = torch.arange(token_ids.shape[1], device=token_ids.device) < lengths[:, None]
+        output = self.gpt(input_ids=token_ids, attention_mask=mask.to(torch.float32),
+                          token_type_ids=token_types)
+        return output.last_hidden_state * mask[..., None], mask
+
+    def start(self) -> TextState:
+        """Return the state before the first word."""
+        return TextState()
+
+    def stream(self, state: TextState, text: str) -> None:
+        """Take the next words of the utterance."""
+        if text:
+            state.words.append(text)
+
+    def finish(self, state: TextState, tokenizer: DialogueTokenizer, *, speaker: str = '',
+               history: Sequence[Turn] = (), reply: Turn | None = None) -> Tensor | None:
+        """Return the features of the utterance, (T, n_embd), or None if it has no words."""
+        if not state.words:
+            return None
+        kept = list(history)[-self.config.history_turns:] if self.config.history_turns else []
+        context = tokenizer.encode(
+            state.text, speaker=speaker, history=kept, reply=reply,
+            max_tokens=self.config.n_positions)
+        device = self.gpt.tokens_embed.weight.device
+        features, _ = self(torch.tensor([context.token_ids], device=device),
+                           torch.tensor([context.token_types], device=device),
+                           torch.tensor([len(context.token_ids)], device=device))
+        return features[0]

@@ -1,0 +1,52 @@
+"""Transcript alignment: which utterance do words belong to that come late and without times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SPEAKING_RATE = 15.0  # characters a second, typical of English conversation
+
+
+def speaking_time(text: str) -> float:
+    """Return how long it takes to say the text, seconds."""
+    return max(0.3, len(text) / SPEAKING_RATE)
+
+
+@dataclass(frozen=True)
+class Span:
+    """
+    An utterance as alignment sees it.
+
+    :param end: capture time of its end so far, seconds.
+    :param open: somebody still speaks.
+    :param has_text: words were already assigned to it.
+    """
+
+    utterance_id: str
+    start: float
+    end: float
+    open: bool
+    has_text: bool
+
+
+def align(stamp: float, text: str, spans: Sequence[Span], late_s: float) -> str | None:
+    """
+    Return the id of the utterance that the words belong to, or None.
+
+    Recognisers send words when they are done, mostly after the speech they come from. So words
+    belong to the utterance that was spoken at `stamp` or ended not more than `late_s` before;
+    but not to one that has only just begun, when the one before it still lacks words.
+
+    :param stamp: of the transcript, seconds.
+    :param spans: the utterances at hand, oldest first.
+    """
+    candidates = [s for s in spans if s.start <= stamp and (s.open or stamp - s.end <= late_s)]
+    if not candidates:
+        return None
+    latest = candidates[-1]
+    if len(candidates) > 1 and stamp - latest.start < 0.5 * speaking_time(text):
+        before = candidates[-2]
+        if not before.has_text:
+            return before.utterance_id
+    return latest.utterance_id

@@ -1,0 +1,304 @@
+"""The things that flow through the system, checked where they enter it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntFlag
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+EMOTIONS = ('neutral', 'surprise', 'fear', 'sadness', 'joy', 'disgust', 'anger')
+SAMPLE_RATE = 16_000  # Hz, of all audio past the front end
+FACE_SIZE = 160  # pixels, height and width of a face crop
+MAX_TEXT_CHARS = 2_000  # longer transcripts are cut to their last words
+
+UInt8 = NDArray[np.uint8]
+Int16 = NDArray[np.int16]
+Float32 = NDArray[np.float32]
+
+
+class InvalidInput(ValueError):
+    """Input that cannot be used; the message names it, what was expected and what to do."""
+
+
+class Modality(IntFlag):
+    """A source of evidence, and the bit that stands for it in a bitmask."""
+
+    TEXT = 1
+    AUDIO = 2
+    FACE = 4
+
+
+MODALITIES = (Modality.TEXT, Modality.AUDIO, Modality.FACE)
+
+
+def _check_stamp(name: str, stamp: float) -> None:
+    if not np.isfinite(stamp) or stamp < 0:
+        raise InvalidInput(
+            f'{name}: stamp {stamp!r} is not a capture time; expected finite seconds >= 0')
+
+
+@dataclass(frozen=True)
+class AudioBlock:
+    """
+    Raw audio as a microphone gives it.
+
+    :param stamp: capture time of the first sample, seconds.
+    :param sample_rate: Hz, 8000..192000.
+    :param samples: (frames,) or (frames, channels); int8, uint8 (offset 128), int16 or int32 at
+        full scale, or float32/float64 in [-1, 1].
+    :raises InvalidInput: if any of these does not hold.
+    """
+
+    stamp: float
+    sample_rate: int
+    samples: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        """Check the block."""
+        _check_stamp('audio', self.stamp)
+        if not 8_000 <= self.sample_rate <= 192_000:
+            raise InvalidInput(
+                f'audio: sample rate {self.sample_rate} Hz; expected 8000..192000 Hz. '
+                'Set the rate that the microphone driver really uses')
+        if self.samples.dtype.name not in ('int8', 'uint8', 'int16', 'int32',
+                                           'float32', 'float64'):
+            raise InvalidInput(
+                f'audio: samples of type {self.samples.dtype}; expected int8, uint8, int16, '
+                'int32 or float32 PCM')
+        if self.samples.ndim not in (1, 2) or (
+                self.samples.ndim == 2 and not 1 <= self.samples.shape[1] <= 32):
+            raise InvalidInput(
+                f'audio: samples of shape {self.samples.shape}; expected (frames,) or '
+                '(frames, channels) with 1..32 channels')
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """
+    One image of the camera.
+
+    :param stamp: capture time, seconds.
+    :param image: (height, width, 3) uint8, RGB.
+    :raises InvalidInput: if any of these does not hold.
+    """
+
+    stamp: float
+    image: UInt8
+
+    def __post_init__(self) -> None:
+        """Check the frame."""
+        _check_stamp('image', self.stamp)
+        shape, dtype = self.image.shape, self.image.dtype
+        if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+            raise InvalidInput(
+                f'image: array of shape {shape} and type {dtype}; expected (height, width, 3) '
+                'uint8 RGB, not empty')
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """
+    Words that somebody said.
+
+    :param stamp: when they were spoken or, where the source does not know, arrived; seconds.
+    :param text: the words; white space is folded, more than MAX_TEXT_CHARS are cut at the front.
+    :param speaker: who said them, empty if not known.
+    """
+
+    stamp: float
+    text: str
+    speaker: str = ''
+
+    def __post_init__(self) -> None:
+        """Check the stamp and tidy the text."""
+        _check_stamp('transcript', self.stamp)
+        text = ' '.join(self.text.split())
+        object.__setattr__(self, 'text', text[-MAX_TEXT_CHARS:])
+
+
+@dataclass(frozen=True)
+class FaceCrop:
+    """
+    A face cut from a video frame.
+
+    :param stamp: capture time of the frame, seconds.
+    :param face_id: id of the tracked face.
+    :param image: (FACE_SIZE, FACE_SIZE, 3) uint8, RGB.
+    :param box: left, top, right, bottom in the frame, pixels.
+    :param score: detection probability, [0, 1].
+    :raises InvalidInput: if the image is of another shape or type.
+    """
+
+    stamp: float
+    face_id: str
+    image: UInt8
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    score: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the crop."""
+        _check_stamp('face crop', self.stamp)
+        if self.image.shape != (FACE_SIZE, FACE_SIZE, 3) or self.image.dtype != np.uint8:
+            raise InvalidInput(
+                f'face crop: array of shape {self.image.shape} and type {self.image.dtype}; '
+                f'expected ({FACE_SIZE}, {FACE_SIZE}, 3) uint8 RGB')
+
+
+@dataclass(frozen=True)
+class UtterancePart:
+    """
+    What is new in an utterance since the part before it.
+
+    :param utterance_id: the same for all its parts.
+    :param index: 0, 1, 2, ... within the utterance.
+    :param utterance_start: capture time of the utterance's first sample, seconds.
+    :param start: capture time of this part's first sample, seconds.
+    :param end: capture time after its last sample, seconds.
+    :param audio: (samples,) int16, 16 kHz mono; empty if there is no microphone.
+    :param faces: crops captured within the part, by stamp.
+    :param text: new words, empty if none.
+    :param last: the utterance ends with this part.
+    :param cut: the utterance reached its maximum length while speech went on.
+    :param revision: 0; +1 for each part that brings a late transcript after the last one.
+    """
+
+    utterance_id: str
+    index: int
+    utterance_start: float
+    start: float
+    end: float
+    audio: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))
+    faces: tuple[FaceCrop, ...] = ()
+    text: str = ''
+    person_id: str = ''
+    face_id: str = ''
+    voice_id: str = ''
+    last: bool = False
+    cut: bool = False
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """
+    Something about the input that a person should know; the stream goes on.
+
+    :param kind: short name for counters, e.g. 'audio_gap'.
+    :param stamp: capture time at which it was noticed, seconds.
+    :param text: one sentence: what, where, and what to do.
+    """
+
+    kind: str
+    stamp: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One earlier utterance of the dialogue: who said what."""
+
+    speaker: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """
+    A whole utterance, for recognition in one go; any subset of the three modalities.
+
+    :param text: its words, or None.
+    :param audio: (samples,) int16 or float in [-1, 1], 16 kHz mono, or None.
+    :param faces: (count, FACE_SIZE, FACE_SIZE, 3) uint8 RGB by time, or None.
+    :param speaker: who speaks, as named in the history; empty if not known.
+    :param history: earlier turns of the dialogue, oldest first.
+    :param reply: the next turn; offline use only, a robot does not have it.
+    """
+
+    text: str | None = None
+    audio: NDArray[Any] | None = None
+    faces: UInt8 | None = None
+    speaker: str = ''
+    history: Sequence[Turn] = ()
+    reply: Turn | None = None
+
+    def __post_init__(self) -> None:
+        """Check the arrays."""
+        if self.audio is not None and self.audio.ndim != 1:
+            raise InvalidInput(
+                f'utterance audio of shape {self.audio.shape}; expected (samples,) at 16 kHz')
+        if self.faces is not None and self.faces.shape[1:] != (FACE_SIZE, FACE_SIZE, 3):
+            raise InvalidInput(
+                f'utterance faces of shape {self.faces.shape}; '
+                f'expected (count, {FACE_SIZE}, {FACE_SIZE}, 3) uint8 RGB')
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """
+    The emotion of one utterance.
+
+    :param stamp: capture time of the last audio or image used, seconds.
+    :param probabilities: (7,) calibrated, in the order of EMOTIONS, sum 1.
+    :param logits: (7,) of the fusion, before temperature.
+    :param modality_weights: weights of text, audio and face in the fusion, sum 1.
+    :param valence: -1 unpleasant .. 1 pleasant, expected value under the probabilities.
+    :param arousal: -1 calm .. 1 excited, likewise.
+    """
+
+    probabilities: Float32
+    logits: Float32
+    modalities: Modality
+    modality_weights: tuple[float, float, float]
+    valence: float
+    arousal: float
+    calibrated: bool
+    trained: bool
+    bundle_name: str
+    bundle_hash: str
+    utterance_id: str = ''
+    stamp: float = 0.0
+    start: float = 0.0
+    end: float = 0.0
+    final: bool = True
+    revision: int = 0
+    person_id: str = ''
+    face_id: str = ''
+    voice_id: str = ''
+    transcript: str = ''
+
+    @property
+    def emotion(self) -> int:
+        """Index of the most probable emotion."""
+        return int(np.argmax(self.probabilities))
+
+    @property
+    def label(self) -> str:
+        """Name of the most probable emotion."""
+        return EMOTIONS[self.emotion]
+
+    @property
+    def confidence(self) -> float:
+        """Calibrated probability of the label."""
+        return float(self.probabilities[self.emotion])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the estimate as plain values, as written to JSON lines."""
+        return {
+            'utterance_id': self.utterance_id, 'start': self.start, 'end': self.end,
+            'stamp': self.stamp, 'final': self.final, 'revision': self.revision,
+            'emotion': self.emotion, 'label': self.label,
+            'confidence': self.confidence, 'calibrated': self.calibrated,
+            'trained': self.trained,
+            'probabilities': dict(zip(EMOTIONS, map(float, self.probabilities))),
+            'valence': self.valence, 'arousal': self.arousal,
+            'modalities': [m.name.lower() for m in MODALITIES  # type: ignore[union-attr]
+                           if m in self.modalities],
+            'modality_weights': dict(zip(('text', 'audio', 'face'), self.modality_weights)),
+            'person_id': self.person_id, 'face_id': self.face_id, 'voice_id': self.voice_id,
+            'transcript': self.transcript,
+            'bundle_name': self.bundle_name, 'bundle_hash': self.bundle_hash,
+        }

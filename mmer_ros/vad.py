@@ -1,0 +1,107 @@
+"""Voice activity: where in the audio somebody speaks (silero-vad with hysteresis)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+import torch
+
+from mmer_ros.types import Int16, SAMPLE_RATE
+
+FRAME_SAMPLES = 512  # what silero-vad takes at 16 kHz
+FRAME_S = FRAME_SAMPLES / SAMPLE_RATE
+
+
+class VadConfig(BaseModel):
+    """
+    Settings of the voice activity detection.
+
+    `threshold` starts speech and `release_threshold` keeps it (probabilities); the times are
+    seconds and are rounded to whole frames of 32 ms.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    threshold: float = Field(0.5, gt=0, lt=1)
+    release_threshold: float = Field(0.35, gt=0, lt=1)
+    onset_s: float = Field(0.096, ge=FRAME_S, le=1.0)
+    hangover_s: float = Field(0.288, ge=0.1, le=3.0)
+
+
+class SpeechProbability:
+    """The silero-vad network: the probability of speech in each frame, with carried state."""
+
+    def __init__(self) -> None:
+        """Load the network, which ships in the silero-vad package."""
+        threads = torch.get_num_threads()
+        from silero_vad import load_silero_vad
+        torch.set_num_threads(threads)  # importing silero_vad sets it to 1 for the whole process
+        self._network: Any = load_silero_vad()
+
+    def __call__(self, frame: Int16) -> float:
+        """
+        Return the probability that the frame holds speech.
+
+        :param frame: (FRAME_SAMPLES,) int16, 16 kHz, following the frame before it.
+        """
+        with torch.inference_mode():
+            audio = torch.from_numpy(frame).float() / 32_768.0
+            return float(self._network(audio, SAMPLE_RATE))
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._network.reset_states()
+
+
+class Boundary(Enum):
+    """What changed with a frame."""
+
+    START = 'start'
+    END = 'end'
+
+
+class VoiceActivity:
+    """
+    A state machine over frames: probabilities in, starts and ends of speech out.
+
+    Frames are counted from 0 since the last reset. `onset` is the first and `last_voiced` the
+    latest frame of the current (or last) speech.
+    """
+
+    def __init__(self, config: VadConfig) -> None:
+        """Start in silence."""
+        self.config = config
+        self._onset_frames = max(1, round(config.onset_s / FRAME_S))
+        self._hangover_frames = max(1, round(config.hangover_s / FRAME_S))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, count from 0 again."""
+        self.frame = 0
+        self.active = False
+        self.onset = 0
+        self.last_voiced = -1
+        self._run = 0
+
+    def push(self, probability: float) -> Boundary | None:
+        """
+        Take the next frame's probability of speech, [0, 1].
+
+        :return: START once the onset is long enough, END once silence outlasts the hangover.
+        """
+        frame, self.frame = self.frame, self.frame + 1
+        if self.active:
+            if probability >= self.config.release_threshold:
+                self.last_voiced = frame
+            elif frame - self.last_voiced >= self._hangover_frames:
+                self.active, self._run = False, 0
+                return Boundary.END
+            return None
+        self._run = self._run + 1 if probability >= self.config.threshold else 0
+        if self._run < self._onset_frames:
+            return None
+        self.active = True
+        self.onset, self.last_voiced = frame - self._run + 1, frame
+        return Boundary.START

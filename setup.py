@@ -1,0 +1,57 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+package_name = 'mmer_ros'
+
+
+def files(pattern):
+    """Return the files that match, as data_files wants them."""
+    return sorted(str(path) for path in Path().glob(pattern) if path.is_file())
+
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(include=['mmer_ros', 'mmer_ros.*']),
+    package_data={package_name: ['**/*.json', '**/*.html', '**/*.txt', 'py.typed']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
+        ('share/' + package_name, ['package.xml']),
+        ('share/' + package_name + '/launch', files('launch/*.py')),
+        ('share/' + package_name + '/config', files('config/*')),
+    ],
+    python_requires='>=3.10',
+    install_requires=[
+        'setuptools',
+        'av',
+        'facenet-pytorch>=2.5.3',
+        'numpy>=1.26',
+        'opencv-python-headless',
+        'rich',
+        'rosbags',
+        'safetensors',
+        'scipy',
+        'silero-vad>=5',
+        'soxr',
+        'tokenizers',
+        'torch>=2.5',
+        'torchaudio>=2.5',
+        'transformers>=4.46',
+    ],
+    extras_require={'test': ['pytest']},
+    zip_safe=True,
+    author='The mmer_ros authors',
+    maintainer='The mmer_ros maintainers',
+    maintainer_email='maintainers@mmer-ros.org',
+    description='Multimodal emotion recognition for human-robot interaction',
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            'mmer = mmer_ros.cli:main',
+            'emotion = mmer_ros.nodes.emotion_node:main',
+            'play = mmer_ros.nodes.player:main',
+            'watch = mmer_ros.nodes.watch:main',
+        ],
+    },
+)

@@ -1,0 +1,153 @@
+"""
+Run the whole system on a recording: the node as a process, the recording over DDS, a table, a page.
+
+`make demo` plays the sample, `make demo RECORDING=path` any rosbag2.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.panel import Panel
+
+from mmer_ros.nodes.playback import own_domain, play, watching
+from mmer_ros.nodes.watch import Table
+from mmer_ros.recognizer import UNTRAINED
+from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
+from mmer_ros.recording_report import read_labels, timeline_of
+from mmer_ros.report import write_timeline
+from mmer_ros.types import InvalidInput
+
+SAMPLE = Path('sample/dialogue')
+STOP_S = 10.0  # the node must end within this after SIGINT
+LOG_LINES = 15
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 if the system did what it should."""
+    options = _parser().parse_args()
+    console = Console(width=max(Console().width, 120))
+    own_domain()
+    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with Recording(options.recording) as recording:
+            return _run(recording, options, console)
+    except InvalidInput as error:
+        console.print(f'[bold red]error:[/] {error}', highlight=False, soft_wrap=True)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='make demo', description=__doc__)
+    parser.add_argument('--recording', type=Path, default=SAMPLE)
+    parser.add_argument('--bundle', default='compact')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--rate', type=float, default=1.0, help='speed, 1 as recorded')
+    parser.add_argument('--out', type=Path, default=Path('out/demo'))
+    return parser
+
+
+def _run(recording: Recording, options: argparse.Namespace, console: Console) -> int:
+    topics = {'image': recording.topic_of(COMPRESSED_IMAGE, IMAGE),
+              'audio': recording.topic_of(AUDIO), 'transcript': recording.topic_of(TRANSCRIPT)}
+    played = [topic for topic in topics.values() if topic]
+    if not played:
+        raise InvalidInput(f'recording {recording.path}: no topic with {IMAGE}, '
+                           f'{COMPRESSED_IMAGE}, {AUDIO} or {TRANSCRIPT}')
+    length = recording.end - recording.start
+    console.print(f'{recording.path}: {length:.0f} s, {", ".join(played)}', highlight=False)
+    rows: list[dict[str, Any]] = []
+    table = Table(console, recording.start)
+
+    def show(row: dict[str, Any]) -> None:
+        if not rows and not row['trained']:
+            console.print(Panel(UNTRAINED.format(name=row['bundle_name']), style='bold red'))
+        rows.append(row)
+        table.add(row)
+
+    log = options.out / 'node.log'
+    with watching('emotion', show) as watcher, _node(recording, topics, options, log) as node:
+        heard = play(watcher, recording, played, rate=options.rate,
+                     on_start=lambda: console.print('the node is active; playing'))
+    if not heard or node.returncode:
+        what = 'the node did not become active' if not heard else (
+            f'the node ended with code {node.returncode}')
+        console.print(f'[bold red]{what}; the end of {log}:[/]')
+        console.print('\n'.join(log.read_text().splitlines()[-LOG_LINES:]), markup=False)
+        return 1
+    return _finish(recording, rows, options, console)
+
+
+@contextmanager
+def _node(recording: Recording, topics: dict[str, str], options: argparse.Namespace,
+          log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the emotion node as a process of its own while the block runs."""
+    compressed = recording.topics.get(topics['image']) == COMPRESSED_IMAGE
+    parameters = {
+        'use_sim_time': 'true', 'bundle': options.bundle, 'device': options.device,
+        'image_transport': 'compressed' if compressed else 'raw', 'publish_transcript': 'true',
+        **{f'{kind}_topic': topic or "''" for kind, topic in topics.items()}}
+    command = [sys.executable, '-m', 'mmer_ros.nodes.emotion_node', '--ros-args']
+    for name, value in parameters.items():
+        command += ['-p', f'{name}:={value}']
+    with log.open('wb') as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT,
+                                   env=os.environ)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _finish(recording: Recording, rows: list[dict[str, Any]], options: argparse.Namespace,
+            console: Console) -> int:
+    """Save what was estimated, write the page and judge."""
+    rows.sort(key=lambda row: (row['start'], row['revision']))
+    estimates = options.out / 'estimates.jsonl'
+    estimates.write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    labels = read_labels(recording.path / 'labels.csv')
+    missed = [label for label in labels if not any(
+        row['start'] < label['end'] and label['start'] < row['end'] for row in rows)]
+    facts = _facts(rows, options)
+    trained = all(row['trained'] for row in rows)
+    page = options.out / 'timeline.html'
+    write_timeline(timeline_of(
+        recording, rows, title=f'mmer_ros: {recording.path.name}', labels=labels, facts=facts,
+        warning='' if trained else UNTRAINED.format(name=rows[0]['bundle_name'])), page)
+    console.print(', '.join(f'{name} {value}' for name, value in facts.items()), highlight=False)
+    console.print(f'saved {estimates} and {page}; open the page in a browser', highlight=False)
+    if missed or not rows:
+        console.print(f'[bold red]{len(missed)} of {len(labels)} labelled utterances got no '
+                      f'estimate[/]' if rows else '[bold red]no estimate arrived[/]')
+        return 1
+    return 0
+
+
+def _facts(rows: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, str]:
+    if not rows:
+        return {'estimates': '0'}
+    latencies = np.array([row['latency'] for row in rows]) * 1000
+    return {'bundle': rows[0]['bundle_name'], 'hash': rows[0]['bundle_hash'][:12],
+            'device': options.device, 'estimates': str(len(rows)),
+            'latency p50': f'{np.percentile(latencies, 50):.0f} ms',
+            'latency p95': f'{np.percentile(latencies, 95):.0f} ms'}
+
+
+if __name__ == '__main__':
+    sys.exit(main())

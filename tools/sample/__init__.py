@@ -1,0 +1,1 @@
+"""Parts of the maker of the sample recording: script, speech, face, camera, bag and checks."""
