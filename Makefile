@@ -4,9 +4,14 @@ PYTHON ?= python3
 VENV := .venv/bin
 RUN := $(VENV)/python
 SOURCES := $(wildcard mmer_ros tools training test launch setup.py)
-UV_VERSION := $(shell sed -n "s/^UV = 'uv==\(.*\)'/\1/p" tools/env.py)
 
-LOCK_HEADER := \# requirements.in with every version fixed, for CPython 3.11 on Linux.\n\# Made by `make lock`; do not edit.\n
+LOCK_HEADER := \# requirements.in with every version fixed, for CPython 3.11 on Linux x86_64.\n\# Made by `make lock`; do not edit.\n
+
+# A ROS sourced in the shell is for another Python; the wheels of .venv bring their own.
+ifdef AMENT_PREFIX_PATH
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
+endif
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .PHONY: help env demo test bench lint sample lock clean
 
@@ -20,7 +25,7 @@ demo: env  ## run the whole system on a recording (RECORDING=file, or the sample
 	@$(RUN) -m tools.demo $(if $(RECORDING),--recording $(RECORDING))
 
 test: env lint  ## lint, then every test
-	$(RUN) -m pytest
+	$(RUN) -m pytest --timeout=300
 
 bench: env  ## measure speed and latency on this computer
 	@$(RUN) -m tools.bench
@@ -34,10 +39,11 @@ lint: env  ## ruff, flake8 and pydocstyle by ament's rules, mypy
 sample: env  ## make the sample recording anew
 	@$(RUN) -m tools.make_sample
 
-lock: env  ## fix the versions of requirements.in in requirements.lock
+lock:  ## fix the versions of requirements.in in requirements.lock
+	-@$(PYTHON) tools/env.py  # a lock that cannot be installed is no obstacle: uv comes before it
 	@printf '$(LOCK_HEADER)' > requirements.lock.new
-	$(VENV)/uv pip compile --quiet --no-header --generate-hashes --no-annotate \
-	    --no-emit-index-url --no-emit-find-links --upgrade --python-version 3.11 \
+	$(VENV)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --no-header \
+	    --no-emit-index-url --no-emit-find-links --python-version 3.11 \
 	    --python-platform x86_64-unknown-linux-gnu requirements.in >> requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 

@@ -28,6 +28,7 @@ setup(
         'facenet-pytorch>=2.5.3',
         'numpy>=1.26',
         'opencv-python-headless',
+        'pydantic>=2',
         'rich',
         'rosbags',
         'safetensors',
@@ -35,7 +36,7 @@ setup(
         'silero-vad>=5',
         'soxr',
         'tokenizers',
-        'torch>=2.5',
+        'torch>=2.5,<2.12',  # torchaudio ends with 2.11 and loads only beside the like torch
         'torchaudio>=2.5',
         'transformers>=4.46',
     ],

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mmer_ros.types import AudioBlock, Float32, Int16, InvalidInput, SAMPLE_RATE, StreamEvent
 import numpy as np
 from numpy.typing import NDArray
 import soxr
-
-from mmer_ros.types import AudioBlock, Float32, Int16, InvalidInput, SAMPLE_RATE, StreamEvent
 
 FULL_SCALE = 32_768.0
 CLIPPED_LEVEL = 0.999
@@ -49,7 +48,8 @@ def to_mono(samples: NDArray[Any]) -> Float32:
 def to_int16(samples: Float32) -> Int16:
     """Return float audio in [-1, 1] as int16, rounded and limited to full scale."""
     scaled = np.rint(samples * FULL_SCALE)
-    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    limited: Int16 = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return limited
 
 
 def resample(samples: NDArray[Any], rate: int) -> Int16:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 import math
 
+from mmer_ros.types import SAMPLE_RATE
 from pydantic import BaseModel, ConfigDict, model_validator
 import torch
 from torch import nn, Tensor
 from torchaudio.models import WaveRNN
 from torchaudio.transforms import MelSpectrogram
 from typing_extensions import Self
-
-from mmer_ros.types import SAMPLE_RATE
 
 MIN_LEVEL_DB = -100.0  # of the spectrogram, as torchaudio's LJSpeech vocoder normalises it
 
@@ -219,4 +218,5 @@ class AudioEncoder(nn.Module):
     def _pool(self, features: Tensor) -> Tensor:
         """Return the mean over each hop: (B, steps, width) -> (B, hops, width)."""
         steps = self.config.hop_length // self.config.samples_per_step
-        return features.unflatten(1, (-1, steps)).mean(dim=2)
+        pooled: Tensor = features.unflatten(1, (-1, steps)).mean(dim=2)
+        return pooled

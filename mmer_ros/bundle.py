@@ -11,16 +11,15 @@ import shutil
 import tempfile
 from typing import Any
 
+from mmer_ros.faces import FaceConfig
+from mmer_ros.model import EmotionModel, ModelConfig
+from mmer_ros.text_encoder import byte_tokenizer
+from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
 import torch
 from torch import Tensor
-
-from mmer_ros.faces import FaceConfig
-from mmer_ros.model import EmotionModel, ModelConfig
-from mmer_ros.text_encoder import byte_tokenizer
-from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, TOKENIZER, CARD = (
@@ -74,14 +73,14 @@ class Bundle:
     """
     A model in memory with all that is needed to run it.
 
-    :param hash: sha256 of config.json, which itself names the hashes of all other files.
+    :param content_hash: sha256 of config.json, which itself names the hashes of all other files.
     """
 
     config: BundleConfig
     model: EmotionModel
     tokenizer: Tokenizer
     card: str
-    hash: str
+    content_hash: str
 
     @classmethod
     def create(cls, config: BundleConfig, model: EmotionModel, tokenizer: Tokenizer,
@@ -126,9 +125,9 @@ class Bundle:
             bundle = cls.untrained(str(name_or_path))
         else:
             bundle = _read(folder)
-        if expected_hash and bundle.hash != expected_hash:
-            raise BundleError(f'bundle {name_or_path}: its hash is {bundle.hash}, expected '
-                              f'{expected_hash}; fetch the right one or correct the parameter')
+        if expected_hash and bundle.content_hash != expected_hash:
+            raise BundleError(f'bundle {name_or_path}: its hash is {bundle.content_hash}, '
+                              f'expected {expected_hash}; fetch the right one or correct the parameter')
         return bundle
 
     def save(self, folder: Path) -> None:

@@ -10,21 +10,28 @@ import logging
 from pathlib import Path
 import sys
 
-import numpy as np
-from rich.console import Console
-from rich.logging import RichHandler
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from mmer_ros import __version__
 from mmer_ros.audio import resample
 from mmer_ros.bundle import architectures, Bundle
-from mmer_ros.faces import FaceDetector, FaceStream
+from mmer_ros.faces import FaceDetector, FaceStream, FrameSampler
 from mmer_ros.media import duration, read_media
 from mmer_ros.pipeline import Pipeline
 from mmer_ros.recognizer import Recognizer
 from mmer_ros.segmenter import largest_face
 from mmer_ros.types import (
-    AudioBlock, Estimate, FaceCrop, InvalidInput, SAMPLE_RATE, Transcript, Utterance, VideoFrame)
+    AudioBlock,
+    Estimate,
+    FaceCrop,
+    InvalidInput,
+    SAMPLE_RATE,
+    Transcript,
+    Utterance,
+    VideoFrame,
+)
+import numpy as np
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,7 +111,7 @@ def _estimates(clip: Path, recognizer: Recognizer, options: argparse.Namespace,
         return
     words = read_transcripts(Path(options.transcript)) if timed else []
     pipeline = Pipeline(recognizer)
-    for item in _with_progress(clip, console):
+    for item in _with_progress(clip, pipeline.sampler(), console):
         clock = item.stamp
         while words and words[0].stamp <= clock:
             yield from pipeline.push_transcript(words.pop(0))
@@ -119,12 +126,13 @@ def _estimates(clip: Path, recognizer: Recognizer, options: argparse.Namespace,
         console.print(f'{event.stamp:.2f} s: {event.text}', highlight=False, soft_wrap=True)
 
 
-def _with_progress(clip: Path, console: Console) -> Iterator[AudioBlock | VideoFrame]:
+def _with_progress(clip: Path, sampler: FrameSampler,
+                   console: Console) -> Iterator[AudioBlock | VideoFrame]:
     columns = (TextColumn('{task.description}'), BarColumn(),
                TextColumn('{task.completed:.1f} / {task.total:.1f} s'), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(clip.name, total=max(duration(clip), 0.1))
-        for item in read_media(clip):
+        for item in read_media(clip, sampler):
             progress.update(task, completed=item.stamp)
             yield item
 
@@ -135,7 +143,7 @@ def _one_utterance(clip: Path, recognizer: Recognizer, text: str,
     faces = FaceStream(FaceDetector(recognizer.config.faces, recognizer.device))
     crops: list[FaceCrop] = []
     audio = []
-    for item in _with_progress(clip, console):
+    for item in _with_progress(clip, faces.sampler(), console):
         if isinstance(item, VideoFrame):
             crops += faces.push(item)
         else:
@@ -168,7 +176,8 @@ def read_transcripts(path: Path) -> list[Transcript]:
 def _create(options: argparse.Namespace, console: Console) -> int:
     bundle = Bundle.untrained(options.architecture, options.seed)
     bundle.save(options.folder)
-    console.print(f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, hash {bundle.hash}')
+    console.print(f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, '
+                  f'hash {bundle.content_hash}')
     return 0
 
 
@@ -176,7 +185,7 @@ def _inspect(options: argparse.Namespace, console: Console) -> int:
     bundle = Bundle.load(options.bundle)
     parts = {name: sum(p.numel() for p in module.parameters())
              for name, module in bundle.model.named_children()}
-    print(json.dumps({'name': bundle.config.name, 'hash': bundle.hash,
+    print(json.dumps({'name': bundle.config.name, 'hash': bundle.content_hash,
                       'trained': bundle.config.trained, 'calibrated': bundle.config.calibrated,
                       'parameters': parts, 'config': bundle.config.model_dump(mode='json')},
                      indent=2))

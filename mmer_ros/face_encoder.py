@@ -63,6 +63,7 @@ def _convolution(before: int, after: int, *, kernel: int, stride: int = 1,
 
 
 class _Separable(nn.Module):
+
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
         self.depthwise = _convolution(before, before, kernel=3, stride=stride, groups=before)
@@ -99,7 +100,6 @@ class FaceEncoder(nn.Module):
             self.facenet = CompactFaceNet(config.width)
         else:
             self.facenet = InceptionResnetV1(pretrained=None, classify=False)
-            del self.facenet.logits
         self.gru = nn.GRU(EMBEDDING_SIZE, config.hidden, batch_first=True)
         self.classifier = nn.Linear(config.hidden, n_classes)
 

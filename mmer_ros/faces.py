@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 import cv2
 from facenet_pytorch import MTCNN
 from facenet_pytorch.models.utils.detect_face import extract_face
+from mmer_ros.types import FACE_SIZE, FaceCrop, UInt8, VideoFrame
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import linear_sum_assignment
 import torch
-
-from mmer_ros.types import FACE_SIZE, FaceCrop, UInt8, VideoFrame
 
 Box = tuple[float, float, float, float]
 
@@ -103,7 +102,8 @@ def crop_face(image: UInt8, box: Box, margin: int) -> UInt8 | None:
     if box[2] - box[0] < 1 or box[3] - box[1] < 1:
         return None
     crop = extract_face(np.ascontiguousarray(image), np.array(box), FACE_SIZE, margin)
-    return crop.permute(1, 2, 0).to(torch.uint8).numpy()
+    pixels: UInt8 = crop.permute(1, 2, 0).to(torch.uint8).numpy()
+    return pixels
 
 
 @dataclass
@@ -175,25 +175,40 @@ def _match_cost(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(1.0 - overlap / (areas - overlap) + distance / width)
 
 
+class FrameSampler:
+    """
+    Choose the frames that are looked at: the first in each slot of 1 / rate_hz of capture time.
+
+    The slots lie fixed in time, so that the choice does not depend on when the stream began.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        """Choose the next frame, whichever it is."""
+        self.rate_hz = rate_hz
+        self._slot = -1
+
+    def take(self, stamp: float) -> bool:
+        """Tell whether the frame captured at `stamp` (seconds) is chosen."""
+        slot = int(stamp * self.rate_hz)
+        chosen, self._slot = slot != self._slot, slot
+        return chosen
+
+
 class FaceStream:
-    """Video frames in, crops with ids out; looks at `rate_hz` frames a second of capture time."""
+    """Video frames in, crops with ids out; a FrameSampler chooses the frames."""
 
     def __init__(self, detector: FaceDetector) -> None:
         """Start with no faces."""
         self.config = detector.config
         self._detector = detector
         self._tracker = FaceTracker(self.config.max_occlusion_s)
-        self._slot = -1
 
-    def due(self, stamp: float) -> bool:
-        """Tell whether a frame captured at `stamp` (seconds) would be looked at."""
-        return int(stamp * self.config.rate_hz) != self._slot
+    def sampler(self) -> FrameSampler:
+        """Return what chooses the frames to push."""
+        return FrameSampler(self.config.rate_hz)
 
     def push(self, frame: VideoFrame) -> list[FaceCrop]:
-        """Return the faces of the frame; none if it is not its turn to be looked at."""
-        if not self.due(frame.stamp):
-            return []
-        self._slot = int(frame.stamp * self.config.rate_hz)
+        """Return the faces of the frame."""
         found = self._detector.detect(frame.image)
         ids = self._tracker.update(frame.stamp, [d.box for d in found])
         crops = []
@@ -206,4 +221,3 @@ class FaceStream:
     def reset(self) -> None:
         """Forget the stream, after a jump of time."""
         self._tracker.reset()
-        self._slot = -1

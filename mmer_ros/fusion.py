@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mmer_ros.types import MODALITIES, Modality
 from pydantic import BaseModel, ConfigDict
 import torch
 from torch import nn, Tensor
-
-from mmer_ros.types import MODALITIES, Modality
 
 
 class FusionConfig(BaseModel):
@@ -67,7 +66,8 @@ class CrossmodalBlock(nn.Module):
         return fused
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, heads, T, d)
+        heads: Tensor = x.unflatten(2, (self.heads, -1))
+        return heads.transpose(1, 2)  # (B, heads, T, d)
 
 
 class CrossmodalFusion(nn.Module):

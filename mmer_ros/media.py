@@ -8,9 +8,9 @@ from pathlib import Path
 
 import av
 from av.audio.frame import AudioFrame
-import numpy as np
-
+from mmer_ros.faces import FrameSampler
 from mmer_ros.types import AudioBlock, InvalidInput, VideoFrame
+import numpy as np
 
 
 def duration(path: Path) -> float:
@@ -23,10 +23,11 @@ def duration(path: Path) -> float:
         return (container.duration or 0) / av.time_base
 
 
-def read_media(path: Path) -> Iterator[AudioBlock | VideoFrame]:
+def read_media(path: Path, sampler: FrameSampler) -> Iterator[AudioBlock | VideoFrame]:
     """
     Decode a clip; stamps are seconds from its start.
 
+    :param sampler: chooses the frames that are given out.
     :raises InvalidInput: if the file cannot be read or holds neither audio nor video.
     """
     with _open(path) as container:
@@ -35,7 +36,7 @@ def read_media(path: Path) -> Iterator[AudioBlock | VideoFrame]:
             sources.append(_audio(path))
         if any(not s.disposition & av.stream.Disposition.attached_pic
                for s in container.streams.video):
-            sources.append(_video(path))
+            sources.append(_video(path, sampler))
     if not sources:
         raise InvalidInput(f'{path}: it holds neither audio nor video; give a clip or a recording')
     for _, _, item in heapq.merge(*sources, key=lambda entry: entry[:2]):
@@ -73,13 +74,15 @@ def _audio(path: Path) -> Iterator[tuple[float, int, AudioBlock | VideoFrame]]:
             yield stamp, 0, block
 
 
-def _video(path: Path) -> Iterator[tuple[float, int, AudioBlock | VideoFrame]]:
+def _video(path: Path, sampler: FrameSampler
+           ) -> Iterator[tuple[float, int, AudioBlock | VideoFrame]]:
     with _open(path) as container:
         for frame in _decode(path, container, 'video'):
             assert isinstance(frame, av.VideoFrame)
-            if frame.time is not None:
+            if frame.time is not None and sampler.take(max(frame.time, 0.0)):
                 stamp = max(frame.time, 0.0)
-                yield stamp, 1, VideoFrame(stamp, frame.to_ndarray(format='rgb24'))
+                yield stamp, 1, VideoFrame(
+                    stamp, frame.to_ndarray(format='rgb24').astype(np.uint8, copy=False))
 
 
 def _decode(path: Path, container: av.container.InputContainer,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import cv2
-import numpy as np
-
 from mmer_ros.types import AudioBlock, InvalidInput, UInt8
+import numpy as np
 
 # Encoding -> bytes a pixel, and the conversion to RGB (None: it is RGB already).
 ENCODINGS: dict[str, tuple[int, int | None]] = {
@@ -42,8 +41,8 @@ def image_to_rgb(message: Any) -> UInt8:
                            'check the camera driver')
     if message.encoding not in ENCODINGS:
         raise UnknownEncoding(
-            f'image: encoding {message.encoding!r}; expected one of {", ".join(ENCODINGS)}; set it '
-            'in the camera driver, or install cv_bridge')
+            f'image: encoding {message.encoding!r}; expected one of {", ".join(ENCODINGS)}; set '
+            'it in the camera driver, or install cv_bridge')
     size, conversion = ENCODINGS[message.encoding]
     row = message.width * size
     step = message.step or row

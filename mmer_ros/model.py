@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-import torch
-from torch import nn, Tensor
-
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.embracenet import EmbraceNet, selection_probabilities
 from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
 from mmer_ros.fusion import CrossmodalFusion, FusionConfig
 from mmer_ros.text_encoder import TextEncoder, TextEncoderConfig
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality
+from pydantic import BaseModel, ConfigDict
+import torch
+from torch import nn, Tensor
 
 Features = Mapping[Modality, tuple[Tensor, Tensor]]
 

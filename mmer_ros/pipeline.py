@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmer_ros.faces import FaceDetector, FaceStream
+from mmer_ros.faces import FaceDetector, FaceStream, FrameSampler
 from mmer_ros.recognizer import Recognizer
 from mmer_ros.segmenter import SegmenterConfig, UtteranceSegmenter
-from mmer_ros.types import (
-    AudioBlock, Estimate, StreamEvent, Transcript, UtterancePart, VideoFrame)
+from mmer_ros.types import AudioBlock, Estimate, StreamEvent, Transcript, UtterancePart, VideoFrame
 from mmer_ros.vad import SpeechProbability
 
 
@@ -41,17 +40,22 @@ class Pipeline:
         """
         return self._recognize(self._segmenter.push_audio(block))
 
+    def sampler(self) -> FrameSampler:
+        """
+        Return what chooses the images to push; the others are skipped undecoded.
+
+        It is a separate object, so that whoever receives the images can ask it in another
+        thread.
+        """
+        return self._faces.sampler()
+
     def push_frame(self, frame: VideoFrame) -> list[Estimate]:
-        """Take an image of the camera."""
+        """Take an image of the camera that the sampler chose."""
         crops = self._faces.push(frame)
         return self._recognize(self._segmenter.push_faces(frame.stamp, crops))
 
-    def frame_due(self, stamp: float) -> bool:
-        """Tell whether an image captured at `stamp` would be looked at; if not, skip it."""
-        return self._faces.due(stamp)
-
     def skip_frame(self, stamp: float) -> list[Estimate]:
-        """Tell that an image was captured at `stamp`, without decoding it."""
+        """Tell that an image was captured at `stamp` that the sampler did not choose."""
         return self._recognize(self._segmenter.push_faces(stamp, []))
 
     def push_transcript(self, transcript: Transcript) -> list[Estimate]:

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-from torch import Tensor
-
 from mmer_ros.audio_encoder import AudioEncoder
 from mmer_ros.face_encoder import FaceEncoder
 from mmer_ros.text_encoder import SPECIAL_TOKENS, TextEncoder
 from mmer_ros.types import InvalidInput
+import torch
+from torch import Tensor
 
 T = TypeVar('T')
 

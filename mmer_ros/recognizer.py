@@ -8,18 +8,25 @@ from dataclasses import dataclass, field, replace
 import logging
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-import torch
-from torch import Tensor
-
 from mmer_ros.audio_encoder import AudioState
 from mmer_ros.bundle import Bundle
 from mmer_ros.face_encoder import FaceState, sample_evenly
 from mmer_ros.model import FusionOutput
 from mmer_ros.text_encoder import DialogueTokenizer, TextInput, TextState
 from mmer_ros.types import (
-    Estimate, InvalidInput, MODALITIES, Modality, StreamEvent, Turn, Utterance, UtterancePart)
+    Estimate,
+    InvalidInput,
+    MODALITIES,
+    Modality,
+    StreamEvent,
+    Turn,
+    Utterance,
+    UtterancePart,
+)
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
 LOGGER = logging.getLogger('mmer_ros')
 UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
@@ -211,7 +218,7 @@ class Recognizer:
             modality_weights=(text, audio, face), valence=float(valence), arousal=float(arousal),
             calibrated=self.config.calibrated and subset in self.config.temperatures,
             trained=self.config.trained, bundle_name=self.config.name,
-            bundle_hash=self.bundle.hash)
+            bundle_hash=self.bundle.content_hash)
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
@@ -300,7 +307,7 @@ class RecognitionStream:
     def _remember(self, part: UtterancePart, session: _Session) -> None:
         text = session.encoding.text.text
         if session.turn in self._turns:
-            self._turns.remove(session.turn)  # type: ignore[arg-type]
+            self._turns.remove(session.turn)
         if text:
             session.turn = (part.end, Turn(_speaker(part), text))
             self._turns.append(session.turn)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.types import InvalidInput
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
-
-from mmer_ros.types import InvalidInput
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -35,7 +34,7 @@ class Recorded:
     """
 
     topic: str
-    type: str
+    msgtype: str
     time: float
     data: bytes
 
@@ -101,4 +100,4 @@ class Recording:
 
     def decode(self, recorded: Recorded) -> Any:
         """Return the message with its fields."""
-        return self._reader.deserialize(recorded.data, recorded.type)
+        return self._reader.deserialize(recorded.data, recorded.msgtype)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-
 from mmer_ros.audio import to_mono
 from mmer_ros.messages import chunk_to_block, compressed_to_rgb, image_to_rgb
 from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
 from mmer_ros.report import Timeline
 from mmer_ros.types import InvalidInput, UInt8
+import numpy as np
 
 ENVELOPE_BINS_PER_S = 25
 THUMBNAIL_PERIOD_S = 1.0
@@ -55,14 +54,14 @@ def timeline_of(recording: Recording, estimates: Sequence[Mapping[str, Any]], *,
     thumbnails: list[tuple[float, bytes]] = []
     transcripts: list[tuple[float, str]] = []
     for recorded in recording.messages():
-        if recorded.type == AUDIO:
+        if recorded.msgtype == AUDIO:
             _add_level(envelope, recording.decode(recorded), start)
-        elif recorded.type == TRANSCRIPT:
+        elif recorded.msgtype == TRANSCRIPT:
             transcripts.append((recorded.time, recording.decode(recorded).data))
-        elif recorded.type in (IMAGE, COMPRESSED_IMAGE):
+        elif recorded.msgtype in (IMAGE, COMPRESSED_IMAGE):
             if not thumbnails or recorded.time - thumbnails[-1][0] >= THUMBNAIL_PERIOD_S:
                 message = recording.decode(recorded)
-                is_raw = recorded.type == IMAGE
+                is_raw = recorded.msgtype == IMAGE
                 image = image_to_rgb(message) if is_raw else compressed_to_rgb(message)
                 thumbnails.append((recorded.time, _thumbnail(image)))
     return Timeline(

@@ -6,12 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from mmer_ros.audio import AudioFrontEnd
 from mmer_ros.speech import NO_AUDIO, SpeechConfig, SpeechPiece, SpeechSegmenter, SpokenUtterance
 from mmer_ros.transcripts import align, Span, speaking_time
 from mmer_ros.types import AudioBlock, FaceCrop, Int16, StreamEvent, Transcript, UtterancePart
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class SegmenterConfig(BaseModel):
@@ -50,7 +49,7 @@ class _Utterance:
     @property
     def span(self) -> Span:
         spoken = self.spoken
-        return Span(spoken.utterance_id, spoken.start, spoken.end, spoken.open, self.has_text)
+        return Span(spoken.utterance_id, spoken.start, spoken.end, spoken.ongoing, self.has_text)
 
 
 class UtteranceSegmenter:
@@ -272,7 +271,8 @@ class UtteranceSegmenter:
     def _text_only(self, words: Transcript) -> UtterancePart:
         """Make an utterance of words alone, for robots without a microphone."""
         start = max(words.stamp - speaking_time(words.text), self._last_faces_only)
-        spoken = SpokenUtterance(f'u{round(words.stamp * 1000)}', start, words.stamp, open=False)
+        spoken = SpokenUtterance(f'u{round(words.stamp * 1000)}', start, words.stamp,
+                                 ongoing=False)
         self._last_faces_only = words.stamp
         utterance = _Utterance(spoken, words=[words.text], has_text=True)
         return self._release(
@@ -285,7 +285,7 @@ class UtteranceSegmenter:
         start = max(self._last_faces_only, stamp - self.config.face_only_s)
         self._last_faces_only = stamp
         if any(start <= crop.stamp < stamp for crop in self._faces):
-            spoken = SpokenUtterance(f'u{round(start * 1000)}', start, stamp, open=False)
+            spoken = SpokenUtterance(f'u{round(start * 1000)}', start, stamp, ongoing=False)
             utterance = _Utterance(spoken, has_text=True)  # no words to wait for
             self._waiting.append(
                 (utterance, SpeechPiece(spoken, start, stamp, NO_AUDIO, last=True)))

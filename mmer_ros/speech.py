@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
-
 from mmer_ros.audio import PcmRun
 from mmer_ros.types import Int16, SAMPLE_RATE
 from mmer_ros.vad import Boundary, FRAME_S, FRAME_SAMPLES, VadConfig, VoiceActivity
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 NO_AUDIO: Int16 = np.zeros(0, np.int16)
 
@@ -33,7 +32,7 @@ class SpeechConfig(BaseModel):
     tail_s: float = Field(0.064, ge=0, le=0.5)
     min_voiced_s: float = Field(0.25, ge=0, le=5)
     max_utterance_s: float = Field(15.0, ge=2, le=120)
-    part_s: float = Field(0.512, ge=FRAME_S, le=5)
+    part_s: float = Field(0.256, ge=FRAME_S, le=5)
 
 
 @dataclass
@@ -43,14 +42,14 @@ class SpokenUtterance:
 
     :param start: capture time of the first sample, pre-roll included, seconds.
     :param end: capture time of its end so far, seconds.
-    :param open: somebody still speaks.
+    :param ongoing: somebody still speaks.
     :param dropped: it was too short to be speech.
     """
 
     utterance_id: str
     start: float
     end: float
-    open: bool = True
+    ongoing: bool = True
     dropped: bool = False
 
 
@@ -177,7 +176,7 @@ class SpeechSegmenter:
         voiced = self._certain or self._voiced * FRAME_S >= self.config.min_voiced_s
         if self._continues:  # speech before the cut vouches for what follows it
             voiced = self._voiced > 0
-        utterance.open, utterance.end = False, self._time(max(end, self._given))
+        utterance.ongoing, utterance.end = False, self._time(max(end, self._given))
         utterance.dropped = not voiced
         if utterance.dropped:
             return []

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mmer_ros.types import Turn
 from pydantic import BaseModel, ConfigDict
 from tokenizers import decoders, models, pre_tokenizers, Tokenizer
 import torch
 from torch import nn, Tensor
 from transformers import OpenAIGPTConfig, OpenAIGPTModel
-
-from mmer_ros.types import Turn
 
 SPECIAL_TOKENS = ('<bos>', '<speaker1>', '<speaker2>', '<cls>', '<pad>')
 
@@ -55,11 +54,11 @@ class DialogueTokenizer:
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Wrap a tokenizer that knows the SPECIAL_TOKENS."""
         self.tokenizer = tokenizer
-        ids = [tokenizer.token_to_id(token) for token in SPECIAL_TOKENS]
-        if None in ids:
-            raise ValueError(
-                f'tokenizer: it lacks {SPECIAL_TOKENS[ids.index(None)]!r}; add {SPECIAL_TOKENS}')
-        self.bos, self.speaker1, self.speaker2, self.cls, self.pad = ids
+        missing = [t for t in SPECIAL_TOKENS if tokenizer.token_to_id(t) is None]
+        if missing:
+            raise ValueError(f'tokenizer: it lacks {", ".join(missing)}; add {SPECIAL_TOKENS}')
+        self.bos, self.speaker1, self.speaker2, self.cls, self.pad = (
+            tokenizer.token_to_id(token) or 0 for token in SPECIAL_TOKENS)
 
     def encode(self, text: str, *, speaker: str = '', history: Sequence[Turn] = (),
                reply: Turn | None = None, max_tokens: int = 512) -> TextInput:
@@ -166,6 +165,7 @@ class TextEncoder(nn.Module):
             state.text, speaker=speaker, history=kept, reply=reply,
             max_tokens=self.config.n_positions)
         device = self.gpt.tokens_embed.weight.device
+        features: Tensor
         features, _ = self(torch.tensor([context.token_ids], device=device),
                            torch.tensor([context.token_types], device=device),
                            torch.tensor([len(context.token_ids)], device=device))

@@ -19,14 +19,14 @@ class Span:
     An utterance as alignment sees it.
 
     :param end: capture time of its end so far, seconds.
-    :param open: somebody still speaks.
+    :param ongoing: somebody still speaks.
     :param has_text: words were already assigned to it.
     """
 
     utterance_id: str
     start: float
     end: float
-    open: bool
+    ongoing: bool
     has_text: bool
 
 
@@ -41,7 +41,7 @@ def align(stamp: float, text: str, spans: Sequence[Span], late_s: float) -> str 
     :param stamp: of the transcript, seconds.
     :param spans: the utterances at hand, oldest first.
     """
-    candidates = [s for s in spans if s.start <= stamp and (s.open or stamp - s.end <= late_s)]
+    candidates = [s for s in spans if s.start <= stamp and (s.ongoing or stamp - s.end <= late_s)]
     if not candidates:
         return None
     latest = candidates[-1]

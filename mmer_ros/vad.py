@@ -5,10 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+from mmer_ros.types import Int16, SAMPLE_RATE
 from pydantic import BaseModel, ConfigDict, Field
 import torch
-
-from mmer_ros.types import Int16, SAMPLE_RATE
 
 FRAME_SAMPLES = 512  # what silero-vad takes at 16 kHz
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE
@@ -27,7 +26,7 @@ class VadConfig(BaseModel):
     threshold: float = Field(0.5, gt=0, lt=1)
     release_threshold: float = Field(0.35, gt=0, lt=1)
     onset_s: float = Field(0.096, ge=FRAME_S, le=1.0)
-    hangover_s: float = Field(0.288, ge=0.1, le=3.0)
+    hangover_s: float = Field(0.256, ge=0.1, le=3.0)
 
 
 class SpeechProbability:

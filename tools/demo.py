@@ -1,5 +1,5 @@
 """
-Run the whole system on a recording: the node as a process, the recording over DDS, a table, a page.
+Run the whole system on a recording: the node as a process, the messages over DDS, a page.
 
 `make demo` plays the sample, `make demo RECORDING=path` any rosbag2.
 """
@@ -17,10 +17,6 @@ import subprocess
 import sys
 from typing import Any
 
-import numpy as np
-from rich.console import Console
-from rich.panel import Panel
-
 from mmer_ros.nodes.playback import own_domain, play, watching
 from mmer_ros.nodes.watch import Table
 from mmer_ros.recognizer import UNTRAINED
@@ -28,6 +24,9 @@ from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSC
 from mmer_ros.recording_report import read_labels, timeline_of
 from mmer_ros.report import write_timeline
 from mmer_ros.types import InvalidInput
+import numpy as np
+from rich.console import Console
+from rich.panel import Panel
 
 SAMPLE = Path('sample/dialogue')
 STOP_S = 10.0  # the node must end within this after SIGINT

@@ -34,12 +34,6 @@ LOG_LINES = 25  # shown of a failed step
 FOREIGN = ('PYTHONPATH', 'PYTHONHOME', 'VIRTUAL_ENV', 'CONDA_PREFIX', 'CMAKE_PREFIX_PATH',
            'COLCON_PREFIX_PATH', 'LD_LIBRARY_PATH', '_ROS_WHEELS_BOOTSTRAP_COMPLETE')
 
-# Run by every Python of .venv: rmw and ament_index look for packages under AMENT_PREFIX_PATH.
-PREFIX_PTH = """\
-import os, sys; os.environ['AMENT_PREFIX_PATH'] = os.pathsep.join(dict.fromkeys(\
-[p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p] + [sys.prefix]))
-"""
-
 
 class StepFailed(Exception):
     """A step that cannot be done; the message says why and what to do."""
@@ -106,19 +100,12 @@ def install_packages(log: Path) -> None:
     # The lock also fixes the setuptools that builds what comes as source.
     run(log, BIN / 'uv', 'pip', 'sync', '--python', BIN / 'python', '--require-hashes',
         '--build-constraints', 'requirements.lock', 'requirements.lock')
-    packages = site_packages()
-    (packages / 'ament_prefix.pth').write_text(PREFIX_PTH, encoding='utf-8')
-    corrected = correct_exports(packages)
+    corrected = correct_exports()
     with log.open('a', encoding='utf-8') as out:
         out.write(f'corrected the include paths of {corrected} CMake exports\n')
 
 
-def site_packages() -> Path:
-    """Return the folder of the environment's modules."""
-    return VENV / 'lib' / f'python{PYTHON[0]}.{PYTHON[1]}' / 'site-packages'
-
-
-def correct_exports(packages: Path) -> int:
+def correct_exports() -> int:
     """
     Put this computer's include paths into the CMake exports of the ROS wheels.
 
@@ -127,10 +114,10 @@ def correct_exports(packages: Path) -> int:
 
     :returns: number of files changed.
     """
-    import sysconfig
-
-    python = sysconfig.get_path('include')
-    numpy = str(packages / 'numpy' / '_core' / 'include')
+    python, numpy = subprocess.run(
+        [BIN / 'python', '-c', 'import numpy, sysconfig; '
+         'print(sysconfig.get_path("include"), numpy.get_include(), sep="\\n")'],
+        env=clean_environment(), capture_output=True, text=True, check=True).stdout.split('\n')[:2]
     corrected = 0
     for path in sorted((VENV / 'share').glob('*/cmake/*rosidl_generator_py*.cmake')):
         text = path.read_text(encoding='utf-8')
@@ -196,7 +183,7 @@ def fingerprint(step: Step, before: str) -> str:
 
 def plan() -> dict[str, str]:
     """Return the fingerprint that each step will have; a step depends on all those before it."""
-    key = json.dumps([str(VENV), UV, PYTHON, PREFIX_PTH])
+    key = json.dumps([str(VENV), UV, PYTHON])
     packages = ''
     wanted = {}
     for step in STEPS:
@@ -265,7 +252,7 @@ def do(step: Step) -> None:
     step.log.write_text('', encoding='utf-8')
     try:
         step.work(step.log)
-    except (StepFailed, OSError) as error:
+    except (StepFailed, OSError, subprocess.SubprocessError) as error:
         print('failed', flush=True)
         tail = step.log.read_text(encoding='utf-8', errors='replace').splitlines()[-LOG_LINES:]
         shown = '\n'.join(f'    {line}' for line in tail)

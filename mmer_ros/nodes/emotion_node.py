@@ -1,13 +1,23 @@
-"""The `emotion` node: sensor topics in, EmotionEstimate out; callbacks enqueue, a worker infers."""
+"""The `emotion` node: sensors in, estimates out; callbacks only enqueue, one worker infers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 import sys
 import threading
 from typing import Any
 
 from mmer_msgs.msg import AudioChunk, EmotionEstimate
+from mmer_ros.messages import chunk_to_block
+from mmer_ros.nodes import parameters
+from mmer_ros.nodes.conversions import decode, NANOSECONDS, to_message, to_seconds
+from mmer_ros.nodes.event_log import EventLog
+from mmer_ros.nodes.inbox import Inbox, Item
+from mmer_ros.nodes.stream_clock import StreamClock
+from mmer_ros.pipeline import Pipeline
+from mmer_ros.recognizer import Recognizer, UNTRAINED
+from mmer_ros.types import Estimate, InvalidInput, Transcript, VideoFrame
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -18,19 +28,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 import torch
 
-from mmer_ros.messages import chunk_to_block
-from mmer_ros.nodes import parameters
-from mmer_ros.nodes.conversions import decode, NANOSECONDS, to_message, to_seconds
-from mmer_ros.nodes.event_log import EventLog
-from mmer_ros.nodes.inbox import Inbox, Item
-from mmer_ros.nodes.stream_clock import StreamClock
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recognizer import Recognizer, UNTRAINED
-from mmer_ros.types import Estimate, InvalidInput, Transcript, VideoFrame
-
 IDLE_S = 0.2  # without input for this long, the pipeline is told how late it is,
 IDLE_LAG_S = 0.5  # but less by this, for input that is on its way
 TRANSCRIPT_QUEUE = 100
+IMAGE_TIME_QUEUE = 1000
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 
@@ -72,17 +73,21 @@ class EmotionNode(LifecycleNode):
         self._publisher = self.create_lifecycle_publisher(
             EmotionEstimate, self._value('emotion_topic'), 10)
         config = recognizer.config
-        self.get_logger().info(f'bundle {config.name}, hash {recognizer.bundle.hash[:12]}, '
-                               f'device {recognizer.device}')
+        self.get_logger().info(
+            f'bundle {config.name}, hash {recognizer.bundle.content_hash[:12]}, '
+            f'device {recognizer.device}')
         if not config.trained:
             self.get_logger().warning(UNTRAINED.format(name=config.name))
         return SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
+        assert self._pipeline is not None
         self._inbox = Inbox({'image': self._value('image_queue'),
+                             'image_time': IMAGE_TIME_QUEUE,
                              'audio': self._value('audio_queue'),
                              'transcript': TRANSCRIPT_QUEUE})
+        self._sampler = self._pipeline.sampler()
         self._clock_of_stream = StreamClock()
         self._frames: dict[str, str] = {}
         self._stopping = threading.Event()
@@ -179,7 +184,10 @@ class EmotionNode(LifecycleNode):
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         stamp = self._stamp('image', message.header)
-        self._inbox.put(Item('image', stamp, stamp, message))
+        if self._sampler.take(stamp):
+            self._inbox.put(Item('image', stamp, stamp, message))
+        else:  # it is not looked at, but tells how far the camera is
+            self._inbox.put(Item('image_time', stamp, stamp, None))
 
     def _on_audio(self, message: AudioChunk) -> None:
         stamp = self._stamp('audio', message.header)
@@ -215,7 +223,7 @@ class EmotionNode(LifecycleNode):
         while not self._stopping.is_set():
             item = self._inbox.get(IDLE_S)
             if item is not None:
-                self._guarded(lambda: self._feed(pipeline, item))
+                self._guarded(partial(self._feed, pipeline, item))
             elif self._frames:
                 self._guarded(lambda: pipeline.advance(self._now() - IDLE_LAG_S))
             self._report(pipeline)
@@ -238,7 +246,7 @@ class EmotionNode(LifecycleNode):
             return pipeline.push_audio(chunk_to_block(item.message, item.stamp))
         if item.kind == 'transcript':
             return pipeline.push_transcript(Transcript(item.stamp, item.message.data))
-        if not pipeline.frame_due(item.stamp):
+        if item.kind == 'image_time':
             return pipeline.skip_frame(item.stamp)
         return pipeline.push_frame(VideoFrame(item.stamp, decode(item.message)))
 

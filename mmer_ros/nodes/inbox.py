@@ -16,6 +16,7 @@ class Item:
 
     :param order: capture time by which the worker takes messages, seconds.
     :param stamp: capture time of the message, seconds.
+    :param message: None if only the stamp matters.
     """
 
     kind: str

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import annotated_types
+from mmer_ros.segmenter import SegmenterConfig
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
-
-from mmer_ros.segmenter import SegmenterConfig
 
 SEGMENTER = 'segmenter'
 
@@ -20,14 +19,14 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     'bundle': ('compact', 'name or folder of the model bundle'),
     'bundle_hash': ('', 'if not empty, a bundle with another content hash is refused'),
     'device': ('cpu', "where the networks run: 'cpu', 'cuda', 'cuda:1', ..."),
-    'threads': (0, 'CPU threads of the networks; 0: as many as torch chooses'),
+    'threads': (1, 'CPU threads of the networks; 0: as many as torch chooses'),
     'image_topic': ('image', 'sensor_msgs/Image, or CompressedImage; empty: no camera'),
     'image_transport': ('raw', "'raw' for sensor_msgs/Image, 'compressed' for CompressedImage"),
     'audio_topic': ('audio', 'mmer_msgs/AudioChunk; empty: no microphone'),
     'transcript_topic': ('transcript', 'std_msgs/String; empty: no transcripts'),
     'emotion_topic': ('emotion', 'mmer_msgs/EmotionEstimate is published here'),
     'publish_transcript': (False, 'put the words into the published estimates'),
-    'image_queue': (15, 'images that wait at most; the oldest give way'),
+    'image_queue': (5, 'images to be looked at that wait at most; the oldest give way'),
     'audio_queue': (100, 'audio chunks that wait at most; the oldest give way'),
 }
 INTEGER_RANGES = {'threads': (0, 256), 'image_queue': (1, 1000), 'audio_queue': (1, 10_000)}
@@ -39,8 +38,8 @@ def declare(node: Node) -> None:
     for name, (default, description) in PARAMETERS.items():
         descriptor = ParameterDescriptor(description=description)
         if name in INTEGER_RANGES:
-            low, high = INTEGER_RANGES[name]
-            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+            least, most = INTEGER_RANGES[name]
+            descriptor.integer_range = [IntegerRange(from_value=least, to_value=most, step=1)]
         node.declare_parameter(name, default, descriptor)
     for name, info in _fields(SegmenterConfig, SEGMENTER):
         low, high = _bounds(info)

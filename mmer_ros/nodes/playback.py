@@ -8,12 +8,11 @@ import os
 import threading
 from typing import Any
 
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-
 from mmer_ros.nodes.player import Player
 from mmer_ros.nodes.watch import Watcher
 from mmer_ros.recording import Recording
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 
 def own_domain() -> None:

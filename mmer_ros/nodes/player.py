@@ -9,16 +9,15 @@ import sys
 import time
 from typing import Any
 
+from mmer_ros.nodes.conversions import to_time
+from mmer_ros.recording import Recording
+from mmer_ros.types import InvalidInput
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
-
-from mmer_ros.nodes.conversions import to_time
-from mmer_ros.recording import Recording
-from mmer_ros.types import InvalidInput
 
 CLOCK_PERIOD_S = 0.005
 

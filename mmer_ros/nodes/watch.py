@@ -10,14 +10,13 @@ import sys
 from typing import Any
 
 from mmer_msgs.msg import EmotionEstimate
+from mmer_ros.nodes.conversions import NANOSECONDS, to_seconds
+from mmer_ros.types import EMOTIONS, MODALITIES
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from rich.console import Console
-
-from mmer_ros.nodes.conversions import NANOSECONDS, to_seconds
-from mmer_ros.types import EMOTIONS, MODALITIES
 
 COLUMNS = (('time', 8), ('utterance', 6), ('emotion', 17), ('probabilities', 38),
            ('evidence', 17), ('latency', 8))
