@@ -126,8 +126,9 @@ class Bundle:
         else:
             bundle = _read(folder)
         if expected_hash and bundle.content_hash != expected_hash:
-            raise BundleError(f'bundle {name_or_path}: its hash is {bundle.content_hash}, '
-                              f'expected {expected_hash}; fetch the right one or correct the parameter')
+            raise BundleError(
+                f'bundle {name_or_path}: its hash is {bundle.content_hash}, expected '
+                f'{expected_hash}; fetch the right one or correct the parameter')
         return bundle
 
     def save(self, folder: Path) -> None:

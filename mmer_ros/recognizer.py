@@ -279,7 +279,7 @@ class RecognitionStream:
 
     def _session(self, part: UtterancePart) -> _Session:
         session = self._sessions.get(part.utterance_id)
-        if session is None:
+        if session is None or part.index == 0:  # ids come again when a recording is looped
             now = part.utterance_start
             self._turns = [t for t in self._turns if abs(now - t[0]) <= self.history_s]
             session = _Session(self._recognizer._start(), [turn for _, turn in self._turns])

@@ -114,6 +114,8 @@ class UtteranceSegmenter:
         self._faces.extend(crops)
         if self._audio_absent(max(self._now, stamp)):
             self._faces_only(stamp)
+        else:
+            self._last_faces_only = stamp
         return self._reach(stamp)
 
     def push_transcript(self, transcript: Transcript) -> list[UtterancePart]:
@@ -148,17 +150,22 @@ class UtteranceSegmenter:
         """Advance to the stamp of an input; if time jumped back, close what is from before."""
         if stamp >= self._now - self.config.stall_s:
             return self.advance(stamp)
-        parts = self._release_all()
+        if self._speech.end > stamp + self.config.stall_s:
+            self._take(self._speech.close())
+            self._speech.reset(stamp)
+        parts = self._release_all() + self._resolve_orphans(force=True)
+        self._known.clear()
         self._now = stamp
         return parts
 
     def flush(self) -> list[UtterancePart]:
         """End all streams and return what is left, the open utterance closed."""
+        heard = not self._audio_absent(self._now)
         for run in self._front_end.flush():
             self._take(self._speech.push(run))
         self._take(self._speech.close())
         self._speech.reset(self._speech.end)
-        parts = self._release_all() + self._resolve_orphans(force=True)
+        parts = self._release_all() + self._resolve_orphans(force=heard)
         self._image_clock = None
         self._known.clear()
         return parts
@@ -222,6 +229,9 @@ class UtteranceSegmenter:
     def _forget(self) -> None:
         """Let go of faces and utterances that nothing can need any more."""
         late = self.config.transcript_late_s
+        for utterance in self._known:
+            if utterance.spoken.dropped and utterance.words:
+                self._leave_out(utterance.spoken.end, ' '.join(utterance.words))
         self._known = [u for u in self._known if not u.spoken.dropped and (
             not u.released or self._now - u.spoken.end <= late)]
         horizon = self._now - self.config.face_only_s
@@ -252,21 +262,29 @@ class UtteranceSegmenter:
         orphans, self._orphans = self._orphans, []
         parts = []
         for words in orphans:
+            parts += self._assign(words)  # the audio of the time may be here by now
+            if self._orphans and self._orphans[-1] is words:
+                self._orphans.pop()
+            else:
+                continue
             home = next((u for u in self._known if not u.released and
                          words.stamp < u.spoken.start <= words.stamp + self.config.stall_s), None)
             if home is not None:
                 home.words.append(words.text)
                 home.has_text = True
-            elif self._audio_absent(self._now):
+            elif not force and self._audio_absent(self._now):
                 parts.append(self._text_only(words))
             elif force or self._now - words.stamp > self.config.stall_s:
-                self._event('transcript_without_speech', words.stamp,
-                            f'transcript: {words.text[:40]!r} came although nobody spoke within '
-                            f'{self.config.transcript_late_s:.1f} s; it was left out. Recognisers '
-                            'invent words in silence; if it was real, raise transcript_late_s')
+                self._leave_out(words.stamp, words.text)
             else:
                 self._orphans.append(words)
         return parts
+
+    def _leave_out(self, stamp: float, text: str) -> None:
+        self._event('transcript_without_speech', stamp,
+                    f'transcript: {text[:40]!r} came although nobody spoke within '
+                    f'{self.config.transcript_late_s:.1f} s; it was left out. Recognisers '
+                    'invent words in silence; if it was real, raise transcript_late_s')
 
     def _text_only(self, words: Transcript) -> UtterancePart:
         """Make an utterance of words alone, for robots without a microphone."""

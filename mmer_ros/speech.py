@@ -175,7 +175,7 @@ class SpeechSegmenter:
         utterance, self.utterance = self.utterance, None
         voiced = self._certain or self._voiced * FRAME_S >= self.config.min_voiced_s
         if self._continues:  # speech before the cut vouches for what follows it
-            voiced = self._voiced > 0
+            voiced = self._vad.last_voiced * FRAME_SAMPLES >= self._first
         utterance.ongoing, utterance.end = False, self._time(max(end, self._given))
         utterance.dropped = not voiced
         if utterance.dropped:

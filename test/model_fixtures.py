@@ -50,10 +50,10 @@ def tiny_recognizer() -> Recognizer:
 
 
 def seeded(module: type[torch.nn.Module], *args: Any, seed: int = 0) -> Any:
-    """Return a module with weights of a seed, in evaluation mode."""
+    """Return a module with weights of a seed, in evaluation mode and without gradients."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return module(*args).eval()
+        return module(*args).eval().requires_grad_(False)
 
 
 def random_audio(samples: int, seed: int = 0) -> NDArray[np.int16]:

@@ -9,7 +9,8 @@ from mmer_ros.types import AudioBlock, Int16, InvalidInput, SAMPLE_RATE
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-from stream_fixtures import BASE, blocks, sine, track
+
+from .stream_fixtures import BASE, blocks, sine, track
 
 RATES = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000)
 TYPES = ('int8', 'uint8', 'int16', 'int32', 'float32', 'float64')
@@ -31,12 +32,12 @@ def push_all(front_end: AudioFrontEnd, audio: list[AudioBlock]) -> list[PcmRun]:
 
 def joined(runs: list[PcmRun]) -> Int16:
     """Return the samples of runs, which must follow each other in time without a break."""
-    expected = runs[0].stamp
+    count = 0
     for number, run in enumerate(runs):
         assert run.samples.dtype == np.int16 and run.samples.ndim == 1
         assert run.restart == (number == 0)
-        assert run.stamp == pytest.approx(expected, abs=2e-6)
-        expected += run.samples.size / SAMPLE_RATE
+        assert run.stamp == pytest.approx(runs[0].stamp + count / SAMPLE_RATE, abs=1e-6)
+        count += run.samples.size
     return np.concatenate([r.samples for r in runs])
 
 

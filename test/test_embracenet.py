@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmer_ros.embracenet import EmbraceNet, selection_probabilities
-from model_fixtures import seeded, TOLERANCE
+from .model_fixtures import seeded, TOLERANCE
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -69,22 +69,24 @@ def test_every_element_is_of_exactly_one_modality_and_all_take_part() -> None:
     assert same.any(axis=2).all()
 
 
+def draws_of(net: EmbraceNet, x: list[Tensor], count: int, seed: int) -> NDArray[np.float64]:
+    """Return (draw, batch, element); the draws are rows of one large batch."""
+    rows = net([v.repeat(count, 1) for v in x], WEIGHTS.repeat(count, 1), sample=True,
+               generator=torch.Generator().manual_seed(seed))
+    return rows.detach().double().numpy().reshape(count, BATCH, SIZE)
+
+
 def test_elements_are_drawn_with_probability_p_each_for_itself() -> None:
     """Counts over 200 draws stay within five standard deviations of the binomial."""
     net, x, draws = network(), inputs(), 200
     d = docked_by_hand(net, x)
-    generator = torch.Generator().manual_seed(3)
-    counts = np.zeros((3, BATCH, SIZE))
-    together = 0
-    for _ in range(draws):
-        out = net(x, WEIGHTS, sample=True, generator=generator).detach().numpy()
-        drawn = np.abs(d - out) < TOLERANCE
-        counts += drawn
-        together += drawn[0, 0, 0] & drawn[0, 0, 1]
+    drawn = np.abs(d[:, None] - draws_of(net, x, draws, 3)) < TOLERANCE
     p = (WEIGHTS / WEIGHTS.sum(1, keepdim=True)).numpy().T
     n = draws * SIZE
-    assert (np.abs(counts.sum(axis=2) - n * p) < 5 * np.sqrt(n * p * (1 - p))).all()
+    counts = drawn.sum(axis=(1, 3))
+    assert (np.abs(counts - n * p) < 5 * np.sqrt(n * p * (1 - p))).all()
     # two elements of row 0 are both from modality 0 in 1/9 of the draws, not in 1/3
+    together = (drawn[0, :, 0, 0] & drawn[0, :, 0, 1]).sum()
     assert abs(together - draws / 9) < 5 * np.sqrt(draws / 9 * (1 - 1 / 9))
 
 
@@ -96,14 +98,11 @@ def test_mean_of_draws_converges_to_the_expectation() -> None:
     of them with probability > 0.999.
     """
     net, x, draws = network(), inputs(), 1_000
-    generator = torch.Generator().manual_seed(4)
-    mean = torch.stack([net(x, WEIGHTS, sample=True, generator=generator)
-                        for _ in range(draws)]).mean(0).detach().numpy()
     d = docked_by_hand(net, x)
     p = (WEIGHTS / WEIGHTS.sum(1, keepdim=True)).double().numpy().T[:, :, None]
     expected = (p * d).sum(axis=0)
     bound = 5 * np.sqrt(((p * d ** 2).sum(axis=0) - expected ** 2) / draws)
-    assert (np.abs(mean - expected) < bound).all()
+    assert (np.abs(draws_of(net, x, draws, 4).mean(axis=0) - expected) < bound).all()
     np.testing.assert_allclose(net(x, WEIGHTS, sample=False).detach().numpy(), expected,
                                atol=TOLERANCE)
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from mmer_ros.face_encoder import (
-    CompactFaceNet, EMBEDDING_SIZE, FaceEncoder, FaceEncoderConfig, sample_evenly)
-from model_fixtures import random_faces, seeded, TINY, TOLERANCE
+    CompactFaceNet,
+    EMBEDDING_SIZE,
+    FaceEncoder,
+    FaceEncoderConfig,
+    sample_evenly,
+)
+from .model_fixtures import random_faces, seeded, TINY, TOLERANCE
 import numpy as np
 from numpy.typing import NDArray
 import pytest

@@ -6,7 +6,7 @@ import itertools
 
 from mmer_ros.fusion import CrossmodalBlock, CrossmodalFusion, FusionConfig
 from mmer_ros.types import MODALITIES, Modality
-from model_fixtures import seeded, TOLERANCE
+from .model_fixtures import seeded, TOLERANCE
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -196,7 +196,7 @@ def test_padding_of_all_three_has_no_effect() -> None:
 
 def test_missing_modality_gets_and_gives_no_gradient() -> None:
     """Training with modality dropout must not learn from what is not there, nor see NaN."""
-    module = fusion()
+    module = fusion().requires_grad_(True)
     features = sequences(MODALITIES)
     features[Modality.FACE][1][:] = False
     out = module(features)

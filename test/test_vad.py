@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mmer_ros.types import Int16, SAMPLE_RATE
-from mmer_ros.vad import Boundary, FRAME_S, FRAME_SAMPLES, SpeechProbability, VadConfig, VoiceActivity
+from mmer_ros.vad import (
+    Boundary,
+    FRAME_S,
+    FRAME_SAMPLES,
+    SpeechProbability,
+    VadConfig,
+    VoiceActivity,
+)
 import numpy as np
 from pydantic import ValidationError
 import pytest
-from stream_fixtures import sample_audio, sample_labels, sine
 import torch
+
+from .stream_fixtures import sample_audio, sample_labels, sine
 
 START, END = Boundary.START, Boundary.END
 

@@ -145,7 +145,7 @@ def build_messages(log: Path) -> None:
         f'-DCMAKE_PREFIX_PATH={VENV}', f'-DPython3_EXECUTABLE={BIN / "python"}')
     run(log, 'cmake', '--build', build, '--parallel', str(os.cpu_count() or 1))
     run(log, 'cmake', '--install', build)
-    run(log, BIN / 'python', '-c', 'import mmer_msgs.msg')
+    run(log, BIN / 'python', '-c', 'from mmer_msgs.msg import EmotionEstimate')
 
 
 def install_project(log: Path) -> None:
@@ -299,6 +299,8 @@ def main() -> int:
             done = prepare(wanted)
             for step in STEPS:
                 if done.get(step.name) != wanted[step.name]:
+                    done.pop(step.name, None)  # half of it is not done
+                    write_stamp(done)
                     do(step)
                     done[step.name] = wanted[step.name]
                     write_stamp(done)

@@ -1,0 +1,128 @@
+"""A running emotion node and somebody who talks to it, over DDS on this computer only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+import threading
+import time
+
+import pytest
+
+rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+pytest.importorskip('mmer_msgs.msg', reason='needs mmer_msgs (make env)')
+
+from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402
+from mmer_ros.nodes.emotion_node import EmotionNode  # noqa: E402
+from mmer_ros.nodes.playback import own_domain  # noqa: E402
+from mmer_ros.recording import Recording  # noqa: E402
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.serialization import deserialize_message  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
+
+SAMPLE = Path(__file__).parent.parent / 'sample' / 'dialogue'
+TYPES = {'AudioChunk': AudioChunk, 'CompressedImage': CompressedImage, 'Image': Image,
+         'String': String}
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float = 20.0) -> bool:
+    """Wait until the condition holds; False after the timeout."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return condition()
+
+
+class Talker:
+    """Publishes sensor messages and collects estimates."""
+
+    def __init__(self, context: rclpy.Context, image_type: type) -> None:
+        self.node = rclpy.create_node('talker', context=context)
+        self.estimates: list[EmotionEstimate] = []
+        self.publishers = {
+            'image': self.node.create_publisher(
+                image_type, 'image/compressed' if image_type is CompressedImage else 'image', 50),
+            'audio': self.node.create_publisher(AudioChunk, 'audio', 50),
+            'transcript': self.node.create_publisher(String, 'transcript', 50)}
+        self.node.create_subscription(EmotionEstimate, 'emotion', self.estimates.append, 50)
+
+    def matched(self) -> bool:
+        """Tell whether the node listens to everything."""
+        return all(p.get_subscription_count() for p in self.publishers.values())
+
+
+class Rig:
+    """A node, its talker, and what the node logged."""
+
+    def __init__(self, node: EmotionNode, talker: Talker) -> None:
+        self.node = node
+        self.talker = talker
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each kind of fault was noticed."""
+        return self.node._events.counts
+
+
+@contextmanager
+def running(image_type: type = Image, activate: bool = True, **parameters: object
+            ) -> Iterator[Rig]:
+    """Run a node in this process, in a context of its own."""
+    own_domain()
+    context = rclpy.Context()
+    context.init()
+    overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+    node = EmotionNode(context=context, parameter_overrides=overrides)
+    talker = Talker(context, image_type)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    executor.add_node(talker.node)
+
+    def spin() -> None:
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        if activate:
+            node.trigger_configure()
+            node.trigger_activate()
+            assert eventually(talker.matched), 'the node does not subscribe'
+        yield Rig(node, talker)
+    finally:
+        executor.shutdown()
+        thread.join()
+        node.destroy_node()
+        talker.node.destroy_node()
+        context.try_shutdown()
+
+
+def recorded(until_s: float) -> list[tuple[float, str, object]]:
+    """Return the sample's messages up to a time as (seconds, kind, ROS message)."""
+    messages = []
+    with Recording(SAMPLE) as recording:
+        for item in recording.messages():
+            if item.time - recording.start > until_s:
+                break
+            name = item.msgtype.rsplit('/', 1)[1]
+            kind = {'AudioChunk': 'audio', 'String': 'transcript'}.get(name, 'image')
+            message = deserialize_message(item.data, TYPES[name])
+            messages.append((item.time, kind, message))
+    return messages
+
+
+def play(talker: Talker, messages: list[tuple[float, str, object]], rate: float = 1.0) -> None:
+    """Publish recorded messages with the pauses between them divided by the rate."""
+    begin = time.monotonic()
+    for moment, kind, message in messages:
+        wait = (moment - messages[0][0]) / rate - (time.monotonic() - begin)
+        if wait > 0:
+            time.sleep(wait)
+        talker.publishers[kind].publish(message)
