@@ -13,9 +13,9 @@ from typing import Any
 
 from mmer_ros.faces import FaceConfig
 from mmer_ros.model import EmotionModel, ModelConfig
-from mmer_ros.text_encoder import byte_tokenizer
+from mmer_ros.text_encoder import byte_tokenizer, DialogueTokenizer
 from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
 import torch
@@ -57,9 +57,10 @@ class BundleConfig(BaseModel):
     calibrated: bool = False
     model: ModelConfig = ModelConfig()
     faces: FaceConfig = FaceConfig()
-    temperatures: dict[str, float] = Field(default_factory=dict)
-    trust: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    circumplex: tuple[tuple[float, float], ...] = CIRCUMPLEX
+    temperatures: dict[str, PositiveFloat] = Field(default_factory=dict)
+    trust: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
+    circumplex: tuple[tuple[float, float], ...] = Field(
+        CIRCUMPLEX, min_length=len(EMOTIONS), max_length=len(EMOTIONS))
     training: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 
@@ -132,19 +133,31 @@ class Bundle:
         return bundle
 
     def save(self, folder: Path) -> None:
-        """Write the bundle; the folder appears at once and complete, or not at all."""
+        """
+        Write the bundle; the folder appears at once and complete, or stays as it was.
+
+        :raises BundleError: if something else than a bundle is there.
+        """
+        if folder.exists() and not (folder / CONFIG).is_file() and (
+                not folder.is_dir() or any(folder.iterdir())):
+            raise BundleError(f'{folder}: it is there and is no bundle; it is left as it is. '
+                              'Give a new folder')
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}.'))
+        old = partial.with_name(f'{partial.name}.old')
         try:
             for name, data in _contents(self.model, self.tokenizer, self.card).items():
                 (partial / name).write_bytes(data)
             (partial / CONFIG).write_bytes(self.config.to_json())
             partial.chmod(0o755)
             if folder.exists():
-                shutil.rmtree(folder)
+                folder.rename(old)
             partial.rename(folder)
         finally:
+            if old.exists() and not folder.exists():
+                old.rename(folder)
             shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def architectures() -> list[str]:
@@ -206,10 +219,10 @@ def _read(folder: Path) -> Bundle:
     for name in (WEIGHTS, TOKENIZER):
         if name not in data:
             raise BundleError(f'bundle {folder}: {CONFIG} does not list {name}; it is incomplete')
+    tokenizer = _read_tokenizer(folder, config, data[TOKENIZER])
     model = EmotionModel(config.model).eval()
-    _load_weights(folder, model, safetensors.torch.load(data[WEIGHTS]))
-    return Bundle(config, model, Tokenizer.from_str(data[TOKENIZER].decode()),
-                  data.get(CARD, b'').decode(), _sha256(raw))
+    _load_weights(folder, model, data[WEIGHTS])
+    return Bundle(config, model, tokenizer, data.get(CARD, b'').decode(), _sha256(raw))
 
 
 def _check_config(folder: Path, config: BundleConfig) -> None:
@@ -237,7 +250,25 @@ def _checked(folder: Path, name: str, digest: str) -> bytes:
     return data
 
 
-def _load_weights(folder: Path, model: EmotionModel, tensors: dict[str, Tensor]) -> None:
+def _read_tokenizer(folder: Path, config: BundleConfig, data: bytes) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_str(data.decode())
+        DialogueTokenizer(tokenizer)
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise BundleError(f'bundle {folder}: {TOKENIZER} cannot be used: {error}') from error
+    tokens, room = max(tokenizer.get_vocab().values()) + 1, config.model.text.vocab_size
+    if tokens > room:
+        raise BundleError(f'bundle {folder}: {TOKENIZER} has {tokens} tokens, but {CONFIG} has '
+                          f'room for {room}; give the model the sizes of its tokenizer')
+    return tokenizer
+
+
+def _load_weights(folder: Path, model: EmotionModel, data: bytes) -> None:
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(data)
+    except safetensors.SafetensorError as error:
+        raise BundleError(f'bundle {folder}: {WEIGHTS} is no safetensors file ({error}); '
+                          'fetch the bundle again') from error
     floats = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
     try:
         model.load_state_dict(floats, strict=True)

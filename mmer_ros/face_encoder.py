@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from facenet_pytorch import InceptionResnetV1
 from facenet_pytorch.models.mtcnn import fixed_image_standardization
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 import torch
 from torch import nn, Tensor
 
@@ -28,7 +28,7 @@ class FaceEncoderConfig(BaseModel):
 
     backbone: Literal['inception_resnet_v1', 'compact'] = 'inception_resnet_v1'
     width: int = 32
-    max_images: int = 50
+    max_images: int = Field(50, ge=2)
     hidden: int = 256
 
 

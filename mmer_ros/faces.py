@@ -32,8 +32,8 @@ class FaceConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     rate_hz: float = Field(5.0, gt=0, le=60)
-    detect_max_side: int = Field(640, ge=160, le=4096)
-    min_face_size: int = Field(48, ge=20, le=400)
+    detect_max_side: int = Field(480, ge=160, le=4096)
+    min_face_size: int = Field(36, ge=20, le=400)
     min_score: float = Field(0.9, ge=0, le=1)
     margin: int = Field(24, ge=0, lt=FACE_SIZE)
     max_occlusion_s: float = Field(1.0, ge=0, le=30)

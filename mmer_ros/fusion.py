@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mmer_ros.types import MODALITIES, Modality
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 import torch
 from torch import nn, Tensor
+from typing_extensions import Self
 
 
 class FusionConfig(BaseModel):
@@ -25,6 +26,12 @@ class FusionConfig(BaseModel):
     heads: int = 8
     embracement_size: int = 256
     dropout: float = 0.1
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f'heads {self.heads} must divide the width {self.width}')
+        return self
 
 
 class CrossmodalBlock(nn.Module):

@@ -52,10 +52,14 @@ def read_audio(path: Path) -> Iterator[AudioBlock]:
 
 def _open(path: Path) -> av.container.InputContainer:
     try:
-        return av.open(str(path))
+        container = av.open(str(path))
     except (av.FFmpegError, OSError) as error:
         raise InvalidInput(f'{path}: it cannot be read as audio or video ({error}); '
                            'check the path and the format') from error
+    if container.format.name == 'tty':  # FFmpeg films text files
+        container.close()
+        raise InvalidInput(f'{path}: it is a text file; give a clip with audio or video')
+    return container
 
 
 def _audio(path: Path) -> Iterator[tuple[float, int, AudioBlock | VideoFrame]]:

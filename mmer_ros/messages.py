@@ -44,6 +44,9 @@ def image_to_rgb(message: Any) -> UInt8:
             f'image: encoding {message.encoding!r}; expected one of {", ".join(ENCODINGS)}; set '
             'it in the camera driver, or install cv_bridge')
     size, conversion = ENCODINGS[message.encoding]
+    if size == 2 and message.width % 2:
+        raise InvalidInput(f'image: width {message.width} with {message.encoding}; expected an '
+                           'even width, as two pixels share their colour; check the camera driver')
     row = message.width * size
     step = message.step or row
     data = np.frombuffer(message.data, np.uint8)
@@ -67,7 +70,10 @@ def compressed_to_rgb(message: Any) -> UInt8:
     :raises InvalidInput: if it cannot be decoded.
     """
     data = np.frombuffer(message.data, np.uint8)
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # e.g. a size that is beyond OpenCV's limits
+        decoded = None
     if decoded is None:
         raise InvalidInput(f'image: {data.size} bytes of format {message.format!r} cannot be '
                            'decoded; expected a whole JPEG or PNG')

@@ -30,13 +30,26 @@ def load_gpt(encoder: TextEncoder, source: str = 'openai-gpt') -> Any:
     :raises PretrainedUnavailable: if it is neither reachable nor cached, or of other sizes.
     """
     from transformers import AutoTokenizer, OpenAIGPTModel
-    gpt = _fetch(f'GPT {source!r}', lambda: OpenAIGPTModel.from_pretrained(source),
-                 'give the folder of a copy, or connect once so that it is cached')
+    gpt, report = _fetch(
+        f'GPT {source!r}',
+        lambda: OpenAIGPTModel.from_pretrained(source, output_loading_info=True),
+        'give the folder of a copy, or connect once so that it is cached')
+    if report['missing_keys']:
+        raise PretrainedUnavailable(f'GPT {source!r}: it lacks {min(report["missing_keys"])}; '
+                                    'give a model of the type openai-gpt')
     loaded = _fetch(f'the tokenizer of GPT {source!r}',
                     lambda: AutoTokenizer.from_pretrained(source),
                     'give the folder of a copy, or connect once so that it is cached')
     tokenizer = loaded.backend_tokenizer
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    tokens, known = tokenizer.get_vocab_size(), len(gpt.tokens_embed.weight)
+    if tokens < known:  # transformers makes an empty one where there are no files
+        raise PretrainedUnavailable(f'the tokenizer of GPT {source!r}: {tokens} tokens, but the '
+                                    f'network knows {known}; give a folder with both')
+    if tokens > encoder.config.vocab_size:
+        raise PretrainedUnavailable(
+            f'GPT {source!r}: {tokens} tokens with those of the dialogue, but the bundle has room '
+            f'for {encoder.config.vocab_size}; set its vocab_size to {tokens}')
     _load_fitting(f'GPT {source!r}', encoder.gpt, gpt.state_dict(), grows=('tokens_embed.weight',))
     return tokenizer
 

@@ -28,7 +28,7 @@ class SegmenterConfig(BaseModel):
 
     speech: SpeechConfig = SpeechConfig()
     face_wait_s: float = Field(0.3, ge=0, le=5)
-    transcript_wait_s: float = Field(0.4, ge=0, le=10)
+    transcript_wait_s: float = Field(0.25, ge=0, le=10)
     transcript_late_s: float = Field(3.0, ge=0, le=60)
     stall_s: float = Field(1.0, ge=0.2, le=60)
     face_only_s: float = Field(3.0, ge=0.5, le=60)
@@ -125,7 +125,9 @@ class UtteranceSegmenter:
                         'transcript: empty; it was left out')
             return []
         revised = self._assign(transcript)
-        return revised + self.advance(self._now or transcript.stamp)
+        if revised is None:
+            self._orphans.append(transcript)
+        return (revised or []) + self.advance(self._now or transcript.stamp)
 
     def advance(self, now: float) -> list[UtterancePart]:
         """
@@ -241,14 +243,13 @@ class UtteranceSegmenter:
         while self._faces and self._faces[0].stamp < horizon:
             self._faces.popleft()
 
-    def _assign(self, transcript: Transcript) -> list[UtterancePart]:
-        """Give words to their utterance; if that is over already, return its revision."""
+    def _assign(self, transcript: Transcript) -> list[UtterancePart] | None:
+        """Give words to their utterance; None if there is none, its revision if it is over."""
         found = align(transcript.stamp, transcript.text, [u.span for u in self._known],
                       self.config.transcript_late_s)
         if found is None:
-            self._orphans.append(transcript)
-            return []
-        utterance = next(u for u in self._known if u.spoken.utterance_id == found)
+            return None
+        utterance = next(u for u in reversed(self._known) if u.spoken.utterance_id == found)
         utterance.words.append(transcript.text)
         utterance.has_text = True
         if not utterance.released:
@@ -262,10 +263,9 @@ class UtteranceSegmenter:
         orphans, self._orphans = self._orphans, []
         parts = []
         for words in orphans:
-            parts += self._assign(words)  # the audio of the time may be here by now
-            if self._orphans and self._orphans[-1] is words:
-                self._orphans.pop()
-            else:
+            revised = self._assign(words)  # the audio of their time may be here by now
+            if revised is not None:
+                parts += revised
                 continue
             home = next((u for u in self._known if not u.released and
                          words.stamp < u.spoken.start <= words.stamp + self.config.stall_s), None)
@@ -289,9 +289,10 @@ class UtteranceSegmenter:
     def _text_only(self, words: Transcript) -> UtterancePart:
         """Make an utterance of words alone, for robots without a microphone."""
         start = max(words.stamp - speaking_time(words.text), self._last_faces_only)
-        spoken = SpokenUtterance(f'u{round(words.stamp * 1000)}', start, words.stamp,
+        start = min(start, words.stamp)
+        spoken = SpokenUtterance(f't{round(words.stamp * 1000)}', start, words.stamp,
                                  ongoing=False)
-        self._last_faces_only = words.stamp
+        self._last_faces_only = max(self._last_faces_only, words.stamp)
         utterance = _Utterance(spoken, words=[words.text], has_text=True)
         return self._release(
             utterance, SpeechPiece(spoken, start, words.stamp, NO_AUDIO, last=True))

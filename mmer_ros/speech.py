@@ -32,7 +32,7 @@ class SpeechConfig(BaseModel):
     tail_s: float = Field(0.064, ge=0, le=0.5)
     min_voiced_s: float = Field(0.25, ge=0, le=5)
     max_utterance_s: float = Field(15.0, ge=2, le=120)
-    part_s: float = Field(0.256, ge=FRAME_S, le=5)
+    part_s: float = Field(0.128, ge=FRAME_S, le=5)
 
 
 @dataclass

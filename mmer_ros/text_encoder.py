@@ -54,6 +54,7 @@ class DialogueTokenizer:
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Wrap a tokenizer that knows the SPECIAL_TOKENS."""
         self.tokenizer = tokenizer
+        self.tokenizer.encode_special_tokens = True  # '<cls>' in what is said is text
         missing = [t for t in SPECIAL_TOKENS if tokenizer.token_to_id(t) is None]
         if missing:
             raise ValueError(f'tokenizer: it lacks {", ".join(missing)}; add {SPECIAL_TOKENS}')

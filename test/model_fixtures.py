@@ -17,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
+# The matrices here are small: threads would only wait for one another, long on a busy computer.
+torch.set_num_threads(1)
+
 TOLERANCE = 1e-5  # of features and logits of order 1 in float32
 TEMPERATURES = {'text': 2.0, 'text+audio': 0.5, 'text+audio+face': 1.5}
 TRUST = (3.0, 1.0, 2.0)

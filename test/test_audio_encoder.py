@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
-from .model_fixtures import random_audio, seeded, TINY_AUDIO, TOLERANCE
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -14,6 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 from torchaudio.models import WaveRNN
+
+from .model_fixtures import random_audio, seeded, TINY_AUDIO, TOLERANCE
 
 PAPER = AudioEncoderConfig()
 # One step a sample, as the paper has it, but narrow.
@@ -61,36 +62,30 @@ def split(wave: Tensor, rng: np.random.Generator) -> list[Tensor]:
 # ---------------------------------------------------------------- the paper's sizes
 
 
+@pytest.mark.slow
+@torch.inference_mode()
 def test_paper_shapes_are_47200_by_512() -> None:
     """
     Section 4.1.2: (n_time - kernel_size + 1) * hop_length = 47,200 steps of 512.
 
-    On torch's meta device, which computes shapes only.
+    These are 94,400 recurrent steps, some 13 s on two cores.
     """
     assert (PAPER.n_time - PAPER.kernel_size + 1) * PAPER.hop_length == 47_200
-    features, _ = encoder(PAPER).to('meta').sample_features(
-        torch.empty(1, 47_200, device='meta'),
-        torch.empty(1, PAPER.n_freq, PAPER.n_time, device='meta'), None)
+    features, _ = encoder(PAPER).sample_features(
+        2 * noise(1, 47_200) - 1, noise(1, PAPER.n_freq, PAPER.n_time, seed=1), None)
     assert features.shape == (1, 47_200, 512)
-
-
-@pytest.mark.slow
-@torch.inference_mode()
-def test_paper_utterance_of_47200_samples_gives_236_hops_of_512() -> None:
-    """The same for real: 94,400 recurrent steps take some 13 s on two cores."""
-    audio, seen = encoder(PAPER), []
-    audio.wavernn.upsample.register_forward_hook(lambda _m, x, _o: seen.append(x[0].shape))
-    features = whole(audio, waveform(47_200))
-    assert seen == [(1, 80, 240)]
-    assert features.shape == (236, 512)
     assert torch.isfinite(features).all()
 
 
+@torch.inference_mode()
 def test_hop_rate_of_the_paper_is_236_for_47200_samples() -> None:
     """The paper's spectrogram and hops, with narrow recurrent layers to be quick."""
     audio = encoder(PAPER.model_copy(update={'n_rnn': 8, 'n_res_block': 1}))
-    with torch.inference_mode():
-        assert whole(audio, waveform(47_200)).shape == (236, 8)
+    seen: list[Any] = []
+    audio.wavernn.upsample.register_forward_hook(lambda _m, x, _o: seen.append(x[0].shape))
+    audio.wavernn.rnn2.register_forward_hook(lambda _m, _x, y: seen.append(y[0].shape))
+    assert whole(audio, waveform(47_200)).shape == (236, 8)
+    assert seen == [(1, 80, 240), (1, 47_200, 8)]
 
 
 def test_recurrent_layers_are_torchaudios_up_to_the_fully_connected_ones() -> None:
@@ -103,7 +98,7 @@ def test_recurrent_layers_are_torchaudios_up_to_the_fully_connected_ones() -> No
     assert {name.split('.')[0] for name in missing.missing_keys} == {'fc1', 'fc2', 'fc3'}
     seen: list[Tensor] = []
     full.fc1.register_forward_hook(lambda _m, x, _o: seen.append(x[0]))
-    wave, frames = 2 * noise(2, 600) - 1, noise(2, 80, 7, seed=1)
+    wave, frames = 2 * noise(1, 600) - 1, noise(1, 80, 7, seed=1)
     with torch.inference_mode():
         full(wave[:, None], frames[:, None])
         features, _ = audio.sample_features(wave, frames, None)
@@ -164,7 +159,7 @@ def test_spectrogram_is_mel_decibels(config: AudioEncoderConfig) -> None:
     out = audio.spectrogram(wave[None])[0].double().numpy()
     expected = spectrogram_by_hand(wave.double().numpy(), config)
     assert expected.shape == (config.n_freq, 6)
-    assert 0.05 < expected.std() < 0.5  # neither silent nor clipped
+    assert ((expected > 0) & (expected < 1)).mean() > 0.9  # neither silent nor clipped
     np.testing.assert_allclose(out, expected, atol=1e-4)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from mmer_ros.embracenet import EmbraceNet, selection_probabilities
-from .model_fixtures import seeded, TOLERANCE
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 import torch
 from torch import Tensor
+
+from .model_fixtures import seeded, TOLERANCE
 
 SIZES, SIZE, BATCH = (6, 4, 5), 256, 3  # 256 is the paper's embracement size
 WEIGHTS = torch.tensor([[1.0, 1.0, 1.0], [3.0, 1.0, 0.5], [0.2, 2.0, 4.0]])

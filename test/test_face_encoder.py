@@ -9,12 +9,13 @@ from mmer_ros.face_encoder import (
     FaceEncoderConfig,
     sample_evenly,
 )
-from .model_fixtures import random_faces, seeded, TINY, TOLERANCE
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 import torch
 from torch import Tensor
+
+from .model_fixtures import random_faces, seeded, TINY, TOLERANCE
 
 Array = NDArray[np.float64]
 

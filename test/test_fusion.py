@@ -6,12 +6,13 @@ import itertools
 
 from mmer_ros.fusion import CrossmodalBlock, CrossmodalFusion, FusionConfig
 from mmer_ros.types import MODALITIES, Modality
-from .model_fixtures import seeded, TOLERANCE
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 import torch
 from torch import nn, Tensor
+
+from .model_fixtures import seeded, TOLERANCE
 
 Array = NDArray[np.float64]
 SIZES = {Modality.TEXT: 12, Modality.AUDIO: 7, Modality.FACE: 9}

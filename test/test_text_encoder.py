@@ -9,15 +9,16 @@ from mmer_ros.text_encoder import (
     TextEncoder,
 )
 from mmer_ros.types import Turn
-from .model_fixtures import seeded, TINY, TOLERANCE
 import pytest
 from tokenizers import models, Tokenizer
 import torch
 
+from .model_fixtures import seeded, TINY, TOLERANCE
+
 HISTORY = (Turn('ross', 'hi'), Turn('rachel', 'oh, hi'), Turn('ross', 'you came'))
 UNICODE = [
     'plain words', '', ' leading and trailing ', 'Grüße, naïve café', 'привет мир', 'مرحبا',
-    '\u4f60\u597d\uff0c\u4e16\u754c', '\U0001f469\u200d\U0001f467 \U0001f1ef\U0001f1f5 \u2764\ufe0f',
+    '\u4f60\u597d\uff0c\u4e16\u754c', '\U0001f469\u200d\U0001f467 \U0001f1ef\U0001f1f5 \u2764',
     'tab\tnew\nline\r\n', '\x00\x01\x7f\x80', 'a\u0301 \u200b \ufeff', '\U0010ffff',
     'it\'s $5.00 -- "quoted" <b>&amp;</b>', 'Ġ Ċ Ã are letters, too']
 
