@@ -220,7 +220,11 @@ def _read(folder: Path) -> Bundle:
         if name not in data:
             raise BundleError(f'bundle {folder}: {CONFIG} does not list {name}; it is incomplete')
     tokenizer = _read_tokenizer(folder, config, data[TOKENIZER])
-    model = EmotionModel(config.model).eval()
+    try:
+        model = EmotionModel(config.model).eval()
+    except (RuntimeError, ValueError) as error:
+        raise BundleError(f'bundle {folder}: no model can have the sizes in {CONFIG}: {error}; '
+                          'correct them') from error
     _load_weights(folder, model, data[WEIGHTS])
     return Bundle(config, model, tokenizer, data.get(CARD, b'').decode(), _sha256(raw))
 

@@ -92,6 +92,8 @@ def _video(path: Path, sampler: FrameSampler
 def _decode(path: Path, container: av.container.InputContainer,
             kind: str) -> Iterator[av.VideoFrame | AudioFrame]:
     """Decode what can be decoded; a damaged end loses only itself."""
+    if not getattr(container.streams, kind):
+        raise InvalidInput(f'{path}: it holds no {kind}')
     decoded = 0
     try:
         for frame in container.decode(**{kind: 0}):

@@ -30,9 +30,9 @@ def load_gpt(encoder: TextEncoder, source: str = 'openai-gpt') -> Any:
     :raises PretrainedUnavailable: if it is neither reachable nor cached, or of other sizes.
     """
     from transformers import AutoTokenizer, OpenAIGPTModel
+    load: Any = OpenAIGPTModel.from_pretrained
     gpt, report = _fetch(
-        f'GPT {source!r}',
-        lambda: OpenAIGPTModel.from_pretrained(source, output_loading_info=True),
+        f'GPT {source!r}', lambda: load(source, output_loading_info=True),
         'give the folder of a copy, or connect once so that it is cached')
     if report['missing_keys']:
         raise PretrainedUnavailable(f'GPT {source!r}: it lacks {min(report["missing_keys"])}; '

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 from mmer_ros.faces import FrameSampler
 from mmer_ros.messages import chunk_to_block, compressed_to_rgb
 from mmer_ros.pipeline import Pipeline
@@ -192,3 +193,55 @@ def run_pipeline(pipeline: Pipeline, events: Iterable[Event]) -> list[Estimate]:
         else:
             estimates += pipeline.skip_frame(item[0])
     return estimates + pipeline.flush()
+
+
+def write_clip(path: Path, sound: Int16 | None, frames: Sequence[NDArray[np.uint8]], rate: int,
+               *, index_first: bool = False, cover: bool = False) -> None:
+    """
+    Write an mp4 of MPEG-4 video and AAC.
+
+    :param sound: (samples,) at 16 kHz.
+    :param frames: (height, width, 3) RGB, `rate` a second.
+    :param index_first: so that a file without its end can be read.
+    :param cover: the frames are pictures to go with music, no video.
+    """
+    options = {'movflags': 'faststart'} if index_first else {}
+    with av.open(str(path), 'w', options=options) as container:
+        codec, pixels = ('mjpeg', 'yuvj420p') if cover else ('mpeg4', 'yuv420p')
+        video = container.add_stream(codec, rate=rate)
+        assert isinstance(video, av.VideoStream)
+        video.height, video.width = frames[0].shape[:2]
+        video.pix_fmt, video.bit_rate = pixels, 2_000_000
+        if cover:
+            video.disposition = av.stream.Disposition.attached_pic
+        packets: list[Any] = []
+        for image in frames:
+            packets += video.encode(av.VideoFrame.from_ndarray(image, format='rgb24'))
+        packets += video.encode()
+        if sound is not None:
+            audio = container.add_stream('aac', rate=SAMPLE_RATE, layout='mono')
+            packets += _encoded(audio, sound)
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            container.mux(packet)
+
+
+def write_wav(path: Path, sound: Int16, *, codec: str = 'pcm_s16le') -> None:
+    """Write a WAV of (samples,) or (samples, 2) at 16 kHz."""
+    with av.open(str(path), 'w') as container:
+        layout = 'mono' if sound.ndim == 1 else 'stereo'
+        stream = container.add_stream(codec, rate=SAMPLE_RATE, layout=layout)
+        for packet in _encoded(stream, sound):
+            container.mux(packet)
+
+
+def _encoded(stream: Any, sound: Int16) -> list[Any]:
+    packed = np.ascontiguousarray(sound).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(
+        packed, format='s16', layout='mono' if sound.ndim == 1 else 'stereo')
+    frame.sample_rate = SAMPLE_RATE
+    frame.pts = 0
+    resampler = av.AudioResampler(stream.codec_context.format, stream.codec_context.layout,
+                                  SAMPLE_RATE, stream.codec_context.frame_size or 1024)
+    packets = [p for f in [*resampler.resample(frame), *resampler.resample(None)]
+               for p in stream.encode(f)]
+    return [*packets, *stream.encode()]

@@ -1,0 +1,253 @@
+"""
+Measure speed, latency and memory on this computer; `make bench` runs it for both bundles.
+
+The sample recording is played at 640x480, 15 fps, raw images: once through the core as fast as
+it goes, with the time of each network apart, and once at its own rate to the node over DDS.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+import json
+from pathlib import Path
+import platform
+import resource
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import cv2
+from mmer_ros.messages import chunk_to_block, compressed_to_rgb, image_to_rgb
+from mmer_ros.nodes.playback import own_domain, play, watching
+from mmer_ros.pipeline import Pipeline
+from mmer_ros.recognizer import Recognizer
+from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recorded, Recording, TRANSCRIPT
+from mmer_ros.recording_report import read_labels
+from mmer_ros.types import Estimate, Transcript, VideoFrame
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+import torch
+
+SAMPLE = Path('sample/dialogue')
+SIZE = (640, 480)
+TARGETS = {'processing / recording': 0.7, 'p95 end of speech to publication': 0.5,
+           'overhead': 0.15}
+
+
+class RawRecording(Recording):
+    """The sample as a camera without compression gives it: 640x480 raw images."""
+
+    def __init__(self, path: Path, until_s: float = 1e9) -> None:
+        super().__init__(path)
+        self._until_s = until_s
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Topic -> type, images raw."""
+        return {topic: IMAGE if kind == COMPRESSED_IMAGE else kind
+                for topic, kind in super().topics.items()}
+
+    @property
+    def length(self) -> float:
+        """Seconds that are played."""
+        return min(self.end - self.start, self._until_s)
+
+    def messages(self) -> Iterator[Recorded]:
+        """Yield the messages, images decoded and enlarged."""
+        for recorded in super().messages():
+            if recorded.time - self.start > self._until_s:
+                return
+            if recorded.msgtype == COMPRESSED_IMAGE:
+                recorded = self._raw(recorded)
+            yield recorded
+
+    def decode(self, recorded: Recorded) -> Any:
+        """Return the message; the sample itself does not define raw images."""
+        if recorded.msgtype == IMAGE:
+            return self._store.deserialize_cdr(recorded.data, IMAGE)
+        return super().decode(recorded)
+
+    def _raw(self, recorded: Recorded) -> Recorded:
+        message = super().decode(recorded)
+        image = cv2.resize(compressed_to_rgb(message), SIZE, interpolation=cv2.INTER_LINEAR)
+        raw = self._store.types[IMAGE](message.header, SIZE[1], SIZE[0], 'rgb8', 0, SIZE[0] * 3,
+                                       image.ravel())
+        data = bytes(self._store.serialize_cdr(raw, IMAGE))
+        return Recorded(recorded.topic, IMAGE, recorded.time, data)
+
+
+class Stopwatch:
+    """Sums up the time spent in wrapped functions, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def wrap(self, owner: Any, method: str, name: str) -> None:
+        """Time every call of the owner's method."""
+        inner = getattr(owner, method)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            begin = time.perf_counter()
+            try:
+                return inner(*args, **kwargs)
+            finally:
+                self.seconds[name] += time.perf_counter() - begin
+
+        setattr(owner, method, timed)
+
+
+def offline(bundle: str, device: str, threads: int, until_s: float) -> dict[str, Any]:
+    """Feed the core as fast as it goes; messages are decoded beforehand, as DDS would have."""
+    torch.set_num_threads(threads)
+    recognizer = Recognizer.load(bundle, device=device)
+    pipeline = Pipeline(recognizer)
+    recognizer.warm_up()
+    watch = Stopwatch()
+    model = recognizer.model
+    watch.wrap(pipeline._faces._detector._mtcnn, 'detect', 'MTCNN')
+    watch.wrap(pipeline._segmenter._speech, '_probability', 'voice activity')
+    watch.wrap(model.audio, 'spectrogram', 'WaveRNN')
+    watch.wrap(model.audio, 'sample_features', 'WaveRNN')
+    watch.wrap(model.face, 'embed', 'FaceNet')
+    watch.wrap(model.face.gru, 'forward', 'face GRU')
+    watch.wrap(model.text, 'forward', 'GPT')
+    watch.wrap(model, 'fuse', 'fusion')
+    sampler = pipeline.sampler()
+    spent, estimates = 0.0, 0
+    with RawRecording(SAMPLE, until_s) as recording:
+        for recorded in recording.messages():
+            step = _step(pipeline, sampler, recorded, recording.decode(recorded))
+            begin = time.perf_counter()
+            estimates += len(step())
+            spent += time.perf_counter() - begin
+        begin = time.perf_counter()
+        estimates += len(pipeline.flush())
+        spent += time.perf_counter() - begin
+        length = recording.length
+    networks = sum(watch.seconds.values())
+    return {'recording_s': length, 'estimates': estimates, 'processing_s': spent,
+            'processing / recording': spent / length, 'networks_s': dict(watch.seconds),
+            'overhead': (spent - networks) / spent,
+            'peak_memory_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def _step(pipeline: Pipeline, sampler: Any, recorded: Recorded, message: Any
+          ) -> Callable[[], list[Estimate]]:
+    if recorded.msgtype == TRANSCRIPT:
+        return lambda: pipeline.push_transcript(Transcript(recorded.time, message.data))
+    stamp = message.header.stamp.sec + message.header.stamp.nanosec / 1e9
+    if recorded.msgtype == AUDIO:
+        return lambda: pipeline.push_audio(chunk_to_block(message, stamp))
+    if sampler.take(stamp):
+        return lambda: pipeline.push_frame(VideoFrame(stamp, image_to_rgb(message)))
+    return lambda: pipeline.skip_frame(stamp)
+
+
+def live(bundle: str, device: str, threads: int) -> dict[str, Any]:
+    """Play to the node over DDS at the recording's own rate."""
+    rows: list[dict[str, Any]] = []
+    usage: dict[str, float] = {}
+    with RawRecording(SAMPLE) as recording:
+        topics = {'image_topic': recording.topic_of(COMPRESSED_IMAGE),
+                  'audio_topic': recording.topic_of(AUDIO),
+                  'transcript_topic': recording.topic_of(TRANSCRIPT)}
+        with watching('emotion', rows.append) as watcher, _node(
+                bundle, device, threads, topics) as process:
+            if not play(watcher, recording, list(topics.values()),
+                        on_start=lambda: usage.update(_usage(process.pid))):
+                raise RuntimeError('the node did not become active; see out/bench/node.log')
+            end = _usage(process.pid)
+        length = recording.length
+    labels = read_labels(SAMPLE / 'labels.csv')
+    delays = [row['stamp'] + row['latency'] - label['end'] for row in rows for label in labels
+              if row['start'] < label['end'] and label['start'] < row['end']]
+    latencies = [row['latency'] for row in rows]
+    return {'recording_s': length, 'estimates': len(rows), 'utterances': len(labels),
+            'node CPU / recording': (end['cpu_s'] - usage['cpu_s']) / length,
+            'p50 end of speech to publication': float(np.percentile(delays, 50)),
+            'p95 end of speech to publication': float(np.percentile(delays, 95)),
+            'p50 latency field': float(np.percentile(latencies, 50)),
+            'p95 latency field': float(np.percentile(latencies, 95)),
+            'peak_memory_mb': end['peak_memory_mb']}
+
+
+@contextmanager
+def _node(bundle: str, device: str, threads: int, topics: dict[str, str]
+          ) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, '-m', 'mmer_ros.nodes.emotion_node', '--ros-args']
+    for name, value in {'use_sim_time': 'true', 'bundle': bundle, 'device': device,
+                        'threads': threads, **topics}.items():
+        command += ['-p', f'{name}:={value}']
+    with Path('out/bench/node.log').open('wb') as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def _usage(pid: int) -> dict[str, float]:
+    """Return CPU seconds and peak resident memory of a process (Linux)."""
+    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+    ticks = int(fields[11]) + int(fields[12])
+    status = Path(f'/proc/{pid}/status').read_text()
+    peak = next(line for line in status.splitlines() if line.startswith('VmHWM')).split()[1]
+    return {'cpu_s': ticks / 100, 'peak_memory_mb': int(peak) / 1024}
+
+
+def _show(console: Console, title: str, result: dict[str, Any]) -> None:
+    table = Table(title=title, title_justify='left')
+    for column in ('measure', 'value', 'target'):
+        table.add_column(column, justify='left' if column == 'measure' else 'right')
+    for name, value in result.items():
+        if name == 'networks_s':
+            for network, seconds in sorted(value.items(), key=lambda item: -item[1]):
+                share = seconds / result['processing_s']
+                table.add_row(f'  {network}', f'{seconds:.2f} s ({100 * share:.0f} %)', '')
+        else:
+            target = TARGETS.get(name)
+            table.add_row(name, f'{value:.3f}' if isinstance(value, float) else str(value),
+                          f'<= {target}' if target else '')
+    console.print(table)
+
+
+def main() -> int:
+    """Measure what was asked for, print it and save it as JSON."""
+    parser = argparse.ArgumentParser(prog='make bench', description=__doc__)
+    parser.add_argument('--bundle', default='compact')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--threads', type=int, default=1, help='CPU threads of the networks')
+    parser.add_argument('--until', type=float, default=1e9, metavar='SECONDS',
+                        help='of the recording, in the offline part')
+    parser.add_argument('--offline', action='store_true', help='leave out the live part')
+    options = parser.parse_args()
+    own_domain()
+    console = Console()
+    folder = Path('out/bench')
+    folder.mkdir(parents=True, exist_ok=True)
+    device = platform.processor() or platform.machine()
+    if options.device != 'cpu':
+        device = torch.cuda.get_device_name(options.device)
+    results = {'bundle': options.bundle, 'device': device, 'threads': options.threads,
+               'torch': torch.__version__}
+    measured = offline(options.bundle, options.device, options.threads, options.until)
+    results['offline'] = measured
+    _show(console, f'{options.bundle}, as fast as it goes, {options.threads} thread(s)', measured)
+    if not options.offline:
+        results['live'] = live(options.bundle, options.device, options.threads)
+        _show(console, f'{options.bundle}, live over DDS', results['live'])
+    file = folder / f'{options.bundle}-{options.device}.json'
+    file.write_text(json.dumps(results, indent=2) + '\n')
+    console.print(f'saved {file}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
