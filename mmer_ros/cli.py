@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 import csv
+from dataclasses import replace
 import json
 import logging
 from pathlib import Path
@@ -107,7 +108,9 @@ def _estimates(clip: Path, recognizer: Recognizer, options: argparse.Namespace,
                console: Console) -> Iterator[Estimate]:
     timed = options.transcript.endswith('.csv')
     if options.whole or (options.transcript and not timed):
-        yield recognizer.recognize(_one_utterance(clip, recognizer, options.transcript, console))
+        utterance = _one_utterance(clip, recognizer, options.transcript, console)
+        end = duration(clip)
+        yield replace(recognizer.recognize(utterance), utterance_id=clip.stem, end=end, stamp=end)
         return
     words = read_transcripts(Path(options.transcript)) if timed else []
     pipeline = Pipeline(recognizer)

@@ -26,7 +26,7 @@ class VadConfig(BaseModel):
     threshold: float = Field(0.5, gt=0, lt=1)
     release_threshold: float = Field(0.35, gt=0, lt=1)
     onset_s: float = Field(0.096, ge=FRAME_S, le=1.0)
-    hangover_s: float = Field(0.256, ge=0.1, le=3.0)
+    hangover_s: float = Field(0.224, ge=0.1, le=3.0)
 
 
 class SpeechProbability:

@@ -116,7 +116,7 @@ def test_nothing_in_a_bundle_is_a_pickle(folder: Path) -> None:
 
 
 def test_weights_in_half_precision_are_read_as_float32(folder: Path) -> None:
-    weights = safetensors.torch.load_file(folder / WEIGHTS)
+    weights = safetensors.torch.load((folder / WEIGHTS).read_bytes())
     half = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
     replace_file(folder, WEIGHTS, safetensors.torch.save(half))
     loaded = Bundle.load(folder).model.state_dict()
