@@ -99,13 +99,13 @@ def load_facenet(encoder: FaceEncoder, source: str = 'vggface2') -> None:
     _load_fitting(f'FaceNet {source!r}', encoder.facenet, kept)
 
 
-def _fetch(what: str, load: Callable[[], T], remedy: str) -> T:
+def _fetch(what: str, load: Callable[[], T], remedy: str,
+           problem: str = 'not reachable and not cached') -> T:
     try:
         return load()
     except Exception as error:  # each library raises its own kinds when a download fails
         reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise PretrainedUnavailable(f'{what}: not reachable and not cached '
-                                    f'({reason[0]}); {remedy}') from error
+        raise PretrainedUnavailable(f'{what}: {problem} ({reason[0]}); {remedy}') from error
 
 
 def _read(what: str, path: str) -> dict[str, Tensor]:
@@ -114,7 +114,7 @@ def _read(what: str, path: str) -> dict[str, Tensor]:
                                     'dict, or the name of published weights')
     weights: dict[str, Tensor] = _fetch(
         what, lambda: torch.load(path, map_location='cpu', weights_only=True),
-        'give a file written by torch.save(model.state_dict())')
+        'give a file written by torch.save(model.state_dict())', 'it cannot be read')
     return weights
 
 

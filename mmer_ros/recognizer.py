@@ -9,10 +9,11 @@ import logging
 from pathlib import Path
 
 from mmer_ros.audio_encoder import AudioState
+from mmer_ros.batching import as_float, batch_features
 from mmer_ros.bundle import Bundle
 from mmer_ros.face_encoder import FaceState, sample_evenly
 from mmer_ros.model import FusionOutput
-from mmer_ros.text_encoder import DialogueTokenizer, TextInput, TextState
+from mmer_ros.text_encoder import DialogueTokenizer, TextState
 from mmer_ros.types import (
     Estimate,
     InvalidInput,
@@ -108,14 +109,7 @@ class Recognizer:
         """
         if not utterances:
             return []
-        features = {}
-        for modality, encode in ((Modality.TEXT, self._batch_text),
-                                 (Modality.AUDIO, self._batch_audio),
-                                 (Modality.FACE, self._batch_faces)):
-            encoded = encode(utterances)
-            if encoded is not None:
-                features[modality] = encoded
-        return self._fused(features)
+        return self._fused(batch_features(self.model, self._tokenizer, utterances, self.device))
 
     def stream(self) -> RecognitionStream:
         """Return a stream that takes the parts of utterances as they come."""
@@ -154,41 +148,6 @@ class Recognizer:
         batch = {m: (x[None], torch.ones(1, len(x), dtype=torch.bool, device=self.device))
                  for m, x in features.items() if x is not None}
         return self._fused(batch)[0]
-
-    # ------------------------------------------------------------ whole batches
-
-    def _batch_text(self, utterances: Sequence[Utterance]) -> tuple[Tensor, Tensor] | None:
-        config = self.model.config.text
-        contexts = [self._tokenizer.encode(
-            u.text, speaker=u.speaker, reply=u.reply, max_tokens=config.n_positions,
-            history=list(u.history)[-config.history_turns:] if config.history_turns else [],
-        ) if u.text else TextInput([], []) for u in utterances]
-        lengths = self._tensor(np.array([len(c.token_ids) for c in contexts]))
-        if not bool(lengths.any()):
-            return None
-        pad = self._tokenizer.pad
-        ids = _padded([torch.tensor(c.token_ids, dtype=torch.long) for c in contexts], pad)
-        types = _padded([torch.tensor(c.token_types, dtype=torch.long) for c in contexts], pad)
-        return _encode_rows(self.model.text, [ids.to(self.device), types.to(self.device)], lengths)
-
-    def _batch_audio(self, utterances: Sequence[Utterance]) -> tuple[Tensor, Tensor] | None:
-        audio = [torch.from_numpy(as_float(u.audio)) if u.audio is not None else torch.zeros(0)
-                 for u in utterances]
-        lengths = self._tensor(np.array([len(a) for a in audio]))
-        if not bool(lengths.any()):
-            return None
-        return _encode_rows(self.model.audio, [_padded(audio, 0).to(self.device)], lengths)
-
-    def _batch_faces(self, utterances: Sequence[Utterance]) -> tuple[Tensor, Tensor] | None:
-        limit = self.model.config.face.max_images
-        chosen = [sample_evenly(list(u.faces), limit) if u.faces is not None else []
-                  for u in utterances]
-        lengths = self._tensor(np.array([len(c) for c in chosen]))
-        if not bool(lengths.any()):
-            return None
-        crops = self._tensor(np.stack([crop for row in chosen for crop in row]))
-        rows = torch.split(self.model.face.embed(crops), lengths.tolist())
-        return _encode_rows(self.model.face, [_padded(list(rows), 0)], lengths)
 
     # ------------------------------------------------------------ fusion
 
@@ -258,9 +217,8 @@ class RecognitionStream:
         session.next_index = part.index + 1
         faces = np.stack([c.image for c in part.faces]) if part.faces else None
         self._recognizer._stream(session.encoding, part.text, part.audio, faces)
-        if part.audio.size or not session.evidence:
-            session.evidence = part.end
-        session.evidence = max([session.evidence, *(c.stamp for c in part.faces)])
+        heard = [part.end] if part.audio.size else []
+        session.evidence = max([session.evidence, *heard, *(c.stamp for c in part.faces)])
         if not part.last:
             return None
         estimate = self._estimate(part, session, final=True)
@@ -300,7 +258,7 @@ class RecognitionStream:
             return None
         return replace(
             estimate, utterance_id=part.utterance_id, start=part.utterance_start, end=part.end,
-            stamp=session.evidence, final=final, revision=part.revision,
+            stamp=session.evidence or part.end, final=final, revision=part.revision,
             person_id=part.person_id, face_id=part.face_id, voice_id=part.voice_id,
             transcript=session.encoding.text.text)
 
@@ -316,29 +274,6 @@ class RecognitionStream:
 
 def _speaker(part: UtterancePart) -> str:
     return part.person_id or part.voice_id or part.face_id
-
-
-def _padded(rows: list[Tensor], value: float) -> Tensor:
-    padded: Tensor = torch.nn.utils.rnn.pad_sequence(
-        rows, batch_first=True, padding_value=value)
-    return padded
-
-
-def _encode_rows(encoder: torch.nn.Module, inputs: list[Tensor], lengths: Tensor
-                 ) -> tuple[Tensor, Tensor]:
-    """Run an encoder over a padded batch; rows of length 0 come out with an empty mask."""
-    features, mask = encoder(*inputs, lengths.clamp(min=1))
-    return features, mask & (lengths > 0)[:, None]
-
-
-def as_float(audio: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return 16 kHz mono audio, int16 or float, as float32 in [-1, 1]."""
-    if audio.dtype == np.int16:
-        return audio.astype(np.float32) / 32_768.0
-    if audio.dtype.kind != 'f' or not np.isfinite(audio).all():
-        raise InvalidInput(f'utterance audio of type {audio.dtype} or with NaN; '
-                           'expected int16, or finite float in [-1, 1]')
-    return audio.astype(np.float32)
 
 
 def check_device(device: str) -> torch.device:

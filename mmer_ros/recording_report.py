@@ -11,7 +11,7 @@ import cv2
 from mmer_ros.audio import to_mono
 from mmer_ros.messages import chunk_to_block, compressed_to_rgb, image_to_rgb
 from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
-from mmer_ros.report import Timeline
+from mmer_ros.timeline import Timeline
 from mmer_ros.types import InvalidInput, UInt8
 import numpy as np
 

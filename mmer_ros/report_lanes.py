@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 import math
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
+from mmer_ros.timeline import Timeline
 from mmer_ros.types import EMOTIONS
-
-if TYPE_CHECKING:
-    from mmer_ros.report import Timeline
 
 SOURCES = ('text', 'audio', 'face')
 THUMBNAIL_PX, TICK_PX = 68, 58  # room that one of them needs on the page

@@ -116,8 +116,12 @@ class SpeechSegmenter:
         return pieces
 
     def close(self) -> list[SpeechPiece]:
-        """End the open utterance, if any, with all audio received."""
-        return self._close(self._pcm_start + self._pcm.size) if self.utterance else []
+        """End the open utterance, if any, where its silence began or the audio ends."""
+        if self.utterance is None:
+            return []
+        received = self._pcm_start + self._pcm.size
+        spoken = (self._vad.last_voiced + 1) * FRAME_SAMPLES
+        return self._close(received if spoken >= self._fed else self._with_tail(spoken))
 
     def _time(self, sample: int) -> float:
         return self._origin + sample / SAMPLE_RATE
@@ -142,9 +146,11 @@ class SpeechSegmenter:
         elif self._vad.active and probability >= self.config.vad.threshold:
             self._voiced += 1
         if boundary is Boundary.END:
-            tail = round(self.config.tail_s * SAMPLE_RATE)
-            return self._close(min((self._vad.last_voiced + 1) * FRAME_SAMPLES + tail, self._fed))
+            return self._close(self._with_tail((self._vad.last_voiced + 1) * FRAME_SAMPLES))
         return self._speak() if self._vad.active else []
+
+    def _with_tail(self, sample: int) -> int:
+        return min(sample + round(self.config.tail_s * SAMPLE_RATE), self._fed)
 
     def _open(self, sample: int, *, continues: bool = False) -> None:
         start = self._time(sample)

@@ -147,6 +147,14 @@ class TextEncoder(nn.Module):
                           token_type_ids=token_types)
         return output.last_hidden_state * mask[..., None], mask
 
+    def context(self, tokenizer: DialogueTokenizer, text: str, *, speaker: str = '',
+                history: Sequence[Turn] = (), reply: Turn | None = None) -> TextInput:
+        """Return the network's input: as many of the last turns as the sizes allow."""
+        turns = self.config.history_turns
+        return tokenizer.encode(text, speaker=speaker, reply=reply,
+                                history=list(history)[-turns:] if turns else [],
+                                max_tokens=self.config.n_positions)
+
     def start(self) -> TextState:
         """Return the state before the first word."""
         return TextState()
@@ -161,10 +169,8 @@ class TextEncoder(nn.Module):
         """Return the features of the utterance, (T, n_embd), or None if it has no words."""
         if not state.words:
             return None
-        kept = list(history)[-self.config.history_turns:] if self.config.history_turns else []
-        context = tokenizer.encode(
-            state.text, speaker=speaker, history=kept, reply=reply,
-            max_tokens=self.config.n_positions)
+        context = self.context(tokenizer, state.text, speaker=speaker, history=history,
+                               reply=reply)
         device = self.gpt.tokens_embed.weight.device
         features: Tensor
         features, _ = self(torch.tensor([context.token_ids], device=device),

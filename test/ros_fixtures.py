@@ -13,15 +13,15 @@ import pytest
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 pytest.importorskip('mmer_msgs.msg', reason='needs mmer_msgs (make env)')
 
-from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402
-from mmer_ros.nodes.emotion_node import EmotionNode  # noqa: E402
-from mmer_ros.nodes.playback import own_domain  # noqa: E402
-from mmer_ros.recording import Recording  # noqa: E402
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.serialization import deserialize_message  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
+from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402,I100
+from mmer_ros.nodes.emotion_node import EmotionNode  # noqa: E402,I100
+from mmer_ros.nodes.playback import own_domain  # noqa: E402,I100
+from mmer_ros.recording import Recording  # noqa: E402,I100
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402,I100
+from rclpy.parameter import Parameter  # noqa: E402,I100
+from rclpy.serialization import deserialize_message  # noqa: E402,I100
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
+from std_msgs.msg import String  # noqa: E402,I100
 
 SAMPLE = Path(__file__).parent.parent / 'sample' / 'dialogue'
 TYPES = {'AudioChunk': AudioChunk, 'CompressedImage': CompressedImage, 'Image': Image,

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from test.stream_fixtures import ROOT
+from .stream_fixtures import ROOT
 
 ROS = ('rclpy', 'launch', 'launch_ros', 'lifecycle_msgs', 'builtin_interfaces', 'cv_bridge',
        'ament_index_python', 'rosidl_runtime_py', 'rosbag2_py', 'ros2cli', 'tf2_ros')

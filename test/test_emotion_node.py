@@ -14,20 +14,20 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from lifecycle_msgs.msg import State  # noqa: E402
-from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402
-from mmer_ros.messages import chunk_to_block, compressed_to_rgb  # noqa: E402
-from mmer_ros.nodes.conversions import to_seconds, to_time  # noqa: E402
-from mmer_ros.pipeline import Pipeline  # noqa: E402
-from mmer_ros.recognizer import Recognizer  # noqa: E402
-from mmer_ros.types import Estimate, Transcript, VideoFrame  # noqa: E402
-from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
-import torch  # noqa: E402
+from lifecycle_msgs.msg import State  # noqa: E402,I100
+from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402,I100
+from mmer_ros.messages import chunk_to_block, compressed_to_rgb  # noqa: E402,I100
+from mmer_ros.nodes.conversions import to_seconds, to_time  # noqa: E402,I100
+from mmer_ros.pipeline import Pipeline  # noqa: E402,I100
+from mmer_ros.recognizer import Recognizer  # noqa: E402,I100
+from mmer_ros.types import Estimate, Transcript, VideoFrame  # noqa: E402,I100
+from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402,I100
+from rclpy.parameter import Parameter  # noqa: E402,I100
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
+from std_msgs.msg import String  # noqa: E402,I100
+import torch  # noqa: E402,I100
 
-from .ros_fixtures import eventually, play, recorded, running  # noqa: E402
+from .ros_fixtures import eventually, play, recorded, running  # noqa: E402,I100
 
 FIRST_TWO_S = 8.2  # of the sample: two utterances with face and words
 FAILURE = TransitionCallbackReturn.FAILURE

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 import pytest
 from tools.sample.render import render_frame
 
-from test.stream_fixtures import BASE
+from .stream_fixtures import BASE
 
 skimage = pytest.importorskip('skimage.data', reason='needs scikit-image for its photograph')
 FACE = np.array([175.0, 65.0, 275.0, 190.0])  # of the photograph, by eye; pixels

@@ -11,7 +11,7 @@ from mmer_ros.types import AudioBlock, InvalidInput, SAMPLE_RATE, VideoFrame
 import numpy as np
 import pytest
 
-from test.stream_fixtures import sine, write_clip, write_wav
+from .stream_fixtures import sine, write_clip, write_wav
 
 SOUND = np.rint(sine(440, 2.0, SAMPLE_RATE) * 32_767).astype(np.int16)
 # Grey of a brightness that tells the second in which it is seen.

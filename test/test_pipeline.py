@@ -10,7 +10,7 @@ from mmer_ros.types import AudioBlock, Estimate, InvalidInput, Modality, Transcr
 import numpy as np
 import pytest
 
-from test.stream_fixtures import (
+from .stream_fixtures import (
     arriving,
     BASE,
     blocks,
@@ -153,7 +153,7 @@ def test_a_recording_in_a_loop_is_estimated_each_time(recognizer: Recognizer,
     estimates += pipeline.flush()
     kinds = {e.kind for e in pipeline.drain_events()}
     assert kinds == {'audio_backwards', 'image_backwards'}
-    assert_same([e for e in estimates[:2]], reference[:2])
+    assert_same(estimates[:2], reference[:2])
     assert len(estimates) == 4
     for again, first in zip(estimates[2:], estimates):
         assert (again.start, again.end, again.transcript, again.modalities, again.revision) == (

@@ -19,7 +19,7 @@ from mmer_ros.recording_report import read_labels, timeline_of
 from mmer_ros.types import EMOTIONS, InvalidInput
 import pytest
 
-from test.stream_fixtures import ROOT, SAMPLE, sample_labels
+from .stream_fixtures import ROOT, SAMPLE, sample_labels
 
 MCAP = SAMPLE / 'dialogue.mcap'
 
