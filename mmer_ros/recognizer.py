@@ -284,7 +284,7 @@ def check_device(device: str) -> torch.device:
     """
     try:
         found = torch.device(device)
-        torch.zeros(1, device=found)
+        torch.zeros(1, device=found).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = ['cpu', *(f'cuda:{i}' for i in range(torch.cuda.device_count()))]
         raise InvalidInput(f'device {device!r}: it cannot be used here; there is '

@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from .model_fixtures import random_faces, seeded, TINY, TOLERANCE
+from .model_fixtures import random_faces, responsive, seeded, TINY, TOLERANCE
 
 Array = NDArray[np.float64]
 
 
 def encoder() -> FaceEncoder:
-    module: FaceEncoder = seeded(FaceEncoder, TINY.face, 7)
+    module: FaceEncoder = responsive(seeded(FaceEncoder, TINY.face, 7))
     return module
 
 
@@ -165,11 +165,11 @@ def test_images_are_standardised_as_facenet_was_trained() -> None:
 @torch.inference_mode()
 def test_embeddings_have_512_values_and_unit_length(config: FaceEncoderConfig) -> None:
     """The compact network has FaceNet's interface."""
-    face: FaceEncoder = seeded(FaceEncoder, config, 7)
+    face: FaceEncoder = responsive(seeded(FaceEncoder, config, 7))
     vectors = face.embed(torch.from_numpy(random_faces(2)))
     assert vectors.shape == (2, 512)
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(2))
-    assert not torch.allclose(vectors[0], vectors[1], atol=1e-6)
+    assert not torch.allclose(vectors[0], vectors[1], atol=1e-4)
 
 
 def test_compact_network_is_what_the_architecture_says() -> None:

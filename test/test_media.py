@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 from mmer_ros.audio import resample
 from mmer_ros.faces import FrameSampler
 from mmer_ros.media import duration, read_audio, read_media
@@ -128,5 +129,7 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
     """As music files have it; ten minutes of audio must not wait for its only image."""
     path = tmp_path / 'music.mp4'
     write_clip(path, SOUND, FRAMES[:1], 10, cover=True)
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 1
     items = list(read_media(path, FrameSampler(EVERY)))
     assert items and all(isinstance(i, AudioBlock) for i in items)

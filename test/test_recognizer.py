@@ -159,7 +159,7 @@ def test_other_content_gives_another_answer(modality: Modality) -> None:
     recognizer = tiny_recognizer()
     before = recognizer.recognize(utterance(modality, 1)).logits
     after = recognizer.recognize(utterance(modality, 2, text='it was not')).logits
-    assert np.abs(before - after).max() > 10 * TOLERANCE
+    assert np.abs(before - after).max() > 100 * TOLERANCE
 
 
 def test_int16_and_float_audio_are_the_same_audio() -> None:
@@ -210,8 +210,7 @@ def test_model_in_training_mode_is_switched_to_inference() -> None:
 
 
 @EVERY_SUBSET
-def test_probabilities_are_of_logits_over_the_temperature_of_the_subset(modalities: Modality
-                                                                       ) -> None:
+def test_probabilities_are_of_logits_over_the_subsets_temperature(modalities: Modality) -> None:
     estimate = tiny_recognizer().recognize(utterance(modalities))
     temperature = TEMPERATURES.get(subset_name(modalities), 1.0)
     np.testing.assert_allclose(estimate.probabilities, softmax(estimate.logits / temperature),
@@ -270,8 +269,8 @@ def test_valence_and_arousal_are_expected_values() -> None:
     assert estimate.arousal == pytest.approx(-expected / 20, abs=1e-6)
 
 
-def test_estimate_names_its_bundle_and_whether_it_was_trained(caplog: pytest.LogCaptureFixture
-                                                             ) -> None:
+def test_estimate_names_its_bundle_and_whether_it_was_trained(
+        caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, 'mmer_ros'):
         trained = Recognizer(tiny_bundle()).recognize(utterance(ALL))
         assert not caplog.records

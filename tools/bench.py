@@ -182,7 +182,7 @@ def _node(bundle: str, device: str, threads: int, topics: dict[str, str]
           ) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, '-m', 'mmer_ros.nodes.emotion_node', '--ros-args']
     for name, value in {'use_sim_time': 'true', 'bundle': bundle, 'device': device,
-                        'threads': threads, **topics}.items():
+                        'threads': threads, 'image_reliability': 'reliable', **topics}.items():
         command += ['-p', f'{name}:={value}']
     with Path('out/bench/node.log').open('wb') as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)

@@ -32,6 +32,8 @@ IDLE_S = 0.2  # without input for this long, the pipeline is told how late it is
 IDLE_LAG_S = 0.5  # but less by this, for input that is on its way
 TRANSCRIPT_QUEUE = 100
 IMAGE_TIME_QUEUE = 1000
+RELIABILITIES = {'best_effort': ReliabilityPolicy.BEST_EFFORT,
+                 'reliable': ReliabilityPolicy.RELIABLE}
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 
@@ -146,6 +148,10 @@ class EmotionNode(LifecycleNode):
         if transport not in ('raw', 'compressed'):
             raise InvalidInput(f"parameter image_transport is {transport!r}; expected 'raw' or "
                                "'compressed'")
+        for name in ('image_reliability', 'audio_reliability'):
+            if self._value(name) not in RELIABILITIES:
+                raise InvalidInput(f'parameter {name} is {self._value(name)!r}; expected one of '
+                                   f'{", ".join(RELIABILITIES)}')
         if not any(self._value(f'{kind}_topic') for kind in ('image', 'audio', 'transcript')):
             raise InvalidInput('parameters image_topic, audio_topic and transcript_topic are all '
                                'empty; name at least one topic')
@@ -169,16 +175,15 @@ class EmotionNode(LifecycleNode):
         if compressed and image_topic and not image_topic.endswith('/compressed'):
             image_topic += '/compressed'
         image_type = CompressedImage if compressed else Image
-        for kind, message_type, topic, depth, callback in (
-            ('image', image_type, image_topic, 5, self._on_image),
-            ('audio', AudioChunk, self._value('audio_topic'), 100, self._on_audio),
-            ('transcript', String, self._value('transcript_topic'), 10, self._on_transcript),
+        image, audio = self._value('image_reliability'), self._value('audio_reliability')
+        for message_type, topic, depth, reliability, callback in (
+            (image_type, image_topic, 5, image, self._on_image),
+            (AudioChunk, self._value('audio_topic'), 100, audio, self._on_audio),
+            (String, self._value('transcript_topic'), 10, 'reliable', self._on_transcript),
         ):
             if topic:
-                reliability = (ReliabilityPolicy.RELIABLE if kind == 'transcript'
-                               else ReliabilityPolicy.BEST_EFFORT)
                 qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth,
-                                 reliability=reliability)
+                                 reliability=RELIABILITIES[reliability])
                 self._sensor_subscriptions.append(
                     self.create_subscription(message_type, topic, callback, qos))
 

@@ -22,7 +22,10 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     'threads': (1, 'CPU threads of the networks; 0: as many as torch chooses'),
     'image_topic': ('image', 'sensor_msgs/Image, or CompressedImage; empty: no camera'),
     'image_transport': ('raw', "'raw' for sensor_msgs/Image, 'compressed' for CompressedImage"),
+    'image_reliability': ('best_effort', "'best_effort' takes every publisher; 'reliable' loses "
+                          'nothing, but takes reliable publishers only'),
     'audio_topic': ('audio', 'mmer_msgs/AudioChunk; empty: no microphone'),
+    'audio_reliability': ('best_effort', 'likewise'),
     'transcript_topic': ('transcript', 'std_msgs/String; empty: no transcripts'),
     'emotion_topic': ('emotion', 'mmer_msgs/EmotionEstimate is published here'),
     'publish_transcript': (False, 'put the words into the published estimates'),

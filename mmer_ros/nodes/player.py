@@ -19,7 +19,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 
-CLOCK_PERIOD_S = 0.005
+CLOCK_PERIOD_S = 0.01
 
 
 class Player:
