@@ -55,7 +55,8 @@ def offline(messages: list) -> list[Estimate]:
 
 def test_live_estimates_equal_offline_ones_to_the_bit():
     messages = recorded(FIRST_TWO_S)
-    with running(CompressedImage, image_transport='compressed', publish_transcript=True) as rig:
+    with running(CompressedImage, image_transport='compressed', publish_transcript=True,
+                 image_queue=100) as rig:
         play(rig.talker, messages)
         assert eventually(lambda: len(rig.talker.estimates) >= 2)
         live = rig.talker.estimates

@@ -29,7 +29,7 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     'transcript_topic': ('transcript', 'std_msgs/String; empty: no transcripts'),
     'emotion_topic': ('emotion', 'mmer_msgs/EmotionEstimate is published here'),
     'publish_transcript': (False, 'put the words into the published estimates'),
-    'image_queue': (5, 'images to be looked at that wait at most; the oldest give way'),
+    'image_queue': (3, 'images to be looked at that wait at most; the oldest give way'),
     'audio_queue': (100, 'audio chunks that wait at most; the oldest give way'),
 }
 INTEGER_RANGES = {'threads': (0, 256), 'image_queue': (1, 1000), 'audio_queue': (1, 10_000)}
