@@ -110,7 +110,8 @@ def _estimates(clip: Path, recognizer: Recognizer, options: argparse.Namespace,
     if options.whole or (options.transcript and not timed):
         utterance = _one_utterance(clip, recognizer, options.transcript, console)
         end = duration(clip)
-        yield replace(recognizer.recognize(utterance), utterance_id=clip.stem, end=end, stamp=end)
+        yield replace(recognizer.recognize(utterance), utterance_id=clip.stem, end=end, stamp=end,
+                      transcript=utterance.text or '')
         return
     words = read_transcripts(Path(options.transcript)) if timed else []
     pipeline = Pipeline(recognizer)
@@ -168,7 +169,10 @@ def read_transcripts(path: Path) -> list[Transcript]:
     """
     try:
         with path.open(newline='', encoding='utf-8-sig') as file:
-            rows = list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            rows = list(table)
+        if not {'end', 'text'} <= set(table.fieldnames or ()):
+            raise ValueError(f'its columns are {table.fieldnames or "none"}')
         transcripts = [Transcript(float(row['end']), row['text']) for row in rows if row['text']]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InvalidInput(f'{path}: not a CSV file with the columns start, end and text '

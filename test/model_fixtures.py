@@ -17,9 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
-# The matrices here are small: threads would only wait for one another, long on a busy computer.
-torch.set_num_threads(1)
-
 Module = TypeVar('Module', bound=torch.nn.Module)
 TOLERANCE = 1e-5  # of features and logits of order 1 in float32
 TEMPERATURES = {'text': 2.0, 'text+audio': 0.5, 'text+audio+face': 1.5}

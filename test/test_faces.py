@@ -155,14 +155,17 @@ def test_there_is_no_face_in_black_or_tiny_images(detector: FaceDetector,
     assert max(shape) > 640 or detector.detect(noise) == []
 
 
-def test_boxes_stay_within_the_image() -> None:
-    image = np.ascontiguousarray(photograph()[80:200, 190:260])  # cut through the face
-    image = cv2.resize(image, None, fx=4, fy=4)
-    found = FaceDetector(FaceConfig(min_score=0.1)).detect(image)
-    assert found
-    for detection in found:
-        left, top, right, bottom = detection.box
-        assert 0 <= left < right <= image.shape[1] and 0 <= top < bottom <= image.shape[0]
+@pytest.mark.parametrize(('rows', 'columns', 'side'), [
+    (slice(70, None), slice(205, None), 1), (slice(0, None), slice(195, None), 0),
+    (slice(0, 170), slice(0, 300), 3), (slice(0, 300), slice(0, 255), 2)])
+def test_the_box_of_a_face_at_the_edge_stays_within_the_image(rows: slice, columns: slice,
+                                                             side: int) -> None:
+    image = np.ascontiguousarray(photograph()[rows, columns])  # cut through the face
+    height, width = image.shape[:2]
+    found, = FaceDetector(FaceConfig(min_score=0.5)).detect(image)
+    left, top, right, bottom = found.box
+    assert 0 <= left < right <= width and 0 <= top < bottom <= height
+    assert found.box[side] == (0, 0, width, height)[side]
 
 
 # ------------------------------------------------------------------------------- crops

@@ -1,0 +1,37 @@
+"""The parameter file that is installed and launched by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+
+from mmer_ros.nodes import parameters  # noqa: E402,I100
+
+from .ros_fixtures import running  # noqa: E402,I100
+
+FILE = Path(__file__).parent.parent / 'config' / 'emotion.yaml'
+
+
+def dotted(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+    """Return nested parameters as the node names them."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= dotted(value, f'{prefix}{name}.') if isinstance(value, dict) else {
+            prefix + name: value}
+    return flat
+
+
+def test_it_names_every_parameter_with_its_default_and_type():
+    written = dotted(yaml.safe_load(FILE.read_text())['/**']['ros__parameters'])
+    with running(activate=False) as rig:
+        declared = {name: parameter.value
+                    for name, parameter in rig.node.get_parameters_by_prefix('').items()
+                    if name in parameters.PARAMETERS or name.startswith(parameters.SEGMENTER)}
+    assert written == declared
+    assert {n: type(v) for n, v in written.items()} == {n: type(v) for n, v in declared.items()}
