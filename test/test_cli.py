@@ -13,7 +13,7 @@ from mmer_ros.types import EMOTIONS, InvalidInput, VideoFrame
 import numpy as np
 import pytest
 
-from test.stream_fixtures import (
+from .stream_fixtures import (
     BASE,
     sample_audio,
     sample_events,

@@ -158,8 +158,8 @@ def test_there_is_no_face_in_black_or_tiny_images(detector: FaceDetector,
 @pytest.mark.parametrize(('rows', 'columns', 'side'), [
     (slice(70, None), slice(205, None), 1), (slice(0, None), slice(195, None), 0),
     (slice(0, 170), slice(0, 300), 3), (slice(0, 300), slice(0, 255), 2)])
-def test_the_box_of_a_face_at_the_edge_stays_within_the_image(rows: slice, columns: slice,
-                                                             side: int) -> None:
+def test_the_box_of_a_cut_face_stays_in_the_image(rows: slice, columns: slice,
+                                                  side: int) -> None:
     image = np.ascontiguousarray(photograph()[rows, columns])  # cut through the face
     height, width = image.shape[:2]
     found, = FaceDetector(FaceConfig(min_score=0.5)).detect(image)

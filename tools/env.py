@@ -98,8 +98,8 @@ def make_venv(log: Path) -> None:
 def install_packages(log: Path) -> None:
     """Install exactly what the lock names, checked against its hashes."""
     # The lock also fixes the setuptools that builds what comes as source.
-    run(log, BIN / 'uv', 'pip', 'sync', '--compile-bytecode', '--python', BIN / 'python', '--require-hashes',
-        '--build-constraints', 'requirements.lock', 'requirements.lock')
+    run(log, BIN / 'uv', 'pip', 'sync', '--compile-bytecode', '--python', BIN / 'python',
+        '--require-hashes', '--build-constraints', 'requirements.lock', 'requirements.lock')
     corrected = correct_exports()
     with log.open('a', encoding='utf-8') as out:
         out.write(f'corrected the include paths of {corrected} CMake exports\n')
