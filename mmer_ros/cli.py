@@ -33,6 +33,7 @@ import numpy as np
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+import torch
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
                            help='take each clip as one utterance, without segmentation')
     recognize.add_argument('--bundle', default='compact', help='name or folder of a bundle')
     recognize.add_argument('--device', default='cpu')
+    recognize.add_argument('--threads', type=int, default=1, help='CPU threads of the networks')
     recognize.add_argument('--output', type=Path, metavar='FILE', help=(
         'JSON lines are saved here (default: CLIP.emotions.jsonl in the current folder)'))
     recognize.set_defaults(run=_recognize)
@@ -87,6 +89,7 @@ def _recognize(options: argparse.Namespace, console: Console) -> int:
     missing = [str(clip) for clip in options.clips if not clip.is_file()]
     if missing:
         raise InvalidInput(f'{", ".join(missing)}: there is no such file')
+    torch.set_num_threads(max(1, options.threads))
     recognizer = Recognizer.load(options.bundle, device=options.device)
     count = 0
     for clip in options.clips:

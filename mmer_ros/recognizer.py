@@ -242,6 +242,7 @@ class RecognitionStream:
             self._turns = [t for t in self._turns if abs(now - t[0]) <= self.history_s]
             session = _Session(self._recognizer._start(), [turn for _, turn in self._turns])
             self._sessions[part.utterance_id] = session
+            self._sessions.move_to_end(part.utterance_id)
             while len(self._sessions) > REVISABLE:
                 self._sessions.popitem(last=False)
         return session

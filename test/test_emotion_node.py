@@ -108,7 +108,7 @@ def sent(rig, kind: str, message: object, fault: str) -> bool:
 def test_bad_input_is_told_and_what_came_before_and_after_still_counts():
     messages = [m for m in recorded(FIRST_TWO_S) if m[1] != 'image']
     half = len(messages) // 4  # in the middle of the first utterance
-    with running() as rig:
+    with running(image_queue=100) as rig:
         play(rig.talker, messages[:half])
         now = messages[half][0]
         bad = [image('bayer_rggb16', stamp=now), image(size=7, stamp=now + 0.3),
