@@ -156,7 +156,8 @@ def test_by_default_it_is_active_with_the_declared_defaults_and_comes_back_when_
     assert client.reaches('active'), run.text
     defaults = {name: default for name, (default, _) in parameters.PARAMETERS.items()}
     assert client.values(*defaults) == defaults
-    assert eventually(lambda: client.topics() == {'/image', '/audio', '/transcript', '/emotion'})
+    topics = {'/image', '/audio', '/transcript', '/emotion'}
+    assert eventually(lambda: client.topics() == topics), client.topics()
     os.kill(run.pids[0], signal.SIGKILL)
     assert eventually(lambda: len(run.pids) == 2, 30)
     assert client.reaches('active'), run.text
