@@ -34,7 +34,7 @@ lint: env  ## ruff, flake8 and pydocstyle by ament's rules, mypy
 	$(VENV)/ruff check .
 	$(VENV)/flake8 $(SOURCES)
 	$(VENV)/pydocstyle $(SOURCES)
-	$(VENV)/mypy mmer_ros
+	$(VENV)/mypy mmer_ros training
 
 sample: env  ## make the sample recording anew
 	@$(RUN) -m tools.make_sample

@@ -40,7 +40,11 @@ setup(
         'torchaudio>=2.5',
         'transformers>=4.46',
     ],
-    extras_require={'test': ['pytest']},
+    extras_require={
+        'evaluation': ['matplotlib', 'scikit-learn'],
+        'test': ['pytest'],
+        'training': ['accelerate', 'matplotlib', 'pyyaml', 'scikit-learn', 'tensorboard'],
+    },
     zip_safe=True,
     author='The mmer_ros authors',
     maintainer='The mmer_ros maintainers',
