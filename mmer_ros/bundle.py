@@ -14,7 +14,7 @@ from typing import Any
 from mmer_ros.faces import FaceConfig
 from mmer_ros.model import EmotionModel, ModelConfig
 from mmer_ros.text_encoder import byte_tokenizer, DialogueTokenizer
-from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE
+from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE, subset_name, SUBSETS
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
@@ -239,6 +239,11 @@ def _check_config(folder: Path, config: BundleConfig) -> None:
     if config.sample_rate != SAMPLE_RATE:
         raise BundleError(f'bundle {folder}: sample rate {config.sample_rate}; expected '
                           f'{SAMPLE_RATE} Hz')
+    known = [subset_name(subset) for subset in SUBSETS]
+    for name in config.temperatures:
+        if name not in known:
+            raise BundleError(f'bundle {folder}: a temperature for {name!r}; expected one of '
+                              f'{", ".join(known)}; write it so')
     if config.calibrated and not config.trained:
         raise BundleError(f'bundle {folder}: calibrated but not trained; one of them is wrong')
 

@@ -42,26 +42,22 @@ class FusionOutput(NamedTuple):
     embedding: Tensor
 
 
-class EmotionModel(nn.Module):
-    """Encoders side by side, and the fusion of what they give."""
+class FusionNetwork(nn.Module):
+    """Crossmodal blocks, EmbraceNet and classifier: all that is trained once encoders are."""
 
-    def __init__(self, config: ModelConfig) -> None:
-        """Build the model with random weights."""
+    def __init__(self, sizes: Mapping[Modality, int], config: FusionConfig) -> None:
+        """
+        Build the network with random weights.
+
+        :param sizes: width of each modality's features.
+        """
         super().__init__()
-        self.config = config
-        n = len(EMOTIONS)
-        self.text = TextEncoder(config.text, n)
-        self.audio = AudioEncoder(config.audio, n)
-        self.face = FaceEncoder(config.face, n)
-        sizes = {Modality.TEXT: self.text.width, Modality.AUDIO: self.audio.width,
-                 Modality.FACE: self.face.width}
-        self.crossmodal = CrossmodalFusion(sizes, config.fusion)
-        self.embracenet = EmbraceNet(
-            [config.fusion.width] * len(MODALITIES), config.fusion.embracement_size)
-        self.classifier = nn.Linear(config.fusion.embracement_size, n)
+        self.crossmodal = CrossmodalFusion(dict(sizes), config)
+        self.embracenet = EmbraceNet([config.width] * len(MODALITIES), config.embracement_size)
+        self.classifier = nn.Linear(config.embracement_size, len(EMOTIONS))
 
-    def fuse(self, features: Features, trust: Tensor, *, sample: bool | None = None,
-             generator: torch.Generator | None = None) -> FusionOutput:
+    def forward(self, features: Features, trust: Tensor, *, sample: bool | None = None,
+                generator: torch.Generator | None = None) -> FusionOutput:
         """
         Fuse the features of a batch.
 
@@ -76,10 +72,37 @@ class EmotionModel(nn.Module):
         pooled = self.crossmodal(features)
         some = next(iter(pooled.values()))
         missing = torch.zeros_like(some)
-        available = torch.stack(
-            [features[m][1].any(dim=1) if m in features else some.new_zeros(len(some)).bool()
-             for m in MODALITIES], dim=1)
-        weights = selection_probabilities(available * trust.to(some))
+        weights = selection_probabilities(available(features) * trust.to(some))
         embedding = self.embracenet([pooled.get(m, missing) for m in MODALITIES], weights,
                                     sample=sample, generator=generator)
         return FusionOutput(self.classifier(embedding), weights, embedding)
+
+
+def available(features: Features) -> Tensor:
+    """Return which of text, audio and face each row has, (B, 3) bool."""
+    some = next(iter(features.values()))[1]
+    none = torch.zeros(len(some), dtype=torch.bool, device=some.device)
+    return torch.stack([features[m][1].any(dim=1) if m in features else none
+                        for m in MODALITIES], dim=1)
+
+
+class EmotionModel(nn.Module):
+    """Encoders side by side, and the fusion of what they give."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build the model with random weights."""
+        super().__init__()
+        self.config = config
+        n = len(EMOTIONS)
+        self.text = TextEncoder(config.text, n)
+        self.audio = AudioEncoder(config.audio, n)
+        self.face = FaceEncoder(config.face, n)
+        sizes = {Modality.TEXT: self.text.width, Modality.AUDIO: self.audio.width,
+                 Modality.FACE: self.face.width}
+        self.fusion = FusionNetwork(sizes, config.fusion)
+
+    def fuse(self, features: Features, trust: Tensor, *, sample: bool | None = None,
+             generator: torch.Generator | None = None) -> FusionOutput:
+        """Fuse the features of a batch, as FusionNetwork.forward."""
+        output: FusionOutput = self.fusion(features, trust, sample=sample, generator=generator)
+        return output

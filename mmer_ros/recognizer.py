@@ -12,7 +12,7 @@ from mmer_ros.audio_encoder import AudioState
 from mmer_ros.batching import as_float, batch_features
 from mmer_ros.bundle import Bundle
 from mmer_ros.face_encoder import FaceState, sample_evenly
-from mmer_ros.model import FusionOutput
+from mmer_ros.model import available, FusionOutput
 from mmer_ros.text_encoder import DialogueTokenizer, TextState
 from mmer_ros.types import (
     Estimate,
@@ -20,6 +20,7 @@ from mmer_ros.types import (
     MODALITIES,
     Modality,
     StreamEvent,
+    subset_name,
     Turn,
     Utterance,
     UtterancePart,
@@ -157,16 +158,14 @@ class Recognizer:
         except ValueError as error:
             raise InvalidInput('utterance: it has no text, no audio and no face; give at least '
                                'one of them') from error
-        available = np.stack([features[m][1].any(dim=1).cpu().numpy() if m in features
-                              else np.zeros(len(output.logits), bool) for m in MODALITIES], 1)
-        return [self._to_estimate(output, row, available[row]) for row in range(len(available))]
+        there = available(features).cpu().numpy()
+        return [self._to_estimate(output, row, there[row]) for row in range(len(there))]
 
-    def _to_estimate(self, output: FusionOutput, row: int, available: NDArray[np.bool_]
-                     ) -> Estimate:
+    def _to_estimate(self, output: FusionOutput, row: int, there: NDArray[np.bool_]) -> Estimate:
         modalities = Modality(0)
-        for modality, here in zip(MODALITIES, available):
+        for modality, here in zip(MODALITIES, there):
             modalities |= modality if here else Modality(0)
-        subset = '+'.join(str(m.name).lower() for m in MODALITIES if m in modalities)
+        subset = subset_name(modalities)
         temperature = self.config.temperatures.get(subset, 1.0)
         logits = output.logits[row].float().cpu()
         probabilities = torch.softmax(logits / temperature, dim=0).numpy()

@@ -33,6 +33,12 @@ class Modality(IntFlag):
 
 
 MODALITIES = (Modality.TEXT, Modality.AUDIO, Modality.FACE)
+SUBSETS = tuple(Modality(bits) for bits in range(1, 8))  # all that an utterance may have
+
+
+def subset_name(modalities: Modality) -> str:
+    """Return the name of a subset, e.g. 'text+audio', always in the order of MODALITIES."""
+    return '+'.join(str(m.name).lower() for m in MODALITIES if m in modalities)
 
 
 def _check_stamp(name: str, stamp: float) -> None:

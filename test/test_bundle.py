@@ -121,8 +121,8 @@ def test_weights_in_half_precision_are_read_as_float32(folder: Path) -> None:
     replace_file(folder, WEIGHTS, safetensors.torch.save(half))
     loaded = Bundle.load(folder).model.state_dict()
     assert all(v.dtype != torch.float16 for v in loaded.values())
-    torch.testing.assert_close(loaded['classifier.weight'], weights['classifier.weight'],
-                               atol=1e-3, rtol=1e-3)
+    name = 'fusion.classifier.weight'
+    torch.testing.assert_close(loaded[name], weights[name], atol=1e-3, rtol=1e-3)
 
 
 def test_other_folder_files_do_not_matter(folder: Path) -> None:
@@ -138,7 +138,8 @@ def test_seeds_reproduce_and_differ() -> None:
     assert first.content_hash == same.content_hash != other.content_hash
     weights, again = first.model.state_dict(), same.model.state_dict()
     assert all(torch.equal(weights[name], again[name]) for name in weights)
-    assert not torch.equal(first.model.classifier.weight, other.model.classifier.weight)
+    one, two = (bundle.model.fusion.classifier.weight for bundle in (first, other))
+    assert not torch.equal(one, two)
 
 
 def test_seeding_leaves_the_callers_random_numbers_alone() -> None:
@@ -165,7 +166,7 @@ def test_name_of_an_architecture_gives_an_untrained_bundle() -> None:
 def test_paper_architecture_can_be_built() -> None:
     model = EmotionModel(ModelConfig(text=TextEncoderConfig(vocab_size=261)))
     assert (model.text.width, model.audio.width, model.face.width) == (768, 512, 256)
-    assert model.classifier.weight.shape == (7, 256)
+    assert model.fusion.classifier.weight.shape == (7, 256)
 
 
 def test_search_path_finds_bundles_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -253,8 +253,8 @@ def test_trust_decides_how_much_a_modality_counts() -> None:
                     torch.ones(1, 4, dtype=torch.bool))
                 for m, w in zip(MODALITIES, (model.text, model.audio, model.face))}
     with torch.inference_mode():
-        pooled = model.crossmodal(features)[Modality.TEXT]
-        alone = torch.relu(model.embracenet.docking[0](pooled))
+        pooled = model.fusion.crossmodal(features)[Modality.TEXT]
+        alone = torch.relu(model.fusion.embracenet.docking[0](pooled))
         far = model.fuse(features, torch.tensor([1.0, 1.0, 1.0])).embedding
         near = model.fuse(features, torch.tensor([1e6, 1.0, 1.0])).embedding
     torch.testing.assert_close(near, alone, atol=1e-4, rtol=0)
