@@ -1,0 +1,143 @@
+"""The training loop: it learns, resumes as if it had never stopped, and tells what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from mmer_ros.types import InvalidInput
+import pytest
+from rich.console import Console
+import safetensors.torch
+import torch
+from training import checkpoints
+from training.config import dump_settings
+from training.encoders import TrainedEncoder
+from training.progress import Reporter
+from training.run_folder import RunFolder
+from training.text import TextConfig, train_text
+from training.text_predictions import predict_text
+
+from .text_fixtures import corpus, recipe
+from ..stream_fixtures import ROOT
+
+
+def train(folder: Path, config: TextConfig) -> TrainedEncoder:
+    quiet = Reporter('test', Console(quiet=True))
+    return train_text(config, corpus(), [], folder, quiet)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(folder / 'encoder' / 'encoder.safetensors')
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    return list(RunFolder(folder / 'finetune').read_metrics())
+
+
+class Killed(BaseException):
+    """What stops a run at once, as a power cut would."""
+
+
+def test_it_learns_words_that_tell_the_emotion(tmp_path: Path) -> None:
+    trained = train(tmp_path, recipe(epochs=60, lr=1e-2, average=0.9, checkpoint_steps=100))
+    answers = predict_text(trained, corpus(), split='dev')
+    assert (answers.logits.argmax(axis=1) == answers.labels).mean() > 0.8
+    lines = metrics(tmp_path)
+    first, last = (line['loss'] for line in (lines[0], [x for x in lines if 'lr' in x][-1]))
+    assert last < first / 2
+
+
+@pytest.mark.parametrize('average', [0.0, 0.9])
+def test_a_killed_run_goes_on_as_if_it_had_never_stopped(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: float) -> None:
+    config = recipe(epochs=2, average=average, accumulate=2, checkpoint_steps=1)
+    whole, torn = tmp_path / 'whole', tmp_path / 'torn'
+    train(whole, config)
+    save, saves = checkpoints.save, []
+
+    def save_and_die(*arguments: object) -> None:
+        save(*arguments)  # type: ignore[arg-type]
+        saves.append(arguments)
+        if len(saves) == 2:
+            raise Killed
+
+    monkeypatch.setattr(checkpoints, 'save', save_and_die)
+    with pytest.raises(Killed):
+        train(torn, config)
+    monkeypatch.setattr(checkpoints, 'save', save)
+    progress = json.loads((checkpoints.checkpoints(RunFolder(torn / 'finetune'))[-1]
+                           / 'progress.json').read_text())
+    assert progress['batch'] > 0, 'it died within an epoch'
+    train(torn, config)
+    assert metrics(torn) == metrics(whole)
+    for name, expected in weights(whole).items():
+        assert torch.equal(weights(torn)[name], expected), name
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    runs = {name: tmp_path / name for name in ('one', 'two', 'other')}
+    for name, folder in runs.items():
+        train(folder, recipe(epochs=1, seed=int(name == 'other')))
+    name = 'classifier.0.weight'
+    assert torch.equal(weights(runs['one'])[name], weights(runs['two'])[name])
+    assert not torch.equal(weights(runs['one'])[name], weights(runs['other'])[name])
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    train(tmp_path, recipe())
+    before = (tmp_path / 'finetune' / 'metrics.jsonl').read_bytes()
+    train(tmp_path, recipe())
+    assert (tmp_path / 'finetune' / 'metrics.jsonl').read_bytes() == before
+
+
+def test_other_settings_need_another_folder(tmp_path: Path) -> None:
+    train(tmp_path, recipe(epochs=1))
+    with pytest.raises(InvalidInput, match='other settings.*new folder'):
+        train(tmp_path, recipe(epochs=2))
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_there_was(tmp_path: Path) -> None:
+    config = recipe(epochs=60, lr=1e12, optimizer='sgd', clip_norm=1e12, checkpoint_steps=1)
+    with pytest.raises(InvalidInput, match=r'loss is (nan|inf) at step \d+ \(examples train/'):
+        train(tmp_path, config)
+    for found in checkpoints.checkpoints(RunFolder(tmp_path / 'finetune')):
+        assert (found / 'model.safetensors').is_file()
+
+
+def test_early_stopping(tmp_path: Path) -> None:
+    train(tmp_path, recipe(epochs=40, patience=1, lr=1e-8))
+    facts = RunFolder(tmp_path / 'finetune').facts()
+    assert facts['step'] < 40 * 5 and facts['best_step'] < facts['step']
+
+
+def test_the_run_folder_holds_all_that_is_needed_to_repeat_it(tmp_path: Path) -> None:
+    config = recipe(epochs=1)
+    train(tmp_path, config)
+    assert (tmp_path / 'config.yaml').read_text() == dump_settings(config)
+    environment = json.loads((tmp_path / 'finetune' / 'environment.json').read_text())
+    assert environment['packages']['torch'] == torch.__version__
+    assert list((tmp_path / 'finetune').rglob('events.out.tfevents.*'))
+    assert not list(tmp_path.rglob('*.partial'))
+
+
+def test_sigterm_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
+    code = ('from test.training.test_engine import train, recipe; from pathlib import Path;'
+            f'train(Path({str(tmp_path)!r}), recipe(epochs=500))')
+    process = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, stderr=subprocess.PIPE)
+    until = time.monotonic() + 120
+    while not (tmp_path / 'finetune' / 'metrics.jsonl').is_file():
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+    assert process.returncode != 0
+    run = RunFolder(tmp_path / 'finetune')
+    progress = json.loads((checkpoints.checkpoints(run)[-1] / 'progress.json').read_text())
+    assert progress['step'] >= max(line['step'] for line in run.read_metrics())
+    assert os.listdir(run.path / 'checkpoints'), 'nothing partial is left'

@@ -1,0 +1,46 @@
+"""Text repair: what encodings did to it is undone, whatever else it says stays."""
+
+from __future__ import annotations
+
+import pytest
+from training.text_repair import repair_text
+
+
+@pytest.mark.parametrize('said', ['company’s', '“Good-bye”', 'Nestlé', 'Adiós…', 'ça', 'œuvre',
+                                  'né à l’été', '😂 ok', '‘Cause…'])
+def test_all_ways_to_spoil_a_text_are_undone(said: str) -> None:
+    """Each is spoiled as programs do it, so the answer is known: that of the text itself."""
+    whole = repair_text(said)
+    utf8 = said.encode()
+    assert repair_text(utf8.decode('latin-1')) == whole
+    assert repair_text(''.join(bytes([b]).decode('cp1252', 'ignore') or chr(b)
+                               for b in utf8)) == whole
+    if '😂' not in said:
+        in_windows = said.encode('cp1252')
+        assert repair_text(in_windows.decode('latin-1')) == whole
+        assert repair_text(in_windows.decode('utf-8', 'surrogateescape')) == whole
+
+
+@pytest.mark.parametrize(('text', 'plain'), [
+    ('company\x92s', "company's"), ('‘no’ “yes”', '\'no\' "yes"'), ('so…', 'so...'),
+    ('have to—you-you', 'have to - you-you'), ('9–5', '9-5'),
+    ('  two\tof\u00a0them\r\n', 'two of them'), ('don\ufffdt \ufffd', "don't"),
+    ('e\u0301te\u0301', 'été'), ('a\x00b\u200bc\ufeff', 'abc'), ('', '')])
+def test_punctuation_becomes_plain(text: str, plain: str) -> None:
+    assert repair_text(text) == plain
+
+
+@pytest.mark.parametrize('text', [
+    'plain text, "quoted" - it\'s 5 o\'clock...', 'Â', 'CAFÉ', 'âge', 'Ã la', 'señor', 'Привет',
+    '你好', '¯\\_(ツ)_/¯', '£5 ©', '😂'])
+def test_what_is_right_stays(text: str) -> None:
+    assert repair_text(text) == text
+
+
+def test_a_curly_apostrophe_after_a_capital_with_accent_is_no_mojibake() -> None:
+    assert repair_text('CAFÉ’S') == "CAFÉ'S"
+
+
+def test_a_second_repair_changes_nothing() -> None:
+    once = repair_text('\x93Itâ€™s  a\x85 cafÃ©\x94 — “Ok”')
+    assert repair_text(once) == once == '"It\'s a... café" - "Ok"'

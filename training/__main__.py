@@ -1,0 +1,54 @@
+"""Offline training and evaluation: python -m training COMMAND; --help tells what there is."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+from mmer_ros.types import InvalidInput
+from rich.console import Console
+from rich.logging import RichHandler
+import torch
+from training import convert, evaluate, prepare, train
+from training.synth import command as synth
+
+COMMANDS = {
+    'synth': (synth, 'generate a corpus in the shape of MELD, to try everything with'),
+    'prepare': (prepare, 'decode the clips of a corpus once, into a cache'),
+    'convert': (convert, 'write a corpus as a manifest'),
+    'train': (train, 'train an encoder, or the fusion of three'),
+    'evaluate': (evaluate, 'score a trained text encoder, or a bundle, beside the baseline'),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 good, 2 bad input, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog='python -m training', description=__doc__)
+    parser.add_argument('--threads', type=int, default=int(os.environ.get('OMP_NUM_THREADS', 0)),
+                        help='CPU threads of the networks (default: as torch chooses)')
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    logging.basicConfig(format='%(message)s', handlers=[RichHandler(
+        console=console, show_time=False, show_path=False)])
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        code: int = options.run(options)
+        return code
+    except InvalidInput as error:
+        console.print(f'[bold red]error:[/] {error}', highlight=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print('interrupted; the same command goes on from the last checkpoint')
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())

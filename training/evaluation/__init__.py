@@ -1,0 +1,1 @@
+"""Evaluation of trained models: the paper's tables, robustness, and a page to look at."""

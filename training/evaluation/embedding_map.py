@@ -1,0 +1,59 @@
+"""The fused vectors in the plane, by t-SNE (Fig. 8 of the paper)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from training.predictions import Predictions
+
+MAX_POINTS = 2000
+MIN_POINTS = 10
+PERPLEXITY = 30.0
+
+
+@dataclass(frozen=True)
+class EmbeddingMap:
+    """
+    Where examples lie beside each other.
+
+    :param points: (M, 2), each axis within -1..1.
+    :param labels: (M,) true indices into EMOTIONS.
+    :param answers: (M,) indices that the model gave.
+    :param total: examples of which these M were drawn.
+    """
+
+    points: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    total: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {'points': self.points.round(3).tolist(), 'labels': self.labels.tolist(),
+                'answers': self.answers.tolist(), 'total': self.total}
+
+
+def map_embeddings(predictions: Predictions, *, max_points: int = MAX_POINTS,
+                   seed: int = 0) -> EmbeddingMap | None:
+    """
+    Lay the embeddings out in the plane; None if there are none, or too few to tell anything.
+
+    :param max_points: more examples than these are drawn from at random.
+    """
+    from sklearn.manifold import TSNE
+    embeddings = predictions.embeddings
+    if embeddings is None or len(embeddings) < MIN_POINTS:
+        return None
+    total = len(embeddings)
+    chosen = np.sort(np.random.default_rng(seed).permutation(total)[:max_points])
+    vectors = embeddings[chosen].astype(np.float64)
+    vectors = (vectors - vectors.mean(axis=0)) / (vectors.std() or 1.0)
+    layout = TSNE(perplexity=min(PERPLEXITY, (len(chosen) - 1) / 3), init='pca',
+                  random_state=seed).fit_transform(vectors).astype(np.float64)
+    layout -= (layout.max(axis=0) + layout.min(axis=0)) / 2
+    layout /= np.abs(layout).max() or 1.0
+    return EmbeddingMap(layout, predictions.labels[chosen],
+                        predictions.logits[chosen].argmax(axis=1), total)

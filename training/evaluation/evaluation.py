@@ -1,0 +1,146 @@
+"""Everything that is measured of a trained model, in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.types import Modality
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from training.evaluation.comparisons import compare_all, Comparison
+from training.evaluation.conditions import conditions, measure_subsets, Panel, together
+from training.evaluation.embedding_map import EmbeddingMap, map_embeddings
+from training.evaluation.learning import LearningCurve, read_learning_curves
+from training.evaluation.results import measure, names_of, Result, title_of
+from training.evaluation.robustness import Curve, missing_curves, noise_curves, NOISE_LEVELS
+from training.predictions import Predictions, Predictor
+
+PAPER_DATA = 'MELD test'  # what the paper's figures are of
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """
+    What `write_report` writes.
+
+    :param name: of the model.
+    :param data: corpus and split that it was evaluated on, e.g. 'MELD dev'.
+    :param seeds: number of models trained alike.
+    :param available: modalities that the data has.
+    :param subsets: each subset of them, causal, and where there is text with the reply too.
+    :param baselines: other models on the same data; each as it came.
+    :param ablations: models trained with a part left out, given all.
+    :param specialists: models trained for a subset only, beside the full model on it.
+    :param comparisons: full model against all others, paired by example.
+    :param warning: shown on top, e.g. that the data are made up.
+    """
+
+    name: str
+    data: str
+    seeds: int
+    available: tuple[Modality, ...]
+    subsets: tuple[Result, ...]
+    curves: tuple[Curve, ...] = ()
+    baselines: tuple[Result, ...] = ()
+    ablations: tuple[Result, ...] = ()
+    specialists: tuple[Result, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    embedding_map: EmbeddingMap | None = None
+    learning: tuple[LearningCurve, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warning: str = ''
+
+    @property
+    def whole(self) -> Modality:
+        """All modalities that the data has."""
+        return together(self.available)
+
+    @property
+    def main(self) -> Result:
+        """The model given everything, causal: what a robot gets."""
+        found = self.find(self.whole)
+        assert found is not None, 'measured always'
+        return found
+
+    def find(self, modalities: Modality, *, causal: bool = True) -> Result | None:
+        """Return what was measured under a condition."""
+        return next((r for r in self.subsets
+                     if (r.modalities, r.causal) == (modalities, causal)), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON: all that was measured."""
+        def plain(items: Sequence[Any]) -> list[Any]:
+            return [item.to_dict() for item in items]
+
+        return {
+            'name': self.name, 'data': self.data, 'seeds': self.seeds,
+            'available': names_of(self.whole), 'facts': dict(self.facts),
+            'notes': list(self.notes), 'warning': self.warning, 'subsets': plain(self.subsets),
+            'robustness': plain(self.curves), 'baselines': plain(self.baselines),
+            'ablations': plain(self.ablations), 'specialists': plain(self.specialists),
+            'comparisons': plain(self.comparisons), 'learning': plain(self.learning),
+            'embedding_map': self.embedding_map.to_dict() if self.embedding_map else None}
+
+
+def evaluate(predictors: Sequence[Predictor], *, data: str,
+             ablations: Mapping[str, Sequence[Predictor]] | None = None,
+             specialists: Mapping[Modality, Sequence[Predictor]] | None = None,
+             baselines: Sequence[Predictions] = (), runs: Sequence[Path] = (),
+             facts: Mapping[str, str] | None = None, notes: Sequence[str] = (),
+             warning: str = '', resamples: int = 1000,
+             console: Console | None = None) -> Evaluation:
+    """
+    Measure a model on one split.
+
+    :param predictors: of the same recipe, one per seed.
+    :param data: corpus and split, e.g. 'MELD dev'; the paper's figures are of 'MELD test'.
+    :param ablations: by name, one predictor per seed; given all modalities.
+    :param specialists: by subset of modalities that they were trained on and are given.
+    :param baselines: answers of other models on the same split.
+    :param runs: folders whose metrics.jsonl are drawn as learning curves.
+    :param facts: shown at the top of the page, e.g. bundle and commit.
+    :param resamples: of each bootstrap.
+    :param console: for progress; None shows none.
+    :raises InvalidInput: if seeds answer for other examples, or a run folder cannot be read.
+    """
+    learning = tuple(curve for run in runs for curve in read_learning_curves(run))
+    with _progress(console) as (told, expect):
+        panel = Panel(predictors, told)
+        available = panel.available()
+        expect(len(conditions(available)) - len(available)
+               + (len(NOISE_LEVELS) - 1) * len(available) + len(ablations or {})
+               + len(specialists or {}) + 1)
+        whole = together(available)
+        subsets = measure_subsets(panel, available, resamples=resamples)
+        curves = (*noise_curves(panel, available, resamples=resamples),
+                  *missing_curves(panel, available, resamples=resamples))
+        ablated = [measure(name, whole, Panel(each, told).ask(whole), resamples=resamples)
+                   for name, each in (ablations or {}).items()]
+        special = [measure(f'Trained on {title_of(subset).lower()} only', subset,
+                           Panel(each, told).ask(subset), resamples=resamples)
+                   for subset, each in (specialists or {}).items()]
+        drawn = map_embeddings(panel.ask(whole)[0])
+        told()
+    others = tuple(measure(p.name, Modality.TEXT, [p], resamples=resamples) for p in baselines)
+    comparisons = compare_all(subsets, others, ablated, special, resamples=resamples)
+    return Evaluation(
+        panel.name, data, len(predictors), tuple(available), subsets, curves, others,
+        tuple(ablated), tuple(special), comparisons, drawn, learning, dict(facts or {}),
+        tuple(notes), warning)
+
+
+@contextmanager
+def _progress(console: Console | None) -> Iterator[tuple[Callable[[], None],
+                                                         Callable[[int], None]]]:
+    """Yield a call for each condition done, and one that says how many more are to come."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=console is None) as bar:
+        task = bar.add_task('evaluating', total=3)
+        yield (lambda: bar.advance(task),
+               lambda more: bar.update(task, total=3 + more))

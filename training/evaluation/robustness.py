@@ -1,0 +1,122 @@
+"""What noisy and missing modalities cost: scores against the level of noise and rate of loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mmer_ros.metrics import accuracy, weighted_f1
+from mmer_ros.types import Modality
+import numpy as np
+from numpy.typing import NDArray
+from training.evaluation.conditions import Panel, subsets, together
+from training.evaluation.results import Figure, interval, names_of, select
+from training.predictions import Predictions
+
+NOISE_LEVELS = (0.0, .25, .5, 1.0, 2.0)  # standard deviations of the feature
+MISSING_RATES = (0.0, .25, .5, .75, 1.0)
+
+Disturbance = Literal['noise', 'missing']
+
+
+@dataclass(frozen=True)
+class Curve:
+    """
+    Scores as one modality gets worse, the others left as they are.
+
+    :param modality: that is disturbed; several: each on its own, independently.
+    :param levels: standard deviations of noise, or probability that it is missing.
+    :param accuracy: at each level; likewise weighted_f1.
+    :param count: examples.
+    """
+
+    kind: Disturbance
+    modality: Modality
+    levels: tuple[float, ...]
+    accuracy: tuple[Figure, ...]
+    weighted_f1: tuple[Figure, ...]
+    count: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {'kind': self.kind, 'modality': names_of(self.modality),
+                'levels': list(self.levels), 'count': self.count,
+                'accuracy': [vars(f) for f in self.accuracy],
+                'weighted_f1': [vars(f) for f in self.weighted_f1]}
+
+
+def noise_curves(panel: Panel, available: Sequence[Modality], *,
+                 levels: Sequence[float] = NOISE_LEVELS, resamples: int = 1000) -> list[Curve]:
+    """Add Gaussian noise to the features of one modality at a time; all are given."""
+    whole = together(available)
+    return [_curve('noise', modality, levels,
+                   [panel.ask(whole, noise={modality: level} if level else None)
+                    for level in levels], resamples)
+            for modality in available]
+
+
+def missing_curves(panel: Panel, available: Sequence[Modality], *,
+                   rates: Sequence[float] = MISSING_RATES, resamples: int = 1000) -> list[Curve]:
+    """
+    Take one modality at a time away from a random share of the examples; then each of them.
+
+    Only examples that have every modality count, so that the rate is what it says. Where every
+    modality would be lost, the last one left stays: nothing has no answer. The
+    examples that lose a modality at a rate lose it at every higher one too.
+    """
+    if len(available) < 2:
+        return []
+    whole = together(available)
+    answers = _answers(panel, available)
+    found = [_curve('missing', lost, rates, [_mixed(answers, lost, whole, rate) for rate in rates],
+                    resamples) for lost in available]
+    return [*found, _curve('missing', whole, rates,
+                           [_mixed(answers, whole, whole, rate) for rate in rates], resamples)]
+
+
+def _curve(kind: Disturbance, modality: Modality, levels: Sequence[float],
+           answers: Sequence[Sequence[Predictions]], resamples: int) -> Curve:
+    return Curve(
+        kind, modality, tuple(levels),
+        tuple(interval(accuracy, seeds, resamples) for seeds in answers),
+        tuple(interval(weighted_f1, seeds, resamples) for seeds in answers),
+        len(answers[0][0].keys))
+
+
+def _answers(panel: Panel, available: Sequence[Modality]) -> dict[Modality, list[Predictions]]:
+    """Return the answers given each subset, for the examples that all single ones answer."""
+    alone = [set(panel.ask(modality)[0].keys) for modality in available]
+    shared = set.intersection(*alone)
+    keys = [key for key in panel.ask(together(available))[0].keys if key in shared]
+    return {subset: [select(p, keys) for p in panel.ask(subset)] for subset in subsets(available)}
+
+
+def _mixed(answers: dict[Modality, list[Predictions]], exposed: Modality, whole: Modality,
+           rate: float) -> list[Predictions]:
+    """Return for each seed the answers given what is left of each example."""
+    mixed = []
+    for seed, base in enumerate(answers[whole]):
+        left = _left(len(base.keys), exposed, whole, rate, seed)
+        logits = base.logits.copy()
+        for subset in answers:
+            rows = left == int(subset)
+            logits[rows] = answers[subset][seed].logits[rows]
+        mixed.append(Predictions(base.name, base.keys, base.labels, logits))
+    return mixed
+
+
+def _left(count: int, exposed: Modality, whole: Modality, rate: float,
+          seed: int) -> NDArray[np.int64]:
+    """Return the bitmask of what each example keeps, (count,); never 0."""
+    luck = np.random.default_rng(seed).random((count, 8))  # one column per bit
+    left = np.full(count, int(whole))
+    for bit in _bits(exposed):
+        left[luck[:, bit] < rate] &= ~bit
+    bits = np.array(list(_bits(whole)))
+    last = bits[luck[:, bits].argmax(axis=1)]
+    return np.where(left == 0, last, left)
+
+
+def _bits(modalities: Modality) -> Iterator[int]:
+    return (int(m) for m in Modality if m in modalities)

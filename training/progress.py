@@ -1,0 +1,60 @@
+"""Progress of a run on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class Reporter:
+    """
+    Show how far a run is.
+
+    :param title: what is trained, e.g. 'text/finetune'.
+    """
+
+    def __init__(self, title: str, console: Console | None = None) -> None:
+        """Begin with nothing shown."""
+        self.title = title
+        self.console = console or Console(stderr=True)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._batches = 1
+
+    def named(self, title: str) -> Reporter:
+        """Return a reporter of a part, on the same terminal."""
+        return Reporter(title, self.console)
+
+    @contextmanager
+    def epochs(self, count: int, batches: int) -> Iterator[None]:
+        """Show a bar over all epochs."""
+        columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
+                   TextColumn('{task.fields[status]}'), TimeElapsedColumn(),
+                   TimeRemainingColumn())
+        self._batches = batches
+        with Progress(*columns, console=self.console, transient=True) as self._bar:
+            self._task = self._bar.add_task(self.title, total=count * batches, status='')
+            yield
+        self._bar = None
+
+    def advance(self, epoch: int, batch: int, loss: float) -> None:
+        """Tell that a batch is done."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=epoch * self._batches + batch,
+                             status=f'loss {loss:.3f}')
+
+    def evaluated(self, epoch: int, weighted_f1: float, accuracy: float) -> None:
+        """Tell the scores on the dev split after an epoch."""
+        self.console.print(f'{self.title}: epoch {epoch + 1}, dev weighted F1 {weighted_f1:.3f}, '
+                           f'accuracy {accuracy:.3f}', highlight=False)

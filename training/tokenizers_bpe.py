@@ -1,0 +1,24 @@
+"""The tokenizer of a text encoder that is trained from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mmer_ros.text_encoder import SPECIAL_TOKENS
+from tokenizers import decoders, models, normalizers, pre_tokenizers, Tokenizer, trainers
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """
+    Train byte-level BPE without case, since speech recognisers give none that means something.
+
+    :param vocab_size: tokens at most, special ones included; at least 261 (all bytes).
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
+        vocab_size=vocab_size, min_frequency=2, special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False))
+    return tokenizer
