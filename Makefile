@@ -13,10 +13,10 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH 
 endif
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help env demo test bench lint sample lock clean
+.PHONY: help env demo test bench bench-replay lint sample lock clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 env:  ## make or bring up to date the environment in .venv
 	@$(PYTHON) tools/env.py
@@ -29,6 +29,9 @@ test: env lint  ## lint, then every test
 
 bench: env  ## measure speed and latency on this computer
 	@$(RUN) -m tools.bench
+
+bench-replay: env  ## measure the replay of recordings (MINUTES=10)
+	@$(RUN) -m tools.bench_replay --minutes $(or $(MINUTES),10)
 
 lint: env  ## ruff, flake8 and pydocstyle by ament's rules, mypy
 	$(VENV)/ruff check .

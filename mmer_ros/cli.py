@@ -1,4 +1,4 @@
-"""The `mmer` command: recognise emotions in files, make and look at bundles; needs no ROS."""
+"""The `mmer` command: emotions in files and recordings, and bundles; needs no ROS."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ from pathlib import Path
 import sys
 
 from mmer_ros import __version__
-from mmer_ros.audio import resample
 from mmer_ros.bundle import architectures, Bundle
+from mmer_ros.clips import utterance_of_clip
+from mmer_ros.commands import replay
 from mmer_ros.faces import FaceDetector, FaceStream, FrameSampler
 from mmer_ros.media import duration, read_media
 from mmer_ros.pipeline import Pipeline
 from mmer_ros.recognizer import Recognizer
-from mmer_ros.segmenter import largest_face
 from mmer_ros.types import (
     AudioBlock,
     Estimate,
-    FaceCrop,
     InvalidInput,
-    SAMPLE_RATE,
     Transcript,
     Utterance,
     VideoFrame,
 )
-import numpy as np
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -37,7 +34,11 @@ import torch
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 good, 1 nothing estimated, 2 bad input."""
+    """
+    Run the command and return its exit code.
+
+    :return: 0 good, 1 nothing estimated, 2 bad input, 3 a part of the input was left out.
+    """
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     logging.basicConfig(format='%(message)s', handlers=[RichHandler(
@@ -51,6 +52,14 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print('interrupted; what was estimated so far is kept')
         return 130
+
+
+def replay_main() -> int:
+    """Run `mmer replay`, for `ros2 run mmer_ros replay`."""
+    arguments = sys.argv[1:]
+    if '--ros-args' in arguments:  # what follows is meant for nodes
+        arguments = arguments[:arguments.index('--ros-args')]
+    return main(['replay', *arguments])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     recognize.add_argument('--output', type=Path, metavar='FILE', help=(
         'JSON lines are saved here (default: CLIP.emotions.jsonl in the current folder)'))
     recognize.set_defaults(run=_recognize)
+
+    replay.add_parser(commands)
 
     create = commands.add_parser('create-bundle', help='write an untrained bundle to a folder')
     create.add_argument('architecture', choices=architectures())
@@ -146,22 +157,8 @@ def _with_progress(clip: Path, sampler: FrameSampler,
 
 def _one_utterance(clip: Path, recognizer: Recognizer, text: str,
                    console: Console) -> Utterance:
-    """Read a whole clip as one utterance, through the same audio and face code as the robot."""
     faces = FaceStream(FaceDetector(recognizer.config.faces, recognizer.device))
-    crops: list[FaceCrop] = []
-    audio = []
-    for item in _with_progress(clip, faces.sampler(), console):
-        if isinstance(item, VideoFrame):
-            crops += faces.push(item)
-        else:
-            audio.append(item)
-    chosen = [c.image for c in crops if c.face_id == largest_face(crops)]
-    rate = audio[0].sample_rate if audio else SAMPLE_RATE
-    samples = np.concatenate([block.samples for block in audio]) if audio else None
-    return Utterance(
-        text=Transcript(0.0, text).text or None,
-        audio=resample(samples, rate) if samples is not None else None,
-        faces=np.stack(chosen) if chosen else None)
+    return utterance_of_clip(_with_progress(clip, faces.sampler(), console), faces, text=text)
 
 
 def read_transcripts(path: Path) -> list[Transcript]:

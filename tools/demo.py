@@ -22,6 +22,7 @@ from mmer_ros.nodes.watch import Table
 from mmer_ros.recognizer import UNTRAINED
 from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
 from mmer_ros.recording_report import read_labels, timeline_of
+from mmer_ros.replay import replay_bag, ReplayOptions
 from mmer_ros.report import write_timeline
 from mmer_ros.types import InvalidInput
 import numpy as np
@@ -130,12 +131,25 @@ def _finish(recording: Recording, rows: list[dict[str, Any]], options: argparse.
         recording, rows, title=f'mmer_ros: {recording.path.name}', labels=labels, facts=facts,
         warning='' if trained else UNTRAINED.format(name=rows[0]['bundle_name'])), page)
     console.print(', '.join(f'{name} {value}' for name, value in facts.items()), highlight=False)
+    console.print(_compare(recording, rows, options), highlight=False)
     console.print(f'saved {estimates} and {page}; open the page in a browser', highlight=False)
     if missed or not rows:
         console.print(f'[bold red]{len(missed)} of {len(labels)} labelled utterances got no '
                       f'estimate[/]' if rows else '[bold red]no estimate arrived[/]')
         return 1
     return 0
+
+
+def _compare(recording: Recording, rows: list[dict[str, Any]], options: argparse.Namespace
+             ) -> str:
+    """Replay the recording without ROS and tell how many answers are the same to the bit."""
+    result = replay_bag(recording.path, ReplayOptions(
+        bundle=options.bundle, device=options.device))
+    live = {(row['utterance_id'], row['revision']): row['probabilities'] for row in rows}
+    same = sum(live.get((row['utterance_id'], row['revision'])) == row['probabilities']
+               for row in result.estimates)
+    return (f'mmer replay, without ROS: {same} of {len(result.estimates)} estimates are those of '
+            'the live node to the bit')
 
 
 def _facts(rows: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 import sys
 import threading
+import time
 from typing import Any
 
 from mmer_msgs.msg import AudioChunk, EmotionEstimate
@@ -14,9 +15,9 @@ from mmer_ros.nodes import parameters
 from mmer_ros.nodes.conversions import decode, NANOSECONDS, to_message, to_seconds
 from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.inbox import Inbox, Item
-from mmer_ros.nodes.stream_clock import StreamClock
 from mmer_ros.pipeline import Pipeline
 from mmer_ros.recognizer import Recognizer, UNTRAINED
+from mmer_ros.stream_clock import StreamClock
 from mmer_ros.types import Estimate, InvalidInput, Transcript, VideoFrame
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
@@ -197,7 +198,7 @@ class EmotionNode(LifecycleNode):
     def _on_audio(self, message: AudioChunk) -> None:
         stamp = self._stamp('audio', message.header)
         length = len(message.samples) / max(message.channels, 1) / max(message.sample_rate, 1)
-        self._clock_of_stream.saw(stamp + length)
+        self._clock_of_stream.saw(stamp + length, time.monotonic())
         self._inbox.put(Item('audio', stamp + length, stamp, message))
 
     def _on_transcript(self, message: String) -> None:
@@ -206,13 +207,14 @@ class EmotionNode(LifecycleNode):
 
     def _now(self) -> float:
         """Return the present as capture time, seconds."""
-        return self._clock_of_stream.now(self.get_clock().now().nanoseconds / NANOSECONDS)
+        clock = self.get_clock().now().nanoseconds / NANOSECONDS
+        return self._clock_of_stream.now(clock, time.monotonic())
 
     def _stamp(self, kind: str, header: Any) -> float:
         self._frames[kind] = header.frame_id
         stamp = to_seconds(header.stamp)
         if stamp > 0:
-            self._clock_of_stream.saw(stamp)
+            self._clock_of_stream.saw(stamp, time.monotonic())
             return stamp
         self._events.add(f'{kind}_unstamped', (
             f'{kind}: the header has no stamp; the time of arrival is used instead, which '

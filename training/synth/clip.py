@@ -16,7 +16,7 @@ from training.synth.plan import Clip, clip_rng, CorpusConfig
 from training.synth.scene import draw_empty_room, draw_frames
 from training.synth.voice import loudness, speak
 
-AUDIO_BITS, VIDEO_QUALITY = 64_000, '24'
+AUDIO_BITS, VIDEO_QUALITY = 64_000, '28'
 AAC_FRAME = 1024  # samples
 
 

@@ -79,7 +79,7 @@ class _Camera:
         self._tilt = rng.uniform(-6, 6), rng.uniform(1, 3)
         self._light = (rng.uniform(.78, 1.12) * rng.uniform(.96, 1.04, 3)).astype(np.float32)
         self._room = self._furnish(rng)
-        grain = rng.normal(0, rng.uniform(1, 3.5), (height + 32, width + 32, 1))
+        grain = rng.normal(0, rng.uniform(.5, 2.5), (height + 32, width + 32, 1))
         self._grain = np.round(grain).astype(np.int16).repeat(3, axis=2)
         self._offsets = rng.integers(0, 32, (64, 2))
         self._frame = 0

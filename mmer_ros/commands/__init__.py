@@ -1,0 +1,1 @@
+"""The longer commands of `mmer`, one a file."""

@@ -1,0 +1,37 @@
+"""One file of a recording, whoever reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader
+
+Raw = tuple[Connection, int, bytes]
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    A file that is open.
+
+    :param start_ns: time of its first message.
+    :param end_ns: time of its last message.
+    :param count: number of its messages.
+    :param messages: yields those of some of its connections, by time.
+    """
+
+    path: Path
+    connections: Sequence[Connection]
+    start_ns: int
+    end_ns: int
+    count: int
+    messages: Callable[[Sequence[Connection]], Iterator[Raw]]
+
+    @classmethod
+    def of(cls, path: Path, reader: Reader) -> Source:
+        """Return what rosbags reads; rosbags tells the end as one nanosecond after it."""
+        return cls(path, list(reader.connections), reader.start_time, reader.end_time - 1,
+                   reader.message_count, reader.messages)

@@ -1,0 +1,122 @@
+"""A new recording: the original messages, and the estimates beside them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+import shutil
+from typing import Any
+
+from mmer_ros.recording import EMOTION, Recorded, Recording
+from mmer_ros.replay.feed import Published
+from mmer_ros.types import Estimate
+import numpy as np
+from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys.store import Typestore
+
+IDL_HEAD = '=' * 80 + '\nIDL: '
+COPIED = ('utterance_id', 'person_id', 'face_id', 'voice_id', 'final', 'revision', 'emotion',
+          'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal', 'bundle_name',
+          'bundle_hash')
+
+
+class BagWriter:
+    """
+    Write an mcap recording that holds the definitions of its messages; a context manager.
+
+    The folder appears when it is complete, in place of an earlier one.
+
+    :param folder: of the new recording.
+    :param topic: of the estimates; if the recording has it already, `topic`_replay.
+    """
+
+    def __init__(self, folder: Path, recording: Recording, topic: str, *,
+                 publish_transcript: bool) -> None:
+        """Find out what can be copied; `notices` tells what cannot."""
+        self.folder = folder
+        self.topic = f'{topic}_replay' if topic in recording.topics else topic
+        self.notices: list[str] = []
+        self._recording = recording
+        self._publish_transcript = publish_transcript
+        self._partial = folder.parent / '.partial'
+        self._connections: dict[tuple[str, str], Connection] = {}
+
+    def __enter__(self) -> BagWriter:
+        """Begin to write."""
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        self._writer = Writer(self._partial / self.folder.name, version=9,
+                              storage_plugin=StoragePlugin.MCAP)
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.open()
+        for connection in self._recording.connections:
+            self._copy_connection(connection)
+        store = self._recording.known_types
+        self._emotion = self._writer.add_connection(self.topic, EMOTION, typestore=store)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Finish it, however the replay ended."""
+        self._writer.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self._partial / self.folder.name).replace(self.folder)
+        self._partial.rmdir()
+
+    def copy(self, recorded: Recorded) -> None:
+        """Write an original message."""
+        connection = self._connections.get((recorded.topic, recorded.msgtype))
+        if connection is not None:
+            self._writer.write(connection, recorded.time_ns, recorded.data)
+
+    def write(self, published: Published) -> None:
+        """Write an estimate at the time at which it could be published."""
+        store = self._recording.known_types
+        message = to_message(published, store, publish_transcript=self._publish_transcript)
+        self._writer.write(self._emotion, published.time_ns, store.serialize_cdr(message, EMOTION))
+
+    def _copy_connection(self, connection: Connection) -> None:
+        key = connection.topic, connection.msgtype
+        if key in self._connections:
+            return
+        store = self._recording.types_of(connection.msgtype)
+        if store is None:
+            self.notices.append(f'{connection.topic}: {connection.msgtype} is not defined in the '
+                                'recording; the new one does not hold it')
+            return
+        definition = connection.msgdef
+        is_whole = definition.format == MessageDefinitionFormat.MSG or (
+            definition.data.startswith(IDL_HEAD))
+        self._connections[key] = self._writer.add_connection(
+            *key, typestore=store, msgdef=definition.data if is_whole else None,
+            rihs01=connection.digest or store.hash_rihs01(connection.msgtype),
+            offered_qos_profiles=getattr(connection.ext, 'offered_qos_profiles', ()))
+
+
+def to_message(published: Published, store: Typestore, *, publish_transcript: bool) -> Any:
+    """Return what the node would publish, without the time that it would compute."""
+    estimate = published.estimate
+    types = store.types
+    header = types['std_msgs/msg/Header'](_time(store, estimate.stamp), published.frame_id)
+    whole = math.floor(published.latency)
+    return types[EMOTION](
+        header=header, start=_time(store, estimate.start), end=_time(store, estimate.end),
+        probabilities=np.asarray(estimate.probabilities, np.float32),
+        modalities=int(estimate.modalities),
+        modality_weights=np.array(estimate.modality_weights, np.float32),
+        transcript=estimate.transcript if publish_transcript else '',
+        latency=types['builtin_interfaces/msg/Duration'](
+            whole, int((published.latency - whole) * 1e9)),
+        **_copied(estimate))
+
+
+def _copied(estimate: Estimate) -> dict[str, Any]:
+    return {name: getattr(estimate, name) for name in COPIED}
+
+
+def _time(store: Typestore, seconds: float) -> Any:
+    """Return a stamp, rounded to the microsecond as the node's."""
+    whole = math.floor(seconds)
+    micros = round((seconds - whole) * 1_000_000)
+    return store.types['builtin_interfaces/msg/Time'](
+        whole + micros // 1_000_000, micros % 1_000_000 * 1000)

@@ -1,0 +1,91 @@
+"""Arrivals to the pipeline, estimates from it; as the node's worker does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mmer_ros.pipeline import Pipeline
+from mmer_ros.replay.arrivals import Arrival
+from mmer_ros.types import (
+    AudioBlock,
+    Estimate,
+    InvalidInput,
+    StreamEvent,
+    Transcript,
+    VideoFrame,
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """
+    An estimate and when it could be published.
+
+    :param published: capture time, seconds: when the message arrived that completed it.
+    :param time_ns: the same by the clock of the recording.
+    """
+
+    estimate: Estimate
+    published: float
+    time_ns: int
+    frame_id: str
+
+    @property
+    def latency(self) -> float:
+        """Seconds from the capture of the last evidence, computing not counted."""
+        return max(self.published - self.estimate.stamp, 0.0)
+
+
+class Feed:
+    """
+    Feed a pipeline; whatever is wrong with the input, go on.
+
+    :param on_event: told what a person should know of the input, and the time of recording.
+    """
+
+    def __init__(self, pipeline: Pipeline, on_event: Callable[[StreamEvent, int], object]) -> None:
+        """Start with nothing fed."""
+        self._pipeline = pipeline
+        self._on_event = on_event
+        self._last = Arrival('', 0, 0.0)
+
+    def take(self, arrival: Arrival) -> list[Published]:
+        """Return what is estimated when this has arrived."""
+        self._last = arrival
+        for event in arrival.events:
+            self._on_event(event, arrival.time_ns)
+        return self._guarded(arrival, lambda: self._push(arrival)) if arrival.kind else []
+
+    def flush(self) -> list[Published]:
+        """End the streams, as when the node is deactivated; return what is left."""
+        return self._guarded(self._last, self._pipeline.flush)
+
+    def _push(self, arrival: Arrival) -> list[Estimate]:
+        content = arrival.content
+        if isinstance(content, AudioBlock):
+            return self._pipeline.push_audio(content)
+        if isinstance(content, VideoFrame):
+            return self._pipeline.push_frame(content)
+        if isinstance(content, Transcript):
+            return self._pipeline.push_transcript(content)
+        if arrival.kind == 'idle':
+            return self._pipeline.advance(arrival.stamp)
+        return self._pipeline.skip_frame(arrival.stamp)
+
+    def _guarded(self, arrival: Arrival, step: Callable[[], list[Estimate]]) -> list[Published]:
+        estimates: list[Estimate] = []
+        try:
+            estimates = step()
+        except InvalidInput as error:
+            self._tell(arrival, str(error).split(':', 1)[0], str(error))
+        except Exception as error:
+            self._tell(arrival, type(error).__name__, (
+                f'internal error, the input was left out: {type(error).__name__}: {error}'))
+        for event in self._pipeline.drain_events():
+            self._on_event(event, arrival.time_ns)
+        return [Published(estimate, arrival.now, arrival.time_ns, arrival.frame_id)
+                for estimate in estimates]
+
+    def _tell(self, arrival: Arrival, kind: str, text: str) -> None:
+        self._on_event(StreamEvent(kind, arrival.now, text), arrival.time_ns)

@@ -1,0 +1,196 @@
+"""Many recordings, one after the other or in processes of their own, and one summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+import logging
+import multiprocessing
+from pathlib import Path
+import queue
+from typing import Any
+
+from mmer_ros.recognizer import Recognizer
+from mmer_ros.replay.evaluation import summarize
+from mmer_ros.replay.options import ReplayOptions
+from mmer_ros.replay.result import exit_code, ReplayResult
+from mmer_ros.replay.run import fingerprint, load_recognizer, replay_bag
+from mmer_ros.replay.stages import Clock
+from mmer_ros.types import InvalidInput
+
+POLL_S = 0.1
+START = 'spawn'  # a fork would not bring the threads of the networks along
+PROGRESS_STEPS = 200  # in which a process tells how far it is
+
+OnBag = Callable[[int, float, float], object]  # index, seconds done, seconds in all
+Task = tuple[int, Path, ReplayOptions]
+
+
+def replay_bags(paths: Sequence[Path], options: ReplayOptions | None = None, *, jobs: int = 1,
+                resume: bool = False, clock: Clock | None = None,
+                on_progress: OnBag = lambda index, done, total: None) -> list[ReplayResult]:
+    """
+    Replay recordings; one that fails does not stop the others.
+
+    :param options: with an output folder, each of several recordings gets a folder in it.
+    :param jobs: processes; 1: this one.
+    :param resume: do not replay again what is in the output folder already, unless the
+        recording, the options or the bundle changed.
+    :return: in the order of the paths; `error` tells where nothing could be done.
+    :raises InvalidInput: if the bundle or the device cannot be used.
+    """
+    options = options or ReplayOptions()
+    recognizer = load_recognizer(options)
+    folders = _folders(paths, options.output)
+    tasks = [(i, path, replace(options, output=folder))
+             for i, (path, folder) in enumerate(zip(paths, folders))]
+    results = _finished(tasks, recognizer) if resume else {}
+    tasks = [task for task in tasks if task[0] not in results]
+    if jobs > 1 and len(tasks) > 1:
+        results |= _in_processes(tasks, min(jobs, len(tasks)), clock, on_progress)
+    else:
+        for task in tasks:
+            results[task[0]] = _attempt(task, recognizer, clock, on_progress)
+    return [results[i] for i in range(len(paths))]
+
+
+def merged_summary(results: Sequence[ReplayResult]) -> dict[str, Any]:
+    """Return one summary of several recordings, with all their labelled utterances together."""
+    evaluations = [r.evaluation for r in results if r.evaluation is not None]
+
+    def total(name: str) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for result in results:
+            counts.update(result.summary.get(name, {}))
+        return dict(counts)
+
+    def added(name: str) -> float:
+        return float(sum(result.summary.get(name, 0) for result in results))
+
+    return {
+        'bags': [_brief(result) for result in results],
+        'duration_s': added('duration_s'), 'estimates': int(added('estimates')),
+        'utterances': int(added('utterances')), 'emotions': total('emotions'),
+        'modalities': total('modalities'), 'events': total('events'),
+        'evaluation': summarize(evaluations) if evaluations else None,
+        'exit_code': exit_code(results)}
+
+
+def _brief(result: ReplayResult) -> dict[str, Any]:
+    evaluation = result.summary.get('evaluation') or {}
+    scores = evaluation.get('scores') or {}
+    return {'bag': result.bag, 'folder': str(result.folder.name) if result.folder else '',
+            'error': result.error, 'exit_code': result.exit_code,
+            'duration_s': result.summary.get('duration_s', 0),
+            'utterances': result.summary.get('utterances', 0),
+            'faults': result.summary.get('faults', []),
+            'matched': evaluation.get('matched'), 'accuracy': scores.get('accuracy'),
+            'weighted_f1': scores.get('weighted_f1')}
+
+
+def _folders(paths: Sequence[Path], output: Path | None) -> list[Path | None]:
+    """Return a folder for each: the output itself for one, else folders of their names in it."""
+    if output is None or len(paths) == 1:
+        return [output] * len(paths)
+    taken: Counter[str] = Counter()
+    folders: list[Path | None] = []
+    for path in paths:
+        name = path.resolve().stem if path.is_file() else path.resolve().name
+        taken[name] += 1
+        folders.append(output / (name if taken[name] == 1 else f'{name}-{taken[name]}'))
+    return folders
+
+
+def _finished(tasks: Sequence[Task], recognizer: Recognizer) -> dict[int, ReplayResult]:
+    found = {}
+    for index, path, options in tasks:
+        try:
+            result = ReplayResult.load(options.output) if options.output else None
+        except InvalidInput:
+            continue
+        if result and result.run['fingerprint'] == fingerprint(path, options, recognizer):
+            found[index] = result
+    return found
+
+
+def _attempt(task: Task, recognizer: Recognizer | None, clock: Clock | None,
+             on_progress: OnBag) -> ReplayResult:
+    index, path, options = task
+    try:
+        return replay_bag(path, options, recognizer=recognizer, clock=clock,
+                          on_progress=lambda done, total: on_progress(index, done, total))
+    except InvalidInput as error:
+        return ReplayResult(str(path), error=str(error))
+    except Exception as error:  # a fault of the program must not stop the others
+        logging.getLogger('mmer_ros').exception('%s', path)
+        return ReplayResult(str(path), error=f'internal error: {type(error).__name__}: {error}')
+
+
+# ---------------------------------------------------------------------- processes
+
+_worker: dict[str, Any] = {}  # what a process keeps between its recordings
+
+
+def _start_worker(progress: Any, clock: Clock | None) -> None:
+    logging.getLogger('mmer_ros').setLevel(logging.ERROR)  # the summary tells what is untrained
+    _worker.update(progress=progress, clock=clock)
+
+
+def _work(task: Task) -> ReplayResult:
+    options = task[2]
+    if 'recognizer' not in _worker:
+        _worker['recognizer'] = load_recognizer(options)
+    told = -1
+
+    def tell(index: int, done: float, total: float) -> None:
+        nonlocal told
+        step = int(PROGRESS_STEPS * done / total) if total > 0 else 0
+        if step != told:
+            told = step
+            _worker['progress'].put((index, done, total))
+
+    return _attempt(task, _worker['recognizer'], _worker['clock'], tell)
+
+
+def _in_processes(tasks: Sequence[Task], jobs: int, clock: Clock | None, on_progress: OnBag
+                  ) -> dict[int, ReplayResult]:
+    results = _pool(tasks, jobs, clock, on_progress)
+    for task in tasks:  # a process that dies takes its pool along: find out whose fault it was
+        if task[0] not in results:
+            results |= _pool([task], 1, clock, on_progress)
+    return {index: results.get(index) or ReplayResult(
+        str(path), error='its process was ended from outside; perhaps the memory was full')
+        for index, path, _ in tasks}
+
+
+def _pool(tasks: Sequence[Task], jobs: int, clock: Clock | None, on_progress: OnBag
+          ) -> dict[int, ReplayResult]:
+    context = multiprocessing.get_context(START)
+    progress = context.Queue()
+    results: dict[int, ReplayResult] = {}
+    with ProcessPoolExecutor(jobs, context, _start_worker, (progress, clock)) as pool:
+        running: dict[Future[ReplayResult], int] = {
+            pool.submit(_work, task): task[0] for task in tasks}
+        pending = set(running)
+        try:
+            while pending:
+                done, pending = wait(pending, POLL_S, FIRST_COMPLETED)
+                _pass_on(progress, on_progress)
+                for future in done:
+                    if not isinstance(future.exception(), BrokenProcessPool):
+                        results[running[future]] = future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return results
+
+
+def _pass_on(progress: Any, on_progress: OnBag) -> None:
+    while True:
+        try:
+            on_progress(*progress.get_nowait())
+        except queue.Empty:
+            return

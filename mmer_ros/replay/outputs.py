@@ -1,0 +1,94 @@
+"""The files of a replay: each appears when it is complete, row by row in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import csv
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+from mmer_ros.types import EMOTIONS, FaceCrop, MODALITIES, StreamEvent
+
+ESTIMATES, TABLE, EVENTS, FACES = 'estimates.jsonl', 'estimates.csv', 'events.jsonl', 'faces.csv'
+SUMMARY, TRACKS, MATCHES, RUN = 'summary.json', 'tracks.json', 'matches.json', 'run.json'
+PLAIN = ('utterance_id', 'start', 'end', 'stamp', 'published', 'latency', 'final', 'revision',
+         'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal')
+NAMES = ('person_id', 'face_id', 'voice_id', 'transcript', 'bundle_name', 'bundle_hash')
+WEIGHTS = tuple(str(m.name).lower() for m in MODALITIES)
+COLUMNS = (*PLAIN, *(f'p_{name}' for name in EMOTIONS), 'modalities',
+           *(f'weight_{name}' for name in WEIGHTS), *NAMES)
+
+
+class Outputs:
+    """
+    Write the rows of a replay; use it as a context manager.
+
+    However it ends, what was written is kept.
+
+    :param folder: made if it is not there; None: nothing is written.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        """Remember the folder."""
+        self._folder = folder
+        self._files: dict[str, TextIO] = {}
+
+    def __enter__(self) -> Outputs:
+        """Remove the results of an earlier run and begin new files."""
+        if self._folder is None:
+            return self
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for name in (SUMMARY, TRACKS, MATCHES, RUN):
+            (self._folder / name).unlink(missing_ok=True)
+        for name in (ESTIMATES, TABLE, EVENTS, FACES):
+            self._files[name] = _partial(self._folder / name).open(
+                'w', encoding='utf-8', newline='')
+        self._row(TABLE, COLUMNS)
+        self._row(FACES, ('stamp', 'face_id', 'left', 'top', 'right', 'bottom', 'score'))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the files appear."""
+        for name, file in self._files.items():
+            file.close()
+            assert self._folder is not None
+            _partial(self._folder / name).replace(self._folder / name)
+        self._files = {}
+
+    def estimate(self, row: Mapping[str, Any]) -> None:
+        """Write an estimate."""
+        self._line(ESTIMATES, row)
+        self._row(TABLE, (
+            *(row[name] for name in PLAIN), *row['probabilities'].values(),
+            '+'.join(row['modalities']), *row['modality_weights'].values(),
+            *(row[name] for name in NAMES)))
+
+    def event(self, event: StreamEvent, time: float) -> None:
+        """Write an event; `time` by the clock of the recording, seconds."""
+        self._line(EVENTS, {'kind': event.kind, 'stamp': event.stamp, 'time': time,
+                            'text': event.text})
+
+    def faces(self, stamp: float, crops: list[FaceCrop]) -> None:
+        """Write where the faces of an image are, pixels."""
+        for crop in crops:
+            self._row(FACES, (stamp, crop.face_id, *(round(x, 1) for x in crop.box),
+                              round(crop.score, 4)))
+
+    def _line(self, name: str, row: Mapping[str, Any]) -> None:
+        if name in self._files:
+            self._files[name].write(json.dumps(row) + '\n')
+
+    def _row(self, name: str, row: tuple[Any, ...]) -> None:
+        if name in self._files:
+            csv.writer(self._files[name], lineterminator='\n').writerow(row)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file; it appears complete or not at all."""
+    _partial(path).write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    _partial(path).replace(path)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + '.partial')

@@ -1,0 +1,101 @@
+"""What a replay found, and the files that hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.labels import Label
+from mmer_ros.replay.evaluation import evaluate, Evaluation
+from mmer_ros.replay.outputs import ESTIMATES, MATCHES, RUN, SUMMARY, TRACKS, write_json
+from mmer_ros.types import EMOTIONS, InvalidInput
+
+GOOD, NOTHING, BAD, PARTLY = range(4)  # exit codes
+
+
+@dataclass
+class ReplayResult:
+    """
+    The answers for one recording.
+
+    :param summary: what summary.json holds; the same numbers on every machine and every time.
+    :param estimates: Estimate.to_dict() with `published` (capture time at which it could be
+        published) and `latency` (that less the stamp of the evidence), as they came.
+    :param tracks: which inputs, faces and words were there when.
+    :param run: how it ran: what differs from run to run.
+    :param evaluation: None without labels.
+    :param folder: of the files; None if none were written.
+    :param error: why nothing could be done; then all else is empty.
+    """
+
+    bag: str
+    summary: dict[str, Any] = field(default_factory=dict)
+    estimates: list[dict[str, Any]] = field(default_factory=list)
+    tracks: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+    folder: Path | None = None
+    error: str = ''
+
+    @property
+    def exit_code(self) -> int:
+        """0 good, 1 nothing estimated, 2 nothing could be done, 3 something was left out."""
+        if self.error:
+            return BAD
+        if not self.estimates:
+            return NOTHING
+        return PARTLY if self.summary['faults'] else GOOD
+
+    def save(self) -> None:
+        """Write the files that are not written row by row."""
+        if self.folder is None:
+            return
+        write_json(self.folder / TRACKS, self.tracks)
+        if self.evaluation is not None:
+            write_json(self.folder / MATCHES, self.evaluation.to_dict())
+        write_json(self.folder / RUN, self.run)
+        write_json(self.folder / SUMMARY, self.summary)  # the last: the others are complete
+
+    @classmethod
+    def load(cls, folder: Path) -> ReplayResult:
+        """
+        Read the files of a replay.
+
+        :raises InvalidInput: if they are not there or not of this form.
+        """
+        try:
+            summary = _json(folder / SUMMARY)
+            lines = (folder / ESTIMATES).read_text(encoding='utf-8').splitlines()
+            rows = [json.loads(line) for line in lines]
+            evaluation = None
+            if (folder / MATCHES).exists():
+                matches = _json(folder / MATCHES)
+                labels = [_label(row) for row in matches['labels']]
+                evaluation = evaluate(labels, rows, matches['labels_outside'])
+            return cls(summary['bag'], summary, rows, _json(folder / TRACKS), _json(folder / RUN),
+                       evaluation, folder)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise InvalidInput(f'{folder}: no results of mmer replay ({error!r}); run it again '
+                               'with this --output') from error
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def _label(row: Mapping[str, Any]) -> Label:
+    emotion = EMOTIONS.index(row['emotion']) if row['emotion'] else None
+    return Label(row['start'], row['end'], emotion, row['speaker'], row['text'])
+
+
+def exit_code(results: Sequence[ReplayResult]) -> int:
+    """Return the exit code for several recordings."""
+    codes = {result.exit_code for result in results}
+    if codes == {BAD}:
+        return BAD
+    if not any(result.estimates for result in results):
+        return NOTHING
+    return PARTLY if codes & {BAD, PARTLY} else GOOD

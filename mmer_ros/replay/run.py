@@ -1,0 +1,264 @@
+"""One recording through the pipeline, as fast as the machine allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+import hashlib
+from pathlib import Path
+import re
+from typing import Any
+
+from mmer_ros import __version__
+from mmer_ros.labels import fit_to, Label, read_label_file
+from mmer_ros.recognizer import Recognizer
+from mmer_ros.recording import NANOSECONDS, Recorded, Recording
+from mmer_ros.replay.ahead import AheadDetector, read_ahead, WatchedPipeline
+from mmer_ros.replay.arrivals import Arrival, Arrivals
+from mmer_ros.replay.bag import BagWriter
+from mmer_ros.replay.evaluation import evaluate, spread, summarize, utterances
+from mmer_ros.replay.feed import Feed, Published
+from mmer_ros.replay.options import ReplayOptions
+from mmer_ros.replay.outputs import Outputs
+from mmer_ros.replay.result import ReplayResult
+from mmer_ros.replay.stages import Clock, Stages
+from mmer_ros.replay.topics import choose_topics
+from mmer_ros.replay.tracks import Tracks
+from mmer_ros.types import InvalidInput, StreamEvent
+import torch
+
+# Events that mean that a part of the input was not used.
+LEFT_OUT = frozenset({'image', 'audio', 'transcript', 'image_backwards', 'audio_backwards'})
+
+OnProgress = Callable[[float, float], object]  # seconds of recording done, and in all
+
+
+def replay_bag(path: Path, options: ReplayOptions | None = None, *,
+               recognizer: Recognizer | None = None, clock: Clock | None = None,
+               on_progress: OnProgress = lambda done, total: None) -> ReplayResult:
+    """
+    Estimate from a recording what a node that keeps up would publish, to the bit on the CPU.
+
+    :param path: rosbag2 folder or file; a damaged one is used as far as it can be read.
+    :param recognizer: if it is loaded already; it must be that of the options.
+    :param clock: seconds that pass, e.g. time.perf_counter, to measure where time goes; the
+        answers do not depend on it.
+    :raises InvalidInput: if nothing can be done with the recording or the options.
+    """
+    options = options or ReplayOptions()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    recognizer = recognizer or load_recognizer(options)
+    with Recording(path, salvage=True) as recording:
+        return _Run(recording, options, recognizer, clock).run(on_progress)
+
+
+def load_recognizer(options: ReplayOptions) -> Recognizer:
+    """
+    Load the bundle that the options name.
+
+    :raises InvalidInput: if it cannot be used.
+    """
+    return Recognizer.load(options.bundle, device=options.device,
+                           expected_hash=options.bundle_hash)
+
+
+class _Run:
+    def __init__(self, recording: Recording, options: ReplayOptions, recognizer: Recognizer,
+                 clock: Clock | None) -> None:
+        self.recording = recording
+        self.options = options
+        self.recognizer = recognizer
+        self.notices = list(options.notices)
+        self.faults: list[str] = []
+        self.topics = choose_topics(recording, options.topics)
+        self.labels = self._find_labels()  # before the long work, so that what is wrong is told
+        self.stages = Stages(clock)
+        self.is_timed = clock is not None
+        self.tracks = Tracks(options.segmenter.stall_s)
+        self.outputs = Outputs(options.output)
+        self.events: Counter[str] = Counter()
+        self.first_text: dict[str, str] = {}  # kind of event -> what the first one told
+        self.rows: list[dict[str, Any]] = []
+        self.finals: list[dict[str, Any]] = []
+        self.read: Counter[str] = Counter()
+        self.bag: BagWriter | None = None
+
+    def _find_labels(self) -> tuple[list[Label], int] | None:
+        path = self.recording.path
+        dialogue = re.search(r'dia(\d+)', path.resolve().stem)
+        number = int(dialogue[1]) if dialogue else None
+        if self.options.labels is not None:
+            labels = read_label_file(self.options.labels, dialogue=number)
+            return fit_to(labels, self.recording.start, self.recording.end)
+        for name in ('labels.csv', 'labels.json'):
+            file = path / name
+            if file.is_file():
+                try:
+                    labels = read_label_file(file, dialogue=number)
+                except InvalidInput as error:
+                    self.faults.append(str(error))
+                    return None
+                return fit_to(labels, self.recording.start, self.recording.end)
+        return None
+
+    # ------------------------------------------------------------------ the work
+
+    def run(self, on_progress: OnProgress) -> ReplayResult:
+        config = self.recognizer.config.faces
+        begin = self.stages.clock()
+        with ExitStack() as stack:
+            detector = AheadDetector(config, self.recognizer.device, self.options.detect_ahead)
+            stack.callback(detector.close)
+            pipeline = WatchedPipeline(
+                self.recognizer, self.options.segmenter, detector, self._saw)
+            stack.enter_context(self.outputs)
+            stack.enter_context(self.stages.inside(pipeline))
+            if self.options.write_bag and self.options.output is not None:
+                self.bag = stack.enter_context(self._new_bag(self.options.output))
+            arrivals = Arrivals(self.recording, self.topics.kinds, pipeline.sampler())
+            feed = Feed(pipeline, self._event)
+            self._feed_all(feed, arrivals, detector, on_progress)
+            self._keep(feed.flush(), 0.0, {})
+            apart = arrivals.clock.apart
+        if apart:
+            self.notices.append(f'stamps are {apart:.0f} s away from the times of recording; the '
+                                'stamps are used')
+        return self._result(self.stages.clock() - begin)
+
+    def _new_bag(self, folder: Path) -> BagWriter:
+        path = self.recording.path
+        name = path.stem if path.is_file() else path.resolve().name
+        bag = BagWriter(folder / f'{name}_emotion', self.recording, self.options.emotion_topic,
+                        publish_transcript=self.options.publish_transcript)
+        if bag.topic != self.options.emotion_topic:
+            self.notices.append(f'the recording has {self.options.emotion_topic} already; the '
+                                f'estimates of this replay are on {bag.topic}')
+        return bag
+
+    def _feed_all(self, feed: Feed, arrivals: Arrivals, detector: AheadDetector,
+                  on_progress: OnProgress) -> None:
+        start, total = self.recording.start, self.recording.end - self.recording.start
+        wanted = None if self.bag else set(self.topics.kinds)
+        messages = self.stages.each('reading', self.recording.messages(wanted))
+        ahead = self.stages.each(
+            'reading and decoding', read_ahead(messages, arrivals, detector))
+        for recorded, arrived in ahead:
+            for arrival in arrived:
+                if arrival.kind != 'idle':
+                    self._pass(recorded)
+                self._take(feed, arrival)
+            on_progress(recorded.time - start, total)
+
+    def _pass(self, recorded: Recorded) -> None:
+        """Count an original message, and copy it to the new recording."""
+        if recorded.topic in self.topics.kinds:
+            self.read[recorded.topic] += 1
+        if self.bag is not None:
+            with self.stages.measuring('writing the recording'):
+                self.bag.copy(recorded)
+
+    def _take(self, feed: Feed, arrival: Arrival) -> None:
+        self.tracks.arrived(arrival)
+        before = self.stages.recognition()
+        begin = self.stages.clock()
+        published = feed.take(arrival)
+        seconds = self.stages.clock() - begin
+        self._keep(published, seconds, before)
+
+    def _keep(self, published: list[Published], seconds: float, before: dict[str, float]) -> None:
+        for item in published:
+            row = item.estimate.to_dict()
+            row |= {'published': item.published, 'latency': item.latency}
+            self.rows.append(row)
+            self.outputs.estimate(row)
+            if self.bag is not None:
+                self.bag.write(item)
+            if self.is_timed:
+                now = self.stages.recognition()
+                self.finals.append({
+                    'utterance_id': row['utterance_id'], 'revision': row['revision'],
+                    'processing_s': seconds,
+                    'stages_s': {name: now[name] - before.get(name, now[name]) for name in now}})
+
+    def _saw(self, stamp: float, crops: list[Any]) -> None:
+        self.tracks.saw(stamp, crops)
+        self.outputs.faces(stamp, crops)
+
+    def _event(self, event: StreamEvent, time_ns: int) -> None:
+        self.events[event.kind] += 1
+        self.first_text.setdefault(event.kind, event.text)
+        self.outputs.event(event, time_ns / NANOSECONDS)
+
+    # ------------------------------------------------------------------ the result
+
+    def _result(self, wall_s: float) -> ReplayResult:
+        evaluation = None
+        if self.labels is not None:
+            evaluation = evaluate(self.labels[0], self.rows, self.labels[1])
+        if self.bag is not None:
+            self.notices += self.bag.notices
+        summary = self._summary()
+        summary['evaluation'] = summarize([evaluation]) if evaluation else None
+        result = ReplayResult(
+            str(self.recording.path), summary, self.rows, self.tracks.to_dict(),
+            self._how_it_ran(wall_s, summary), evaluation, self.options.output)
+        result.save()
+        return result
+
+    def _left_out(self) -> list[str]:
+        """Return a sentence for each kind of input that was not used."""
+        return [f'{count} times: {self.first_text[kind]}' for kind, count in self.events.items()
+                if kind in LEFT_OUT or kind[:1].isupper()]  # internal errors are named for classes
+
+    def _summary(self) -> dict[str, Any]:
+        recording, config = self.recording, self.recognizer.config
+        duration = recording.end - recording.start
+        _, answers = utterances(self.rows)
+        return {
+            'bag': str(recording.path), 'mmer_ros': __version__,
+            'bundle': {'name': config.name, 'hash': self.recognizer.bundle.content_hash,
+                       'trained': config.trained, 'calibrated': config.calibrated},
+            'start': recording.start, 'end': recording.end, 'duration_s': duration,
+            'topics': self.topics.by_kind,
+            'messages': {topic: {'type': recording.topics[topic], 'recorded': count,
+                                 'read': self.read[topic]}
+                         for topic, count in recording.counts.items()},
+            'estimates': len(self.rows), 'utterances': len(answers),
+            'revised': sum(row['revision'] > 0 for row in answers),
+            'emotions': dict(Counter(row['label'] for row in answers)),
+            'modalities': dict(Counter('+'.join(row['modalities']) for row in answers)),
+            'availability': self.tracks.shares(duration),
+            'latency_s': spread([row['latency'] for row in self.rows]),
+            'events': dict(self.events), 'notices': self.topics.notices + self.notices,
+            'faults': (recording.faults + self.topics.faults + self.faults + self._left_out())}
+
+    def _how_it_ran(self, wall_s: float, summary: dict[str, Any]) -> dict[str, Any]:
+        run: dict[str, Any] = {
+            'fingerprint': fingerprint(self.recording.path, self.options, self.recognizer),
+            'device': str(self.recognizer.device), 'threads': torch.get_num_threads()}
+        if not self.is_timed:
+            return run
+        seconds = dict(self.stages.seconds)
+        seconds['decoding'] = seconds.pop('reading and decoding', 0) - seconds.get('reading', 0)
+        late = [row['latency'] + final['processing_s']
+                for row, final in zip(self.rows, self.finals)]
+        return run | {
+            'wall_s': wall_s, 'times_real_time': summary['duration_s'] / max(wall_s, 1e-9),
+            'stages_s': seconds, 'latency_with_processing_s': spread(late),
+            'processing_s': spread([final['processing_s'] for final in self.finals]),
+            'finals': self.finals}
+
+
+def fingerprint(path: Path, options: ReplayOptions, recognizer: Recognizer) -> str:
+    """Return what is the same if nothing changed that the results depend on."""
+    files = sorted(path.rglob('*')) if path.is_dir() else [path]
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns)
+             for file in [*files, *([options.labels] if options.labels else [])]
+             if file.is_file()]
+    told = asdict(replace(options, output=None, notices=(), detect_ahead=0))
+    told['segmenter'] = options.segmenter.model_dump()
+    known = (__version__, recognizer.bundle.content_hash, stats, sorted(told.items()))
+    return hashlib.sha256(repr(known).encode()).hexdigest()

@@ -1,0 +1,79 @@
+"""What was there when: which inputs came, which faces were seen, what was said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmer_ros.replay.arrivals import Arrival
+from mmer_ros.types import AudioBlock, FaceCrop, Transcript
+
+
+class Intervals:
+    """
+    Times at which something was there, as few intervals.
+
+    :param gap_s: what comes again within this was there all the time, seconds.
+    """
+
+    def __init__(self, gap_s: float) -> None:
+        """Start empty."""
+        self.gap_s = gap_s
+        self.spans: list[list[float]] = []
+
+    def add(self, start: float, end: float) -> None:
+        """Note that it was there from `start` to `end`, seconds."""
+        if self.spans:
+            last = self.spans[-1]
+            if last[0] <= start <= last[1] + self.gap_s:
+                last[1] = max(last[1], end)
+                return
+        self.spans.append([start, end])
+
+    @property
+    def total(self) -> float:
+        """Seconds in all."""
+        return sum(end - start for start, end in self.spans)
+
+
+class Tracks:
+    """
+    Collect what a timeline of the recording shows beside the estimates.
+
+    :param gap_s: an input that is silent for this long was absent, seconds.
+    """
+
+    def __init__(self, gap_s: float) -> None:
+        """Start empty."""
+        self._gap_s = gap_s
+        self._inputs = {kind: Intervals(gap_s) for kind in ('image', 'audio', 'face')}
+        self._faces: dict[str, Intervals] = {}
+        self._transcripts: list[dict[str, Any]] = []
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Take note of a message."""
+        content = arrival.content
+        if isinstance(content, AudioBlock):
+            length = len(content.samples) / content.sample_rate
+            self._inputs['audio'].add(content.stamp, content.stamp + length)
+        elif isinstance(content, Transcript):
+            self._transcripts.append({'stamp': content.stamp, 'text': content.text})
+        elif arrival.kind in ('image', 'image_time'):
+            self._inputs['image'].add(arrival.stamp, arrival.stamp)
+
+    def saw(self, stamp: float, crops: list[FaceCrop]) -> None:
+        """Take note of the faces of an image."""
+        if crops:
+            self._inputs['face'].add(stamp, stamp)
+        for crop in crops:
+            self._faces.setdefault(crop.face_id, Intervals(self._gap_s)).add(stamp, stamp)
+
+    def shares(self, duration: float) -> dict[str, float]:
+        """Return the share of the recording in which each input was there, 0..1."""
+        return {kind: round(min(track.total / duration, 1.0), 4) if duration > 0 else 0.0
+                for kind, track in self._inputs.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values: spans are [start, end], capture time in seconds."""
+        return {'inputs': {kind: track.spans for kind, track in self._inputs.items()},
+                'faces': {name: track.spans for name, track in self._faces.items()},
+                'transcripts': self._transcripts}

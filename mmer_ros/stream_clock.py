@@ -1,0 +1,45 @@
+"""What time it is in terms of the stamps, when these come from another clock."""
+
+from __future__ import annotations
+
+SAME_CLOCK_S = 10.0  # stamps this close to the clock of arrivals were made by the same clock
+
+
+class StreamClock:
+    """
+    The present as capture time.
+
+    Normally that is the clock by which messages arrive. If the stamps are far from it, it is the
+    latest stamp plus the time since it arrived.
+    """
+
+    def __init__(self) -> None:
+        """Start without a stamp."""
+        self._latest: tuple[float, float] | None = None  # stamp, arrival
+        self.apart = 0.0  # arrivals minus stamps, if they are of different clocks; seconds
+
+    def saw(self, stamp: float, arrival: float) -> None:
+        """Note the capture time of a message and when it arrived, both seconds."""
+        if self._latest is None or stamp >= self._estimate(arrival) or (
+                stamp < self._latest[0] - SAME_CLOCK_S):
+            self._latest = (stamp, arrival)
+
+    def now(self, clock: float, arrival: float | None = None) -> float:
+        """
+        Return the present as capture time, seconds.
+
+        :param clock: what the stamps are compared with, seconds.
+        :param arrival: the present by the clock of arrivals, if that is another one.
+        """
+        if self._latest is None:
+            return clock
+        estimate = self._estimate(clock if arrival is None else arrival)
+        self.apart = clock - estimate
+        if abs(self.apart) <= SAME_CLOCK_S:
+            self.apart = 0.0
+            return clock
+        return estimate
+
+    def _estimate(self, arrival: float) -> float:
+        assert self._latest is not None
+        return self._latest[0] + arrival - self._latest[1]

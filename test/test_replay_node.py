@@ -1,0 +1,72 @@
+"""The replay of a recording against the live node that hears it over DDS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+
+from mmer_msgs.msg import EmotionEstimate  # noqa: E402,I100
+from mmer_ros.nodes import parameters  # noqa: E402,I100
+from mmer_ros.nodes.player import Player  # noqa: E402,I100
+from mmer_ros.recording import Recording  # noqa: E402,I100
+from mmer_ros.replay.options import NodeParameters, WITHOUT_EFFECT  # noqa: E402,I100
+from rclpy.serialization import deserialize_message  # noqa: E402,I100
+
+from .replay_fixtures import IMAGES, replay, rewrite, SOUND, WORDS  # noqa: E402,I100
+from .ros_fixtures import eventually, running  # noqa: E402,I100
+
+RATE = 1.5  # times as fast as it was recorded
+
+
+def live(bag: Path) -> list[EmotionEstimate]:
+    """Play a recording of two utterances, and its time on /clock, to a node."""
+    with running(activate=False, use_sim_time=True, image_transport='compressed',
+                 image_topic='/camera/image', audio_topic=SOUND, transcript_topic=WORDS,
+                 publish_transcript=True, image_queue=1000, image_reliability='reliable',
+                 audio_reliability='reliable') as rig, Recording(bag) as recording:
+        rig.node.trigger_configure()
+        rig.node.trigger_activate()
+        player = Player(rig.talker.node, recording, RATE)
+        assert player.wait([IMAGES, SOUND, WORDS], 20.0)
+        player.play()
+        assert eventually(lambda: len(rig.talker.estimates) >= 2)
+        assert rig.counts() == {}
+        return rig.talker.estimates
+
+
+def fields(message: Any) -> dict[str, Any]:
+    """Return the fields but for the time that the node took to compute."""
+    names = set(message.get_fields_and_field_types()) - {'latency'}
+    return {name: getattr(message, name) for name in names}
+
+
+def test_the_replay_writes_what_the_live_node_publishes_to_the_bit(tmp_path: Path) -> None:
+    """All fields of the messages, the floats to their last bit."""
+    bag = rewrite(tmp_path / 'talk')
+    published = live(bag)
+    replay(bag, output=tmp_path / 'out', write_bag=True, publish_transcript=True)
+    with Recording(tmp_path / 'out' / 'talk_emotion') as recording:
+        written = [deserialize_message(m.data, EmotionEstimate)
+                   for m in recording.messages({'/emotion'})]
+    assert len(published) == len(written) == 2
+    for heard, read in zip(published, written):
+        one, other = fields(heard), fields(read)
+        for name in ('probabilities', 'modality_weights'):
+            assert one.pop(name).tolist() == other.pop(name).tolist()
+        assert one == other
+        assert heard.transcript and heard.modalities == 7 and heard.header.frame_id == 'camera'
+
+
+def test_the_replay_knows_the_parameters_of_the_node() -> None:
+    """With the node's defaults, but for those that cannot matter to it."""
+    known = {name: value for name, (value, _) in parameters.PARAMETERS.items()}
+    followed = NodeParameters().model_dump()
+    del followed['segmenter']
+    assert followed == {name: value for name, value in known.items()
+                        if name not in WITHOUT_EFFECT}
+    assert set(known) | {'use_sim_time'} == set(followed) | WITHOUT_EFFECT
