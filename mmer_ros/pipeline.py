@@ -19,11 +19,16 @@ class Pipeline:
     same estimates at any speed.
     """
 
-    def __init__(self, recognizer: Recognizer, config: SegmenterConfig | None = None) -> None:
-        """Load voice activity and face detection beside the recogniser."""
+    def __init__(self, recognizer: Recognizer, config: SegmenterConfig | None = None, *,
+                 faces: FaceStream | None = None) -> None:
+        """
+        Load voice activity and face detection beside the recogniser.
+
+        :param faces: another way to find faces; None: in the same thread, image by image.
+        """
         self.recognizer = recognizer
-        detector = FaceDetector(recognizer.config.faces, recognizer.device)
-        self._faces = FaceStream(detector)
+        self._faces = faces or FaceStream(
+            FaceDetector(recognizer.config.faces, recognizer.device))
         self._segmenter = UtteranceSegmenter(config or SegmenterConfig(), SpeechProbability())
         self._stream = recognizer.stream()
 

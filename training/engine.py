@@ -88,7 +88,6 @@ class Task(ABC):
     train_sizes: Sequence[int]
     dev_data: Dataset[Any]
     dev_sizes: Sequence[int]
-    train_weights: Sequence[float] | None = None
 
     @abstractmethod
     def collate(self, items: Sequence[Any]) -> Batch:
@@ -123,8 +122,7 @@ class _Fit:
         self.accelerator = Accelerator(
             mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate,
             log_with='tensorboard', project_dir=str(run.path), step_scheduler_with_optimizer=False)
-        self.batches = BucketBatches(task.train_sizes, config.batch_size, config.seed,
-                                     task.train_weights)
+        self.batches = BucketBatches(task.train_sizes, config.batch_size, config.seed)
         train = self._loader(task.train_data, self.batches)
         dev = self._loader(task.dev_data, OrderedBatches(task.dev_sizes, 2 * config.batch_size))
         optimizer = make_optimizer(task.parameters(), config)

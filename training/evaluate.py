@@ -34,10 +34,10 @@ from training.evaluation.evaluation import evaluate
 from training.evaluation.report import write_report
 from training.examples import Example
 from training.features import make_features
+from training.files import write_file
 from training.predictions import Predictions
 from training.predictor import FusionPredictor
 from training.progress import Reporter
-from training.run_folder import write_atomically
 from training.text_predictions import predict_text
 from training.train import read_corpus
 
@@ -73,9 +73,9 @@ def run(options: argparse.Namespace) -> int:
     rows = {answer.name: row_of(answer, baseline) for answer in answers}
     for number, answer in enumerate(answers):
         answer.save(options.output / f'predictions-{number}.safetensors')
-    write_atomically(options.output / 'evaluation.json', json.dumps(
-        {'split': options.split, 'models': {name: row.to_dict() for name, row in rows.items()}},
-        indent=2))
+    models = {name: row.to_dict() for name, row in rows.items()}
+    write_file(options.output / 'evaluation.json', json.dumps(
+        {'split': options.split, 'models': models}, indent=2).encode())
     _show(rows, options.split)
     return 0
 

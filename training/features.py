@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from mmer_ros.batching import batch_features
 from mmer_ros.bundle import Bundle
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 from training.clip_cache import ClipCache
 from training.examples import Example
+from training.files import write_file
 from training.progress import Reporter
 from training.text_data import dialogues
 
@@ -44,7 +46,7 @@ class FeatureCache:
         self._place: dict[str, tuple[int, int]] = {
             key: (shard, row) for shard, keys in enumerate(facts['shards'])
             for row, key in enumerate(keys)}
-        self._shards: dict[int, dict[str, Tensor]] = {}
+        self._shards: dict[int, Any] = {}
 
     def __contains__(self, key: str) -> bool:
         """Tell whether there are features of an example."""
@@ -52,18 +54,24 @@ class FeatureCache:
 
     def get(self, key: str) -> dict[Modality, Tensor]:
         """Return the features of an example; modalities that it lacks are missing."""
-        shard, row = self._place[key]
-        tensors = self._load(shard)
-        return {m: tensors[f'{row}.{m.name}'] for m in MODALITIES
-                if f'{row}.{m.name}' in tensors}
+        shard, names = self._names(key)
+        return {modality: shard.get_tensor(name) for modality, name in names.items()}
 
-    def _load(self, shard: int) -> dict[str, Tensor]:
-        """Return a shard; its pages stay on disk until they are read."""
-        if shard not in self._shards:
-            path = self.folder / 'shards' / f'{shard:05d}.safetensors'
-            with safetensors.safe_open(path, 'pt') as file:
-                self._shards[shard] = {name: file.get_tensor(name) for name in file.keys()}
-        return self._shards[shard]
+    def lengths(self, key: str) -> dict[Modality, int]:
+        """Return the steps of each modality of an example, without loading them."""
+        shard, names = self._names(key)
+        return {modality: int(shard.get_slice(name).get_shape()[0])
+                for modality, name in names.items()}
+
+    def _names(self, key: str) -> tuple[Any, dict[Modality, str]]:
+        """Return the shard of an example, and the tensors in it by modality."""
+        number, row = self._place[key]
+        if number not in self._shards:  # mapped into memory: only what is asked for is read
+            path = self.folder / 'shards' / f'{number:05d}.safetensors'
+            self._shards[number] = safetensors.safe_open(path, 'pt')
+        shard = self._shards[number]
+        there = set(shard.keys())
+        return shard, {m: name for m in MODALITIES if (name := f'{row}.{m.name}') in there}
 
 
 def make_features(bundle: Bundle, cache: ClipCache, folder: Path, reporter: Reporter, *,
@@ -97,12 +105,13 @@ def make_features(bundle: Bundle, cache: ClipCache, folder: Path, reporter: Repo
                 faces=cache.faces(example.key), speaker=example.speaker,
                 history=turn.history if turn else (),
                 reply=turn.reply if turn and with_reply else None))
-        _write(path, _encode(bundle, utterances, device or torch.device('cpu')))
+        encoded = _encode(bundle, utterances, device or torch.device('cpu'))
+        write_file(path, safetensors.torch.save(dict(encoded)))
     model = bundle.model
-    (folder / 'features.json').write_text(json.dumps({
+    write_file(folder / 'features.json', json.dumps({
         'shards': [[e.key for e in group] for group in groups],
         'widths': {'TEXT': model.text.width, 'AUDIO': model.audio.width,
-                   'FACE': model.face.width}}))
+                   'FACE': model.face.width}}).encode())
     return FeatureCache(folder)
 
 
@@ -120,12 +129,6 @@ def _encode(bundle: Bundle, utterances: Sequence[Utterance], device: torch.devic
                 if valid.any():
                     found[f'{start + row}.{modality.name}'] = values[valid].cpu().contiguous()
     return found
-
-
-def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    partial = path.with_suffix('.partial')
-    safetensors.torch.save_file(dict(tensors), partial)
-    partial.replace(path)
 
 
 def _fingerprint(bundle: Bundle, cache: ClipCache, examples: Sequence[Example], with_reply: bool

@@ -78,8 +78,8 @@ class FusionData(Dataset[FusionItem]):
         self.cache, self.allowed = cache, allowed
         self.dropout, self.noise = dropout, noise or {}
         self.examples = [e for e in examples
-                         if e.key in cache and any(m in allowed for m in cache.get(e.key))]
-        self.sizes = [max(len(v) for m, v in cache.get(e.key).items() if m in allowed)
+                         if e.key in cache and any(m in allowed for m in cache.lengths(e.key))]
+        self.sizes = [max(n for m, n in cache.lengths(e.key).items() if m in allowed)
                       for e in self.examples]
 
     def __len__(self) -> int:

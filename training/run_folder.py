@@ -15,6 +15,7 @@ from typing import Any
 from mmer_ros.types import InvalidInput
 import torch
 from training.config import dump_settings, Settings
+from training.files import write_file
 
 PACKAGES = ('accelerate', 'numpy', 'safetensors', 'sklearn', 'tokenizers', 'torch', 'torchaudio',
             'transformers')
@@ -45,8 +46,8 @@ class RunFolder:
                                'or the same settings to continue')
         path.mkdir(parents=True, exist_ok=True)
         if not config.is_file():
-            write_atomically(config, wanted)
-            write_atomically(path / 'environment.json', json.dumps(environment(), indent=2))
+            write_file(config, wanted.encode())
+            write_file(path / 'environment.json', json.dumps(environment(), indent=2).encode())
         return run
 
     @property
@@ -66,7 +67,7 @@ class RunFolder:
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Mark the run as complete."""
-        write_atomically(self.path / 'finished.json', json.dumps(dict(facts), indent=2))
+        write_file(self.path / 'finished.json', json.dumps(dict(facts), indent=2).encode())
 
     def facts(self) -> dict[str, Any]:
         """Return what `finish` was told."""
@@ -83,7 +84,7 @@ class RunFolder:
         if self.metrics.is_file():
             kept = [json.dumps(line) + '\n' for line in self.read_metrics()
                     if line['step'] <= step]
-            write_atomically(self.metrics, ''.join(kept))
+            write_file(self.metrics, ''.join(kept).encode())
 
     def read_metrics(self) -> Iterator[dict[str, Any]]:
         """Yield the lines of the metrics; a torn last line is left out."""
@@ -93,13 +94,6 @@ class RunFolder:
                     yield json.loads(line)
                 except json.JSONDecodeError:
                     return
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file that appears complete or not at all."""
-    partial = path.with_name(f'{path.name}.partial')
-    partial.write_text(text, encoding='utf-8')
-    partial.replace(path)
 
 
 def replace_folder(partial: Path, final: Path) -> None:

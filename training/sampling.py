@@ -33,17 +33,14 @@ class BucketBatches(Sampler[list[Draw]]):
     Shuffled batches of examples of similar size.
 
     :param sizes: of each example, e.g. its tokens.
-    :param weights: how often each is drawn an epoch, on average; None: each once.
     """
 
-    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int = 0,
-                 weights: Sequence[float] | None = None) -> None:
+    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int = 0) -> None:
         """Begin with epoch 0."""
         self.sizes = np.asarray(sizes)
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
-        self.weights = None if weights is None else np.asarray(weights, float)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose batches are given out."""
@@ -57,10 +54,7 @@ class BucketBatches(Sampler[list[Draw]]):
         """Yield the batches of the epoch."""
         random = np.random.default_rng([self.seed, self.epoch])
         n = len(self.sizes)
-        if self.weights is None:
-            order = random.permutation(n)
-        else:
-            order = random.choice(n, n, p=self.weights / self.weights.sum())
+        order = random.permutation(n)
         bucket = BUCKET_BATCHES * self.batch_size
         batches: list[NDArray[np.int64]] = []
         for start in range(0, n, bucket):

@@ -70,9 +70,8 @@ class WatchedPipeline(Pipeline):
     def __init__(self, recognizer: Recognizer, config: SegmenterConfig, detector: AheadDetector,
                  on_faces: OnFaces) -> None:
         """Build the pipeline."""
-        super().__init__(recognizer, config)
+        super().__init__(recognizer, config, faces=_WatchedFaces(detector, on_faces))
         self.detector = detector
-        self._faces = _WatchedFaces(detector, on_faces)
 
 
 class _WatchedFaces(FaceStream):
