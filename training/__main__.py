@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
@@ -10,16 +11,13 @@ import sys
 from mmer_ros.types import InvalidInput
 from rich.console import Console
 from rich.logging import RichHandler
-import torch
-from training import convert, evaluate, prepare, train
-from training.synth import command as synth
 
 COMMANDS = {
-    'synth': (synth, 'generate a corpus in the shape of MELD, to try everything with'),
-    'prepare': (prepare, 'decode the clips of a corpus once, into a cache'),
-    'convert': (convert, 'write a corpus as a manifest'),
-    'train': (train, 'train an encoder, or the fusion of three'),
-    'evaluate': (evaluate, 'score a trained text encoder, or a bundle, beside the baseline'),
+    'synth': 'generate a corpus in the shape of MELD, to try everything with',
+    'prepare': 'decode the clips of a corpus once, into a cache',
+    'convert': 'write a corpus as a manifest',
+    'train': 'train an encoder, or the fusion of three',
+    'evaluate': 'score trained text encoders or bundles, beside the baseline',
 }
 
 
@@ -29,15 +27,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--threads', type=int, default=int(os.environ.get('OMP_NUM_THREADS', 0)),
                         help='CPU threads of the networks (default: as torch chooses)')
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    for name, (module, text) in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=module.__doc__)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+    given = sys.argv[1:] if arguments is None else arguments
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if name in given:  # only what is asked for is imported
+            module = importlib.import_module(f'training.commands.{name}')
+            command.description = module.__doc__
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
     logging.basicConfig(format='%(message)s', handlers=[RichHandler(
         console=console, show_time=False, show_path=False)])
     if options.threads:
+        import torch
+
         torch.set_num_threads(options.threads)
     try:
         code: int = options.run(options)

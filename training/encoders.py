@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
 from torch import nn
-from training.run_folder import replace_folder
+from training.engine.run_folder import replace_folder
 
 KINDS: dict[str, tuple[type[BaseModel], type[nn.Module]]] = {
     'text': (TextEncoderConfig, TextEncoder),

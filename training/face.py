@@ -15,15 +15,15 @@ from pydantic import Field
 import torch
 from torch import nn, Tensor
 from torch.utils.data import Dataset
-from training.clip_cache import ClipCache
-from training.config import Settings
+from training.corpora.examples import Example
 from training.encoders import TrainedEncoder
-from training.engine import Batch, EngineConfig, fit, StepOutput, Task
-from training.examples import Example
-from training.losses import class_counts, EmotionLoss, LossConfig, target_of
-from training.progress import Reporter
-from training.run_folder import RunFolder
-from training.sampling import Draw
+from training.engine.config import Settings
+from training.engine.fit import Batch, EngineConfig, fit, StepOutput, Task
+from training.engine.losses import class_counts, EmotionLoss, LossConfig, target_of
+from training.engine.progress import Reporter
+from training.engine.run_folder import RunFolder
+from training.engine.sampling import Draw
+from training.preparation.clip_cache import ClipCache
 
 
 class FaceDataConfig(Settings):

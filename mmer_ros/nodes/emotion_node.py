@@ -17,7 +17,7 @@ from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.inbox import Inbox, Item
 from mmer_ros.pipeline import Pipeline
 from mmer_ros.recognizer import Recognizer, UNTRAINED
-from mmer_ros.stream_clock import StreamClock
+from mmer_ros.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock
 from mmer_ros.types import Estimate, InvalidInput, Transcript, VideoFrame
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
@@ -29,8 +29,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 import torch
 
-IDLE_S = 0.2  # without input for this long, the pipeline is told how late it is,
-IDLE_LAG_S = 0.5  # but less by this, for input that is on its way
 TRANSCRIPT_QUEUE = 100
 IMAGE_TIME_QUEUE = 1000
 RELIABILITIES = {'best_effort': ReliabilityPolicy.BEST_EFFORT,

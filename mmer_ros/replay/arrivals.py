@@ -9,11 +9,9 @@ from typing import Any
 from mmer_ros.faces import FrameSampler
 from mmer_ros.messages import chunk_to_block, compressed_to_rgb, image_to_rgb
 from mmer_ros.recording import COMPRESSED_IMAGE, NANOSECONDS, Recorded, Recording
-from mmer_ros.stream_clock import StreamClock
+from mmer_ros.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock
 from mmer_ros.types import AudioBlock, InvalidInput, StreamEvent, Transcript, VideoFrame
 
-IDLE_S = 0.2  # as in the node: without input for this long, the pipeline is told how late it is,
-IDLE_LAG_S = 0.5  # but less by this
 IDLE_STEPS = 600  # longer pauses than these change nothing any more: all limits are passed
 
 

@@ -8,8 +8,8 @@ from mmer_ros.metrics import score
 from mmer_ros.types import EMOTIONS, InvalidInput
 import numpy as np
 import pytest
-from training.baseline import choose_strength, tfidf_baseline
-from training.examples import Example
+from training.corpora.examples import Example
+from training.text.baseline import choose_strength, tfidf_baseline
 
 WORDS = {'neutral': 'table train paper', 'joy': 'great wonderful yay', 'anger': 'hate idiot stop',
          'sadness': 'sorry miss lonely'}

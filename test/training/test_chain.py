@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 from training.__main__ import main
-from training.clip_cache import ClipCache
-from training.features import FeatureCache
-from training.fusion_model import make_fusion
-from training.predictor import FusionPredictor
-from training.text_data import dialogues
+from training.fusion.features import FeatureCache
+from training.fusion.model import make_fusion
+from training.fusion.predictor import FusionPredictor
+from training.preparation.clip_cache import ClipCache
+from training.text.data import dialogues
 
 ENGINE = ['engine.epochs=1', 'engine.batch_size=8']
 AUDIO = AudioEncoderConfig(  # few recurrent steps: this is about the chain, not the ear

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mmer_ros.types import InvalidInput
 import pytest
-from training.config import CONFIGS, dump_settings, load_settings
-from training.text import TextConfig
+from training.engine.config import CONFIGS, dump_settings, load_settings
+from training.text.stage import TextConfig
 
 
 @pytest.mark.parametrize('recipe', ['text/default', 'text/paper'])

@@ -14,13 +14,13 @@ import pytest
 from rich.console import Console
 import safetensors.torch
 import torch
-from training import checkpoints
-from training.config import dump_settings
 from training.encoders import TrainedEncoder
-from training.progress import Reporter
-from training.run_folder import RunFolder
-from training.text import TextConfig, train_text
-from training.text_predictions import predict_text
+from training.engine import checkpoints
+from training.engine.config import dump_settings
+from training.engine.progress import Reporter
+from training.engine.run_folder import RunFolder
+from training.text.predictions import predict_text
+from training.text.stage import TextConfig, train_text
 
 from .text_fixtures import corpus, recipe
 from ..stream_fixtures import ROOT

@@ -8,9 +8,9 @@ from typing import Any
 
 from mmer_ros.types import EMOTIONS, InvalidInput
 import pytest
-from training.goemotions import read_goemotions
-from training.manifest import read_manifest, write_manifest
-from training.meld import read_meld
+from training.corpora.goemotions import read_goemotions
+from training.corpora.manifest import read_manifest, write_manifest
+from training.corpora.meld import read_meld
 
 from .clip_fixtures import meld_row, write_table
 

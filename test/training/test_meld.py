@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mmer_ros.types import EMOTIONS, InvalidInput
 import pytest
-from training.corpus import Corpus
-from training.meld import CLIP_FOLDERS, read_meld
+from training.corpora.corpus import Corpus
+from training.corpora.meld import CLIP_FOLDERS, read_meld
 
 from .clip_fixtures import meld_row, write_table
 

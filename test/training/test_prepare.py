@@ -25,15 +25,15 @@ import numpy as np
 import psutil
 import pytest
 from torch.utils.data import DataLoader
-from training.cache_format import PrepareConfig
-from training.clip_cache import ClipCache
-from training.corpus import Corpus
-from training.examples import Example
-from training.files import write_file
-from training.meld import read_meld
-from training.prepare import prepare
-from training.prepare_report import estimate_bytes
-from training.shards import decode_image
+from training.commands.prepare import prepare
+from training.corpora.corpus import Corpus
+from training.corpora.examples import Example
+from training.corpora.meld import read_meld
+from training.engine.files import write_file
+from training.preparation.cache_format import PrepareConfig
+from training.preparation.clip_cache import ClipCache
+from training.preparation.report import estimate_bytes
+from training.preparation.shards import decode_image
 
 from .clip_fixtures import make_clip, make_corpus, portrait, tone
 from ..stream_fixtures import ROOT, write_wav
@@ -177,9 +177,9 @@ def test_the_estimate_of_its_size_is_an_upper_bound_that_is_near(meld: Path, who
 SCRIPT = """
 import sys
 from pathlib import Path
-from training.cache_format import PrepareConfig
-from training.meld import read_meld
-from training.prepare import prepare
+from training.preparation.cache_format import PrepareConfig
+from training.corpora.meld import read_meld
+from training.commands.prepare import prepare
 if __name__ == '__main__':
     prepare(read_meld(Path(sys.argv[1])), Path(sys.argv[2]), PrepareConfig(shard_size=2),
             jobs=int(sys.argv[3]))

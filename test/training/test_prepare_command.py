@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mmer_ros.types import InvalidInput
 import pytest
-from training import convert, prepare
-from training.clip_cache import ClipCache
-from training.manifest import read_manifest
+from training.commands import convert, prepare
+from training.corpora.manifest import read_manifest
+from training.preparation.clip_cache import ClipCache
 
 from .clip_fixtures import make_clip, meld_row, write_table
 

@@ -15,7 +15,8 @@ from mmer_ros.media import read_audio, read_media
 from mmer_ros.types import AudioBlock, EMOTIONS, InvalidInput, SAMPLE_RATE, VideoFrame
 import numpy as np
 import pytest
-from training.synth import command, corpus
+from training.commands import synth as command
+from training.synth import corpus
 from training.synth.clip import clip_audio, write_clip
 from training.synth.corpus import (
     CLIP_FOLDERS,

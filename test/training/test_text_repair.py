@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from training.text_repair import repair_text
+from training.corpora.text_repair import repair_text
 
 
 @pytest.mark.parametrize('said', ['company’s', '“Good-bye”', 'Nestlé', 'Adiós…', 'ça', 'œuvre',

@@ -5,11 +5,11 @@ from __future__ import annotations
 from mmer_ros.text_encoder import TextEncoderConfig
 from mmer_ros.types import EMOTIONS
 import numpy as np
-from training.engine import EngineConfig
-from training.examples import Example
-from training.losses import LossConfig
-from training.text import TextConfig
-from training.text_module import TextLossWeights
+from training.corpora.examples import Example
+from training.engine.fit import EngineConfig
+from training.engine.losses import LossConfig
+from training.text.module import TextLossWeights
+from training.text.stage import TextConfig
 
 CUES = ('table door paper', 'wow gosh sudden', 'scared danger dark', 'tears lonely lost',
         'great happy lovely', 'gross rotten filthy', 'furious hate shut')

@@ -7,11 +7,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+from training.engine.files import write_file
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.page import render_page
 from training.evaluation.table import sections
 from training.evaluation.tables import all_tables, provenance
-from training.files import write_file
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> Path:

@@ -11,7 +11,7 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from mmer_ros.types import EMOTIONS, Int16, SAMPLE_RATE, UInt8
 import numpy as np
-from training.files import PARTIAL
+from training.engine.files import PARTIAL
 from training.synth.plan import Clip, clip_rng, CorpusConfig
 from training.synth.scene import draw_empty_room, draw_frames
 from training.synth.voice import loudness, speak

@@ -17,8 +17,8 @@ from typing import Any
 import av
 import cv2
 from mmer_ros.types import EMOTIONS, InvalidInput
-from training.examples import SPLITS
-from training.files import write_file
+from training.corpora.examples import SPLITS
+from training.engine.files import write_file
 from training.synth.clip import write_clip
 from training.synth.plan import Clip, CorpusConfig, plan, SHOWN_IN
 

@@ -16,7 +16,7 @@ from mmer_ros.types import EMOTIONS
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from training.examples import SPLITS
+from training.corpora.examples import SPLITS
 from training.synth.language import draw_topic, write_sentence
 from training.synth.people import make_people, Person
 from training.synth.prosody import PROSODIES

@@ -1,0 +1,1 @@
+"""What `python -m training` offers, one module a command."""

@@ -1,0 +1,1 @@
+"""Corpora read into examples: MELD as published, GoEmotions, manifests."""

@@ -1,0 +1,64 @@
+"""A corpus as its reader gives it: examples, and what was wrong with the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mmer_ros.types import EMOTIONS, InvalidInput
+from training.corpora.examples import Example
+
+ProblemKind = Literal['bad row', 'unknown label', 'duplicate', 'missing split', 'missing file',
+                      'unreadable clip', 'damaged clip', 'no audio', 'no face', 'crash']
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    Something about a corpus that a person should know; the rest of it is used.
+
+    :param where: file, and line if it has lines: 'train_sent_emo.csv:12'.
+    :param text: one sentence: what is wrong and what was done about it.
+    :param key: `Example.key` that it concerns; '' if there is none.
+    """
+
+    kind: ProblemKind
+    where: str
+    text: str
+    key: str = ''
+
+
+@dataclass
+class Corpus:
+    """Examples with unique keys, and the problems of those that are incomplete or left out."""
+
+    examples: list[Example] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    _keys: set[str] = field(default_factory=set, repr=False)
+
+    def add(self, example: Example, where: str) -> bool:
+        """Take an example; a second one of the same key is reported and left out."""
+        if example.key in self._keys:
+            self.report('duplicate', where, f'{example.key} was there before; this one is left '
+                        'out', example.key)
+            return False
+        self._keys.add(example.key)
+        self.examples.append(example)
+        return True
+
+    def report(self, kind: ProblemKind, where: str, text: str, key: str = '') -> None:
+        """Note a problem."""
+        self.problems.append(Problem(kind, where, text, key))
+
+
+def emotion_index(name: str) -> int:
+    """
+    Return the index of an emotion in EMOTIONS; case and white space around it do not matter.
+
+    :raises InvalidInput: if it is none of them.
+    """
+    try:
+        return EMOTIONS.index(name.strip().lower())
+    except ValueError:
+        raise InvalidInput(
+            f'label {name!r}: it is unknown; expected {", ".join(EMOTIONS)}') from None

@@ -1,0 +1,146 @@
+"""Manifests: any corpus as JSON lines, so that it can be prepared and mixed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+from mmer_ros.types import EMOTIONS, InvalidInput
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from training.corpora.corpus import Corpus, emotion_index
+from training.corpora.examples import Example
+from training.corpora.text_repair import repair_text
+from training.engine.files import write_file
+
+
+class ManifestRow(BaseModel):
+    """
+    A line of a manifest; all of it may be missing. Paths are relative to the manifest's folder.
+
+    :param id: unique name; by default the number of the line.
+    :param text: what is said.
+    :param audio: file with a sound track.
+    :param faces: images of the face by time, already cropped.
+    :param video: clip in which the face is to be found.
+    :param label: name of an emotion, or several.
+    :param group: dialogue; rows without one have neither history nor reply.
+    :param turn: place within the group; by default the order of the lines.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid', coerce_numbers_to_str=True)
+
+    id: str = ''  # noqa: A003
+    text: str = ''
+    audio: str = ''
+    faces: tuple[str, ...] = ()
+    video: str = ''
+    label: str | tuple[str, ...] = ()
+    speaker: str = ''
+    group: str = ''
+    turn: int | None = Field(None, ge=0)
+    split: Literal['train', 'dev', 'test'] = 'train'
+
+
+def read_manifest(path: Path) -> Corpus:
+    """
+    Read a manifest: one JSON object a line, as `ManifestRow` describes.
+
+    A line that cannot be used is reported and left out; a file that is not there is reported
+    and the example kept with what it has.
+
+    :raises InvalidInput: if the manifest cannot be read or no line can be used.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8-sig').split('\n')
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f'manifest {path}: it cannot be read ({error}); expected JSON lines '
+                           'in UTF-8') from error
+    corpus = Corpus()
+    turns: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            _read_line(corpus, path, number, line, turns)
+    if not corpus.examples:
+        first = f': {corpus.problems[0].text}' if corpus.problems else ''
+        raise InvalidInput(f'manifest {path}: no line of it can be used{first}')
+    return corpus
+
+
+def _read_line(corpus: Corpus, path: Path, number: int, line: str,
+               turns: dict[str, int]) -> None:
+    where = f'{path}:{number}'
+    try:
+        row = ManifestRow.model_validate_json(line)
+    except ValidationError as error:
+        corpus.report('bad row', where, f'{_told(error)}; the line is left out')
+        return
+    names = (row.label,) if isinstance(row.label, str) else row.label
+    try:
+        labels = tuple(sorted({emotion_index(name) for name in names}))
+    except InvalidInput as error:
+        corpus.report('unknown label', where, f'{error}; the line is left out', row.id)
+        return
+    name = row.id or f'line{number}'
+    key = name if name.startswith(f'{row.split}/') else f'{row.split}/{name}'
+    group = f'{row.split}/{row.group}' if row.group else key
+    turn = turns.get(group, 0) if row.turn is None else row.turn
+    example = Example(key, row.split, repair_text(row.text), labels, row.speaker, group, turn)
+    if corpus.add(example, where):
+        turns[group] = turn + 1
+        corpus.examples[-1] = _with_files(corpus, example, row, path.parent, where)
+
+
+def _told(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = '.'.join(map(str, first['loc']))
+    if first['type'] == 'extra_forbidden':
+        return f'unknown key {name!r}; expected {", ".join(ManifestRow.model_fields)}'
+    return f'{name}: {first["msg"]}' if name else first['msg']
+
+
+def _with_files(corpus: Corpus, example: Example, row: ManifestRow, folder: Path,
+                where: str) -> Example:
+    """Return the example with the files that are there."""
+    def present(name: str) -> Path | None:
+        if name and not (folder / name).is_file():
+            corpus.report('missing file', where, f'{folder / name} is not there; the example is '
+                          'kept without it', example.key)
+            return None
+        return folder / name if name else None
+
+    images = [present(name) for name in row.faces]
+    return Example(
+        example.key, example.split, example.text, example.labels, example.speaker, example.group,
+        example.turn, audio=present(row.audio), video=present(row.video),
+        faces=tuple(image for image in images if image))
+
+
+def write_manifest(path: Path, examples: Iterable[Example]) -> int:
+    """
+    Write examples as a manifest, atomically; return how many.
+
+    :raises OSError: if it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(_row_of(example, path.parent), ensure_ascii=False) + '\n'
+             for example in examples]
+    write_file(path, ''.join(lines).encode())
+    return len(lines)
+
+
+def _row_of(example: Example, folder: Path) -> dict[str, object]:
+    def relative(file: Path | None) -> str:
+        return os.path.relpath(file, folder) if file else ''
+
+    prefix = f'{example.split}/'
+    row: dict[str, object] = {
+        'id': example.key.removeprefix(prefix), 'text': example.text,
+        'audio': relative(example.audio), 'faces': [relative(f) for f in example.faces],
+        'video': relative(example.video), 'label': [EMOTIONS[i] for i in example.labels],
+        'speaker': example.speaker, 'split': example.split}
+    if example.group != example.key:
+        row |= {'group': example.group.removeprefix(prefix), 'turn': example.turn}
+    return {name: value for name, value in row.items() if value or value == 0}

@@ -1,0 +1,1 @@
+"""One loop for all stages: settings, batches, losses, checkpoints, run folder, progress."""

@@ -1,0 +1,85 @@
+"""Checkpoints: all that a run needs to go on as if it had never stopped, written atomically."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+import errno
+import json
+from pathlib import Path
+import shutil
+
+from accelerate import Accelerator
+from mmer_ros.types import InvalidInput
+import safetensors.torch
+from torch.optim.swa_utils import AveragedModel
+from training.engine.run_folder import replace_folder, RunFolder
+
+KEPT = 2
+PROGRESS, AVERAGE = 'progress.json', 'average.safetensors'
+
+
+@dataclass
+class Progress:
+    """
+    Where a run stands.
+
+    :param batch: batches done of the epoch.
+    :param step: optimizer steps done.
+    :param stale: evaluations since the best one.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: float | None = None
+    best_step: int = 0
+    stale: int = 0
+
+
+def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
+         average: AveragedModel | None) -> None:
+    """
+    Write a checkpoint; older ones than the last KEPT are removed.
+
+    :raises InvalidInput: if the disk is full; the checkpoints before stay as they are.
+    """
+    folder = run.path / 'checkpoints'
+    final = folder / f'step-{progress.step:08d}-{progress.batch:06d}'
+    partial = folder / '.partial'
+    if accelerator.is_main_process:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    accelerator.wait_for_everyone()
+    try:
+        accelerator.save_state(str(partial))
+        if accelerator.is_main_process:
+            (partial / PROGRESS).write_text(json.dumps(asdict(progress)))
+            if average is not None:
+                safetensors.torch.save_file(average.state_dict(), partial / AVERAGE)
+            replace_folder(partial, final)
+            for old in checkpoints(run)[:-KEPT]:
+                shutil.rmtree(old)
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if getattr(error, 'errno', None) == errno.ENOSPC or 'No space' in str(error) \
+                or 'PytorchStreamWriter' in str(error):
+            raise InvalidInput(f'run {run.path}: the disk is full; free some space and give the '
+                               'same command, it goes on from the last checkpoint') from error
+        raise
+    accelerator.wait_for_everyone()
+
+
+def checkpoints(run: RunFolder) -> list[Path]:
+    """Return the complete checkpoints, oldest first."""
+    return sorted((run.path / 'checkpoints').glob('step-*'))
+
+
+def restore(run: RunFolder, accelerator: Accelerator, average: AveragedModel | None) -> Progress:
+    """Load the last checkpoint if there is one; return where the run stands."""
+    found = checkpoints(run)
+    if not found:
+        return Progress()
+    accelerator.load_state(str(found[-1]))
+    if average is not None:
+        average.load_state_dict(safetensors.torch.load_file(found[-1] / AVERAGE))
+    return Progress(**json.loads((found[-1] / PROGRESS).read_text()))

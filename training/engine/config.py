@@ -1,0 +1,113 @@
+"""Settings of every stage: dataclass-like models, YAML files over them, `key=value` over those."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mmer_ros.types import InvalidInput
+from pydantic import BaseModel, ConfigDict, ValidationError
+import yaml
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+
+
+class Settings(BaseModel):
+    """Frozen, typed, and without room for keys that nobody reads."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+
+Kind = TypeVar('Kind', bound=Settings)
+
+
+def load_settings(kind: type[Kind], recipe: str | Path = '', overrides: Sequence[str] = ()
+                  ) -> Kind:
+    """
+    Return the settings of a recipe with overrides.
+
+    :param recipe: a YAML file, or the name of one in training/configs without its ending; an
+        empty one means the defaults. A recipe may begin with `base: NAME` to build on another.
+    :param overrides: `dotted.key=value`, the value in YAML.
+    :raises InvalidInput: if a key is unknown or a value does not fit.
+    """
+    values = _read(find_recipe(recipe)) if str(recipe) else {}
+    for override in overrides:
+        _assign(values, override)
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = '.'.join(map(str, first['loc']))
+        hint = _nearest(kind, first['loc']) if first['type'] == 'extra_forbidden' else ''
+        raise InvalidInput(f'settings {str(recipe) or "(defaults)"}: {where}: '
+                           f'{first["msg"]}{hint}') from error
+
+
+def dump_settings(settings: Settings) -> str:
+    """Return the settings as YAML that `load_settings` reads."""
+    return str(yaml.safe_dump(settings.model_dump(mode='json'), sort_keys=False))
+
+
+def find_recipe(recipe: str | Path) -> Path:
+    """
+    Return the file of a recipe.
+
+    :raises InvalidInput: if there is none.
+    """
+    for path in (Path(recipe), CONFIGS / f'{recipe}.yaml'):
+        if path.is_file():
+            return path
+    known = sorted(str(p.relative_to(CONFIGS).with_suffix('')) for p in CONFIGS.rglob('*.yaml'))
+    raise InvalidInput(f'recipe {str(recipe)!r}: it is neither a file nor one of '
+                       f'{", ".join(known)}')
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInput(f'recipe {path}: it is no YAML ({error}); correct it') from error
+    if not isinstance(values, dict):
+        raise InvalidInput(f'recipe {path}: expected `key: value` lines')
+    base = values.pop('base', '')
+    return _merged(_read(find_recipe(base)), values) if base else values
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = _merged(result[key], value) if both else value
+    return result
+
+
+def _assign(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition('=')
+    if not equals or not key:
+        raise InvalidInput(f'override {override!r}: expected key=value, e.g. engine.epochs=3')
+    *parents, last = key.strip().split('.')
+    for parent in parents:
+        inner = values.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            inner = values[parent] = {}
+        values = inner
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidInput(f'override {override!r}: the value is no YAML ({error})') from error
+
+
+def _nearest(kind: type[BaseModel], where: tuple[int | str, ...]) -> str:
+    """Suggest the key that was meant, among those of the model that refused."""
+    for part in where[:-1]:
+        field = kind.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ''
+        kind = annotation
+    names = list(kind.model_fields)
+    close = difflib.get_close_matches(str(where[-1]), names, n=1)
+    return f'; did you mean {close[0]!r}?' if close else f'; there are {", ".join(names)}'

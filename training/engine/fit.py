@@ -1,0 +1,308 @@
+"""The training loop of every stage, on accelerate: one device, many, or many machines."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+import math
+import signal
+from types import FrameType
+from typing import Any, Literal, NamedTuple
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from mmer_ros.metrics import score
+from mmer_ros.types import InvalidInput
+import numpy as np
+from pydantic import Field
+import safetensors.torch
+import torch
+from torch import nn, Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
+from training.engine import checkpoints
+from training.engine.checkpoints import Progress
+from training.engine.config import Settings
+from training.engine.progress import Reporter
+from training.engine.run_folder import replace_folder, RunFolder
+from training.engine.sampling import BucketBatches, OrderedBatches
+
+Batch = dict[str, Any]
+MONITORED = 'weighted_f1'
+
+
+class EngineConfig(Settings):
+    """
+    How to optimise.
+
+    :param batch_size: examples a device and step; `accumulate` batches make an optimizer step.
+    :param precision: of accelerate's autocast.
+    :param warmup: share of all steps in which the learning rate rises to `lr`.
+    :param average: decay of the exponential moving average of the weights, which is what is
+        evaluated and kept; 0: none.
+    :param patience: epochs without a better dev score after which to stop; 0: never.
+    :param checkpoint_steps: optimizer steps between checkpoints, besides one each epoch.
+    :param workers: processes that load data beside the main one.
+    """
+
+    seed: int = 0
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(32, ge=1)
+    accumulate: int = Field(1, ge=1)
+    precision: Literal['no', 'fp16', 'bf16'] = 'no'
+    optimizer: Literal['adamw', 'sgd'] = 'adamw'
+    lr: float = Field(1e-3, gt=0)
+    momentum: float = 0.9
+    weight_decay: float = Field(0.01, ge=0)
+    schedule: Literal['constant', 'cosine'] = 'cosine'
+    warmup: float = Field(0.05, ge=0, lt=1)
+    clip_norm: float = Field(1.0, gt=0)
+    average: float = Field(0.0, ge=0, lt=1)
+    patience: int = Field(0, ge=0)
+    checkpoint_steps: int = Field(500, ge=1)
+    log_steps: int = Field(20, ge=1)
+    workers: int = Field(0, ge=0)
+
+
+class StepOutput(NamedTuple):
+    """
+    What a module says of a batch.
+
+    loss: scalar to minimise; logits: (B, 7) of the emotions; parts: named shares of the loss.
+    """
+
+    loss: Tensor
+    logits: Tensor
+    parts: dict[str, Tensor]
+
+
+class Task(ABC):
+    """
+    What a stage trains: a module, its data, and how examples make a batch.
+
+    `module(batch)` returns a StepOutput; a batch holds 'targets' (B, 7) among others.
+    """
+
+    module: nn.Module
+    train_data: Dataset[Any]
+    train_sizes: Sequence[int]
+    dev_data: Dataset[Any]
+    dev_sizes: Sequence[int]
+
+    @abstractmethod
+    def collate(self, items: Sequence[Any]) -> Batch:
+        """Make a batch of what the datasets give out."""
+
+    def parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
+        """Return what is trained; by default all that has a gradient."""
+        return ((n, p) for n, p in self.module.named_parameters() if p.requires_grad)
+
+
+def fit(task: Task, config: EngineConfig, run: RunFolder, reporter: Reporter) -> None:
+    """
+    Train, or go on training; the best weights are in `task.module` afterwards.
+
+    :raises InvalidInput: if the loss is no number any more, or the disk is full.
+    :raises KeyboardInterrupt: on SIGINT and SIGTERM, after a checkpoint was written.
+    """
+    if not run.finished:
+        _Fit(task, config, run, reporter).run()
+    weights = safetensors.torch.load_file(run.best / 'module.safetensors')
+    task.module.load_state_dict(weights)
+    task.module.eval()
+
+
+class _Fit:
+    """One run of `fit`."""
+
+    def __init__(self, task: Task, config: EngineConfig, run: RunFolder,
+                 reporter: Reporter) -> None:
+        set_seed(config.seed)
+        self.task, self.config, self.folder, self.reporter = task, config, run, reporter
+        self.accelerator = Accelerator(
+            mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate,
+            log_with='tensorboard', project_dir=str(run.path), step_scheduler_with_optimizer=False)
+        self.batches = BucketBatches(task.train_sizes, config.batch_size, config.seed)
+        train = self._loader(task.train_data, self.batches)
+        dev = self._loader(task.dev_data, OrderedBatches(task.dev_sizes, 2 * config.batch_size))
+        optimizer = make_optimizer(task.parameters(), config)
+        steps = -(-math.ceil(len(train) / self.accelerator.num_processes) // config.accumulate)
+        scheduler = make_schedule(optimizer, config, steps * config.epochs)
+        self.module, self.optimizer, self.train, self.dev, self.scheduler = \
+            self.accelerator.prepare(task.module, optimizer, train, dev, scheduler)
+        self.average = AveragedModel(
+            task.module, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True,
+        ) if config.average else None
+        self.progress = Progress()
+        self._stop = 0
+
+    def _loader(self, data: Dataset[Any], batches: BucketBatches | OrderedBatches
+                ) -> DataLoader[Any]:
+        # A generator of its own: the loader must not draw from the one that dropout uses.
+        return DataLoader(data, batch_sampler=batches, collate_fn=self.task.collate,
+                          num_workers=self.config.workers,
+                          generator=torch.Generator().manual_seed(self.config.seed))
+
+    def run(self) -> None:
+        """Train to the end."""
+        self.progress = checkpoints.restore(self.folder, self.accelerator, self.average)
+        if self.accelerator.is_main_process:
+            self.folder.forget_after(self.progress.step)
+        self.accelerator.init_trackers('tensorboard', init_kwargs={
+            'tensorboard': {'purge_step': self.progress.step + 1}})
+        before = {s: signal.signal(s, self._ask_to_stop)
+                  for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with self.reporter.epochs(self.config.epochs, len(self.train)):
+                self._epochs()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self.accelerator.end_training()
+        if self.accelerator.is_main_process:
+            self.folder.finish({'step': self.progress.step, 'best_step': self.progress.best_step,
+                                MONITORED: self.progress.best})
+        self.accelerator.wait_for_everyone()
+
+    def _epochs(self) -> None:
+        progress, config = self.progress, self.config
+        while progress.epoch < config.epochs and not (
+                config.patience and progress.stale >= config.patience):
+            self._epoch()
+            self._evaluate()
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+            self._checkpoint()
+
+    def _epoch(self) -> None:
+        """Do what is left of the epoch."""
+        progress = self.progress
+        self.module.train()
+        batches = self.train
+        if progress.batch:
+            batches = self.accelerator.skip_first_batches(self.train, progress.batch)
+        batches.set_epoch(progress.epoch)  # accelerate counts epochs itself, from 0 in each run
+        self.batches.set_epoch(progress.epoch)
+        for batch in batches:
+            output = self._step(batch)
+            progress.batch += 1
+            self.reporter.advance(progress.epoch, progress.batch, output.loss.detach().item())
+            if self._stop or (self.accelerator.sync_gradients
+                              and progress.step % self.config.checkpoint_steps == 0):
+                self._checkpoint()
+            if self._stop:
+                raise KeyboardInterrupt
+
+    def _step(self, batch: Batch) -> StepOutput:
+        with self.accelerator.accumulate(self.module):
+            output: StepOutput = self.module(batch)
+            self._check(output, batch)
+            self.accelerator.backward(output.loss)
+            if self.accelerator.sync_gradients:
+                self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
+            self.optimizer.step()
+            if self.accelerator.sync_gradients:
+                self.scheduler.step()
+                self.progress.step += 1
+                if self.average is not None:
+                    self.average.update_parameters(self._unwrapped())
+            self.optimizer.zero_grad()
+        if self.accelerator.sync_gradients and self.progress.step % self.config.log_steps == 0:
+            self._log('train', loss=output.loss.detach().item(),
+                      lr=self.scheduler.get_last_lr()[0],
+                      **{name: float(part) for name, part in output.parts.items()})
+        return output
+
+    def _check(self, output: StepOutput, batch: Batch) -> None:
+        if not bool(torch.isfinite(output.loss.detach())):
+            keys = ', '.join(map(str, batch.get('keys', [])[:8])) or 'unknown'
+            raise InvalidInput(
+                f'run {self.folder.path}: the loss is {output.loss.detach().item()} at step '
+                f'{self.progress.step} (examples {keys}); lower engine.lr or engine.clip_norm, or '
+                'set engine.precision=no, in a new folder; checkpoints up to here are kept')
+
+    def _evaluate(self) -> None:
+        """Score the weights that would be kept, and keep them if they are the best."""
+        module = self.average.module if self.average is not None else self._unwrapped()
+        logits, targets = self._predict(module)
+        known = targets.sum(axis=1) > 0
+        if not known.any():
+            raise InvalidInput(f'run {self.folder.path}: no example of the dev split has a label; '
+                               'give a corpus with a labelled dev split')
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        scores = score(targets[known].argmax(axis=1),
+                       (shifted / shifted.sum(axis=1, keepdims=True))[known])
+        self._log('dev', loss=scores.nll, accuracy=scores.accuracy,
+                  weighted_f1=scores.weighted_f1, ece=scores.ece)
+        self.reporter.evaluated(self.progress.epoch, scores.weighted_f1, scores.accuracy)
+        progress = self.progress
+        progress.stale += 1
+        if progress.best is None or scores.weighted_f1 > progress.best:
+            progress.best, progress.best_step = scores.weighted_f1, progress.step
+            progress.stale = 0
+            self._keep(module)
+
+    def _predict(self, module: nn.Module) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        module.eval()
+        rows: list[tuple[Tensor, Tensor]] = []
+        with torch.no_grad(), self.accelerator.autocast():
+            for batch in self.dev:
+                rows.append(self.accelerator.gather_for_metrics(
+                    (module(batch).logits.float(), batch['targets'])))
+        logits, targets = (torch.cat(part).cpu().numpy() for part in zip(*rows))
+        return logits, targets
+
+    def _keep(self, module: nn.Module) -> None:
+        if self.accelerator.is_main_process:
+            partial = self.folder.path / '.best.partial'
+            partial.mkdir(exist_ok=True)
+            state = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
+            safetensors.torch.save_file(state, partial / 'module.safetensors')
+            replace_folder(partial, self.folder.best)
+
+    def _checkpoint(self) -> None:
+        checkpoints.save(self.folder, self.accelerator, self.progress, self.average)
+
+    def _log(self, split: str, **values: float) -> None:
+        progress = self.progress
+        self.accelerator.log({f'{split}/{k}': v for k, v in values.items()}, step=progress.step)
+        if self.accelerator.is_main_process:
+            self.folder.log(step=progress.step, epoch=progress.epoch, split=split, **values)
+
+    def _unwrapped(self) -> nn.Module:
+        module: nn.Module = self.accelerator.unwrap_model(self.module)
+        return module
+
+    def _ask_to_stop(self, number: int, _: FrameType | None) -> None:
+        if self._stop:
+            raise KeyboardInterrupt
+        self._stop = number
+
+
+def make_optimizer(parameters: Iterable[tuple[str, nn.Parameter]], config: EngineConfig
+                   ) -> torch.optim.Optimizer:
+    """Return the optimizer; biases and norms are not decayed."""
+    matrices: list[nn.Parameter] = []
+    vectors: list[nn.Parameter] = []
+    for _, parameter in parameters:
+        (matrices if parameter.dim() > 1 else vectors).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {'params': matrices, 'weight_decay': config.weight_decay},
+        {'params': vectors, 'weight_decay': 0.0}]
+    groups = [group for group in groups if group['params']]
+    if config.optimizer == 'sgd':
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98))
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, config: EngineConfig, steps: int
+                  ) -> torch.optim.lr_scheduler.LambdaLR:
+    """Return the learning rate over all steps: linear warm-up, then constant or half a cosine."""
+    warmup = max(1, round(config.warmup * steps))
+
+    def factor(step: int) -> float:
+        rise = min(1.0, (step + 1) / warmup)
+        if config.schedule == 'constant':
+            return rise
+        return rise * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, step / steps))) / 2)
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

@@ -1,0 +1,83 @@
+"""Losses of emotion classification, plain and for unbalanced classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from mmer_ros.types import EMOTIONS
+import torch
+from torch import nn, Tensor
+from training.engine.config import Settings
+
+
+class LossConfig(Settings):
+    """
+    How a wrong answer counts.
+
+    :param kind: cross_entropy as in the paper; weighted: classes by inverse frequency to the
+        power `strength`; focal (Lin et al. 2017): easy examples count less, gamma = `strength`;
+        logit_adjusted (Menon et al. 2021): log priors times `strength` are added to the logits
+        in training.
+    :param label_smoothing: share of the target that is spread over all classes, 0..1.
+    """
+
+    kind: Literal['cross_entropy', 'weighted', 'focal', 'logit_adjusted'] = 'cross_entropy'
+    strength: float = 1.0
+    label_smoothing: float = 0.0
+
+
+class EmotionLoss(nn.Module):
+    """
+    Mean loss of a batch of logits against target distributions.
+
+    :param counts: (7,) training examples of each class.
+    """
+
+    weights: Tensor
+    log_priors: Tensor
+
+    def __init__(self, config: LossConfig, counts: Sequence[float]) -> None:
+        """Derive weights and priors from the counts."""
+        super().__init__()
+        self.config = config
+        frequencies = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
+        frequencies /= frequencies.sum()
+        weights = frequencies ** -config.strength
+        self.register_buffer('weights', weights / (weights * frequencies).sum(), persistent=False)
+        self.register_buffer('log_priors', frequencies.log(), persistent=False)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """
+        Return the loss, averaged over the rows that have a target.
+
+        :param logits: (B, 7).
+        :param targets: (B, 7) distributions; a row of zeros has no label and counts nothing.
+        """
+        config = self.config
+        known = targets.sum(dim=1) > 0
+        smooth = config.label_smoothing
+        targets = targets * (1 - smooth) + smooth / len(EMOTIONS)
+        if config.kind == 'logit_adjusted':
+            logits = logits + config.strength * self.log_priors
+        log_p = torch.log_softmax(logits, dim=1)
+        terms = -targets * log_p
+        if config.kind == 'weighted':
+            terms = terms * self.weights
+        if config.kind == 'focal':
+            terms = terms * (1 - log_p.exp()) ** config.strength
+        per_row = terms.sum(dim=1) * known
+        return per_row.sum() / known.sum().clamp(min=1)
+
+
+def target_of(labels: Sequence[int]) -> Tensor:
+    """Return the target distribution (7,) of an example: equal shares; zeros without labels."""
+    target = torch.zeros(len(EMOTIONS))
+    if labels:
+        target[list(labels)] = 1 / len(set(labels))
+    return target
+
+
+def class_counts(labels: Sequence[Sequence[int]]) -> list[float]:
+    """Return how many examples each class has, (7,); an example of two counts half for each."""
+    return [float(n) for n in sum((target_of(row) for row in labels), torch.zeros(len(EMOTIONS)))]

@@ -1,0 +1,1 @@
+"""The fusion stage: cached features, families of fusion, calibration, bundle."""

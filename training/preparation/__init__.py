@@ -1,0 +1,1 @@
+"""Clips decoded once into a cache of checksummed shards."""

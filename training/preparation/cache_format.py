@@ -1,0 +1,199 @@
+"""What lies in a cache of prepared clips: its files, and what their JSON holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+from mmer_ros.faces import FaceConfig
+from mmer_ros.types import EMOTIONS
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from training.corpora.corpus import emotion_index, Problem
+from training.corpora.examples import Example, SPLITS
+from training.engine.config import Settings
+from training.engine.files import sha256_of
+
+FORMAT = 1
+INFO, EXAMPLES, PROBLEMS, SHARDS = 'cache.json', 'examples.jsonl', 'problems.jsonl', 'shards'
+
+
+class PrepareConfig(Settings):
+    """
+    How clips become what the encoders take.
+
+    :param faces: detection, the same as on the robot.
+    :param max_images: faces of an utterance; longer sequences are sampled evenly (50 in the
+        paper).
+    :param image_format: JPEG, or PNG that loses nothing and takes four times the space.
+    :param shard_size: examples of a shard, which is what a killed run loses at most per job.
+    """
+
+    faces: FaceConfig = FaceConfig()
+    max_images: int = Field(50, ge=2)
+    image_format: Literal['jpeg', 'png'] = 'jpeg'
+    jpeg_quality: int = Field(95, ge=1, le=100)
+    shard_size: int = Field(64, ge=1, le=4096)
+
+
+class _Record(BaseModel):
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+
+class CacheInfo(_Record):
+    """
+    cache.json: what the cache is made of.
+
+    :param source: digest of the keys, and of names and sizes of the media files.
+    """
+
+    format: int = FORMAT  # noqa: A003
+    text_only: bool
+    preprocessing: PrepareConfig
+    source: str
+    shards: tuple[str, ...]
+
+
+class ShardRow(_Record):
+    """
+    What was found of one example.
+
+    :param audio_samples: at 16 kHz; 0 if there is no sound.
+    :param faces: number of crops.
+    """
+
+    key: str
+    audio_samples: int
+    faces: int
+    problems: tuple[Problem, ...] = ()
+
+
+class ShardRecord(_Record):
+    """
+    shards/NAME.json, written when the shard is complete.
+
+    :param fingerprint: of the examples and settings that it was made from.
+    :param sha256: of shards/NAME.safetensors.
+    """
+
+    fingerprint: str
+    sha256: str
+    rows: tuple[ShardRow, ...]
+
+
+class ExampleRow(_Record):
+    """
+    A line of examples.jsonl.
+
+    :param shard: name of the shard with its audio and faces; '' if it has none.
+    :param row: place within the shard.
+    """
+
+    key: str
+    split: str
+    text: str
+    labels: tuple[str, ...]
+    speaker: str
+    group: str
+    turn: int
+    shard: str = ''
+    row: int = 0
+    audio_samples: int = 0
+    faces: int = 0
+
+    @classmethod
+    def of(cls, example: Example, shard: str = '', row: int = 0,
+           found: ShardRow | None = None) -> ExampleRow:
+        """Return the line of an example."""
+        return cls(
+            key=example.key, split=example.split, text=example.text,
+            labels=tuple(EMOTIONS[i] for i in example.labels), speaker=example.speaker,
+            group=example.group, turn=example.turn, shard=shard, row=row,
+            audio_samples=found.audio_samples if found else 0, faces=found.faces if found else 0)
+
+    def example(self) -> Example:
+        """Return the example, without the files that it was made from."""
+        return Example(self.key, self.split, self.text, tuple(map(emotion_index, self.labels)),
+                       self.speaker, self.group, self.turn)
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """
+    A shard to be made.
+
+    :param name: split and number, e.g. 'train-00000'.
+    :param fingerprint: changes with the examples, their files and the preprocessing.
+    """
+
+    name: str
+    examples: tuple[Example, ...]
+    fingerprint: str
+
+    def file(self, cache: Path) -> Path:
+        """Return the file of its audio and faces."""
+        return shard_file(cache, self.name)
+
+    def record(self, cache: Path) -> ShardRecord | None:
+        """Return what is written of it, or None if it is not complete or is another one."""
+        try:
+            text = record_file(cache, self.name).read_text(encoding='utf-8')
+            record = ShardRecord.model_validate_json(text)
+        except (OSError, ValidationError, UnicodeDecodeError):
+            return None
+        return record if record.fingerprint == self.fingerprint else None
+
+    def is_done(self, cache: Path) -> bool:
+        """Tell whether it is complete and undamaged."""
+        record = self.record(cache)
+        try:
+            return record is not None and sha256_of(self.file(cache)) == record.sha256
+        except OSError:
+            return False
+
+
+def shard_file(cache: Path, name: str) -> Path:
+    """Return the file of a shard's audio and faces."""
+    return cache / SHARDS / f'{name}.safetensors'
+
+
+def record_file(cache: Path, name: str) -> Path:
+    """Return the file of a shard's record."""
+    return cache / SHARDS / f'{name}.json'
+
+
+def plan_shards(examples: Sequence[Example], config: PrepareConfig) -> list[ShardPlan]:
+    """Spread examples over shards, split by split, in their order."""
+    size = config.shard_size
+    plans = []
+    for split in SPLITS:
+        chosen = [example for example in examples if example.split == split]
+        for number, start in enumerate(range(0, len(chosen), size)):
+            part = tuple(chosen[start:start + size])
+            plans.append(ShardPlan(f'{split}-{number:05d}', part, _fingerprint(part, config)))
+    return plans
+
+
+def digest(facts: object) -> str:
+    """Return the sha256 of something as JSON, in hexadecimal."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _fingerprint(examples: Sequence[Example], config: PrepareConfig) -> str:
+    facts = [[example.key, *(_identity(path) for path in (
+        example.audio, example.video, *example.faces))] for example in examples]
+    return digest([FORMAT, config.model_dump(mode='json'), facts])
+
+
+def _identity(path: Path | None) -> list[object] | None:
+    """Return name and size: a corpus may be moved, and copying it changes its times."""
+    if path is None:
+        return None
+    try:
+        return [path.name, path.stat().st_size]
+    except OSError:
+        return [path.name, -1]

@@ -1,0 +1,141 @@
+"""What the clip of an example holds: decode it, tell what is wrong with it, never fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+from mmer_ros.clips import resampled, utterance_of_clip
+from mmer_ros.face_encoder import sample_evenly
+from mmer_ros.faces import FaceDetector, FaceStream
+from mmer_ros.media import duration, read_audio, read_media
+from mmer_ros.types import (
+    AudioBlock,
+    FACE_SIZE,
+    Int16,
+    InvalidInput,
+    UInt8,
+    Utterance,
+    VideoFrame,
+)
+import numpy as np
+from training.corpora.corpus import Problem, ProblemKind
+from training.corpora.examples import Example
+
+MAX_LOST_S = 0.5    # at the end of a clip, and as a share of it; more is reported
+MAX_LOST_SHARE = 0.1
+
+Result = TypeVar('Result')
+
+
+@dataclass
+class ClipContent:
+    """
+    Sound and face of an example.
+
+    :param audio: (n,) int16, 16 kHz mono, or None.
+    :param faces: crops by time, each (FACE_SIZE, FACE_SIZE, 3) uint8 RGB.
+    """
+
+    audio: Int16 | None = None
+    faces: list[UInt8] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class ClipReader:
+    """
+    Reads examples with the project's own decoding, resampling and face detection.
+
+    :param max_images: longer sequences of faces are sampled evenly down to this.
+    """
+
+    def __init__(self, detector: FaceDetector, max_images: int) -> None:
+        """Begin with no example."""
+        self._detector = detector
+        self._max_images = max_images
+        self._example = Example('', 'train')
+        self._problems: list[Problem] = []
+
+    def read(self, example: Example) -> ClipContent:
+        """Return all that can be had of an example; whatever is wrong is in `problems`."""
+        self._example, self._problems = example, []
+        audio, faces = None, None
+        if example.video and (example.audio is None or not example.faces):
+            audio, faces = self._video(example.video)
+        if example.audio:
+            audio = self._attempt(example.audio, self._sound)
+        crops = sample_evenly([] if faces is None else faces, self._max_images)
+        if example.faces:
+            chosen = sample_evenly(example.faces, self._max_images)
+            images = [self._attempt(path, self._image) for path in chosen]
+            crops = [image for image in images if image is not None]
+        if not self._problems:
+            self._tell_what_is_missing(audio, crops)
+        return ClipContent(audio, crops, self._problems)
+
+    def _tell_what_is_missing(self, audio: Int16 | None, crops: list[UInt8]) -> None:
+        example = self._example
+        source = example.audio or example.video
+        if source and audio is None:
+            self._report('no audio', source, 'it has no sound')
+        if (example.video or example.faces) and not crops:
+            self._report('no face', example.video or example.faces[0], 'no face was found in it')
+
+    def _report(self, kind: ProblemKind, path: Path, text: str) -> None:
+        self._problems.append(Problem(kind, str(path), text, self._example.key))
+
+    def _attempt(self, path: Path, read: Callable[[Path], Result]) -> Result | None:
+        """Read a file; if that fails, for whatever reason, say so and go on."""
+        if not path.is_file():
+            self._report('missing file', path, 'it is not there')
+            return None
+        try:
+            return read(path)
+        except InvalidInput as error:
+            self._report('unreadable clip', path, str(error).removeprefix(f'{path}: '))
+        except Exception as error:  # decoders fail in many ways, and one clip must not end the run
+            self._report('unreadable clip', path, f'{type(error).__name__}: {error}')
+        return None
+
+    def _video(self, path: Path) -> tuple[Int16 | None, UInt8 | None]:
+        utterance = self._attempt(path, self._utterance)
+        if utterance is not None:
+            return utterance.audio, utterance.faces
+        try:  # the images may be damaged and the sound whole
+            return self._sound(path), None
+        except Exception:  # what is wrong with the file was told
+            return None, None
+
+    def _utterance(self, path: Path) -> Utterance:
+        faces = FaceStream(self._detector)
+        decoded_s = 0.0
+
+        def watched() -> Iterator[AudioBlock | VideoFrame]:
+            nonlocal decoded_s
+            for item in read_media(path, faces.sampler()):
+                seconds = (len(item.samples) / item.sample_rate
+                           if isinstance(item, AudioBlock) else 1 / faces.config.rate_hz)
+                decoded_s = max(decoded_s, item.stamp + seconds)
+                yield item
+
+        utterance = utterance_of_clip(watched(), faces)
+        whole_s = duration(path)
+        if whole_s - decoded_s > max(MAX_LOST_S, MAX_LOST_SHARE * whole_s):
+            self._report('damaged clip', path, f'only {decoded_s:.1f} of {whole_s:.1f} s can be '
+                         'decoded; these are used')
+        return utterance
+
+    def _sound(self, path: Path) -> Int16 | None:
+        return resampled(read_audio(path))
+
+    def _image(self, path: Path) -> UInt8:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise InvalidInput(f'{path}: it is no image')
+        crop: UInt8 = cv2.cvtColor(
+            cv2.resize(image, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA),
+            cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+        return crop

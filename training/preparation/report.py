@@ -1,0 +1,101 @@
+"""What `prepare` tells: how much room it needs, what it found, what was wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+import shutil
+
+from mmer_ros.face_encoder import sample_evenly
+from mmer_ros.media import duration
+from mmer_ros.types import InvalidInput, SAMPLE_RATE
+from rich.table import Table
+from training.corpora.corpus import Problem
+from training.corpora.examples import Example, SPLITS
+from training.preparation.cache_format import ExampleRow, PrepareConfig
+
+PROBED_CLIPS = 24
+IMAGE_BYTES = {'jpeg': 11_000, 'png': 47_000}  # of a 160x160 photograph; jpeg at quality 95
+
+
+@dataclass(frozen=True)
+class Summary:
+    """
+    What a cache holds.
+
+    :param kept: shards that were there already.
+    :param made: shards that this run made.
+    """
+
+    rows: Sequence[ExampleRow]
+    problems: Sequence[Problem]
+    kept: int
+    made: int
+
+
+def estimate_bytes(examples: Sequence[Example], config: PrepareConfig) -> int:
+    """
+    Return about how much a cache takes at most, from the lengths of some clips.
+
+    Every image that is looked at is taken to have a face, up to the most that are kept.
+    """
+    media = [e for e in examples if e.audio or e.video or e.faces]
+    seconds = [s for e in sample_evenly(media, PROBED_CLIPS) if (s := _seconds(e)) is not None]
+    if not seconds:
+        return 0
+    image = IMAGE_BYTES[config.image_format]
+    each = [2 * SAMPLE_RATE * s + image * min(config.max_images, s * config.faces.rate_hz + 1)
+            for s in seconds]
+    return round(sum(each) / len(each) * len(media))
+
+
+def _seconds(example: Example) -> float | None:
+    path = example.video or example.audio
+    try:
+        return duration(path) if path else 0.0
+    except InvalidInput:
+        return None
+
+
+def room_needed(examples: Sequence[Example], output: Path, config: PrepareConfig) -> str:
+    """Return a sentence on how much room the cache takes and how much there is."""
+    needed = estimate_bytes(examples, config)
+    place = next(p for p in (output, *output.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    warning = '; THIS MAY NOT BE ENOUGH' if free < needed else ''
+    return (f'{len(examples)} examples; the cache takes at most about {_size(needed)}, '
+            f'{_size(free)} are free{warning}')
+
+
+def _size(count: float) -> str:
+    return f'{count / 1e9:.1f} GB' if count >= 1e8 else f'{count / 1e6:.1f} MB'
+
+
+def content_table(rows: Iterable[ExampleRow]) -> Table:
+    """Return what there is of each split."""
+    table = Table('split', 'examples', 'labelled', 'with audio', 'hours', 'with faces', 'images')
+    for column in table.columns[1:]:
+        column.justify = 'right'
+    by_split: dict[str, list[ExampleRow]] = {}
+    for row in rows:
+        by_split.setdefault(row.split, []).append(row)
+    for split in (s for s in SPLITS if s in by_split):
+        part = by_split[split]
+        samples = sum(row.audio_samples for row in part)
+        table.add_row(split, str(len(part)), str(sum(bool(row.labels) for row in part)),
+                      str(sum(row.audio_samples > 0 for row in part)),
+                      f'{samples / SAMPLE_RATE / 3600:.2f}',
+                      str(sum(row.faces > 0 for row in part)), str(sum(row.faces for row in part)))
+    return table
+
+
+def problem_table(problems: Sequence[Problem]) -> Table:
+    """Return how often each kind of problem came up, and the first of each."""
+    table = Table('problem', 'count', 'the first of them')
+    table.columns[1].justify = 'right'
+    first = {problem.kind: problem for problem in reversed(problems)}
+    for kind, count in Counter(problem.kind for problem in problems).most_common():
+        table.add_row(kind, str(count), f'{Path(first[kind].where).name}: {first[kind].text}')
+    return table

@@ -1,0 +1,1 @@
+"""The text stage: dialogues, teacher, GPT with its heads, baseline."""

@@ -1,0 +1,89 @@
+"""The text encoder with what its training needs besides: the losses of section 4.1.1."""
+
+from __future__ import annotations
+
+from mmer_ros.text_encoder import TextEncoder
+from mmer_ros.types import EMOTIONS
+from pydantic import Field
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+from training.engine.config import Settings
+from training.engine.fit import Batch, StepOutput
+from training.engine.losses import EmotionLoss
+
+
+class TextLossWeights(Settings):
+    """
+    Coefficients of the sum L(l) + L(s) + L(e), and of what a teacher says.
+
+    :param teacher: of the cross-entropy against the teacher's soft targets.
+    """
+
+    language_model: float = Field(0.5, ge=0)
+    next_sentence: float = Field(0.5, ge=0)
+    emotion: float = Field(1.0, ge=0)
+    teacher: float = Field(0.0, ge=0)
+
+
+class TextModule(nn.Module):
+    """
+    TextEncoder, language model head (tied), next-sentence head, and heads of extra corpora.
+
+    :param extra: number of corpora with label habits of their own; each has its own emotion
+        head, of which the bundle knows nothing.
+    """
+
+    def __init__(self, encoder: TextEncoder, emotion_loss: EmotionLoss,
+                 weights: TextLossWeights, extra: int = 0) -> None:
+        """Add the heads."""
+        super().__init__()
+        self.encoder, self.emotion_loss, self.weights = encoder, emotion_loss, weights
+        self.next_sentence = nn.Linear(encoder.width, 1)
+        self.extra_heads = nn.ModuleList(
+            nn.Linear(encoder.width, len(EMOTIONS)) for _ in range(extra))
+
+    def forward(self, batch: Batch) -> StepOutput:
+        """Return loss and emotion logits of a batch of `collate_text`."""
+        hidden, mask = self.encoder(batch['ids'], batch['types'], batch['lengths'])
+        rows = torch.arange(len(hidden), device=hidden.device)
+        last = hidden[rows, batch['lengths'] - 1]  # of <cls>, which sees all
+        own = self.encoder.classifier(last)
+        logits = self._by_domain(own, last, batch['domains'])
+        parts = {'emotion': self.emotion_loss(logits, batch['targets'])}
+        if self.training:
+            parts |= self._teacher(own, batch) | self._next_sentence(last, batch)
+            if self.weights.language_model:
+                parts['language_model'] = self._language_model(hidden, mask, batch['clean'])
+        loss = torch.stack([getattr(self.weights, name) * part
+                            for name, part in parts.items()]).sum()
+        return StepOutput(loss, logits, {k: v.detach() for k, v in parts.items()})
+
+    def _by_domain(self, own: Tensor, last: Tensor, domains: Tensor) -> Tensor:
+        """Return for each row the logits of its corpus's head."""
+        stacked = torch.stack([own, *(head(last) for head in self.extra_heads)], dim=1)
+        rows = torch.arange(len(own), device=own.device)
+        return stacked[rows, domains]
+
+    def _teacher(self, own: Tensor, batch: Batch) -> dict[str, Tensor]:
+        if not self.weights.teacher:
+            return {}
+        soft, taught = batch['soft'], batch['soft'].sum(dim=1) > 0
+        rows = -(soft * torch.log_softmax(own, dim=1)).sum(dim=1)
+        return {'teacher': rows.sum() / taught.sum().clamp(min=1)}
+
+    def _next_sentence(self, last: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Tell whether the last turn is the reply or a distractor."""
+        if not self.weights.next_sentence:
+            return {}
+        asked = batch['follows'] >= 0
+        rows = functional.binary_cross_entropy_with_logits(
+            self.next_sentence(last)[:, 0], batch['follows'].clamp(min=0).float(),
+            reduction='none')
+        return {'next_sentence': (rows * asked).sum() / asked.sum().clamp(min=1)}
+
+    def _language_model(self, hidden: Tensor, mask: Tensor, clean: Tensor) -> Tensor:
+        keep = mask[:, 1:]
+        said = hidden[:, :-1][keep]
+        logits = said @ self.encoder.gpt.tokens_embed.weight.T
+        return functional.cross_entropy(logits, clean[:, 1:][keep])

@@ -1,0 +1,136 @@
+"""Stage `train text`: GPT over history, current sentence and reply (section 4.1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmer_ros.pretrained import load_gpt
+from mmer_ros.text_encoder import DialogueTokenizer, TextEncoder, TextEncoderConfig
+from mmer_ros.types import EMOTIONS, InvalidInput, Modality
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from tokenizers import Tokenizer
+import torch
+from training.corpora.examples import Example
+from training.encoders import TrainedEncoder
+from training.engine.config import Settings
+from training.engine.fit import Batch, EngineConfig, fit, Task
+from training.engine.losses import class_counts, EmotionLoss, LossConfig
+from training.engine.progress import Reporter
+from training.engine.run_folder import RunFolder
+from training.text.data import (
+    collate_text,
+    Dialogue,
+    dialogues,
+    TextData,
+    TextDataConfig,
+    TextItem,
+)
+from training.text.module import TextLossWeights, TextModule
+from training.text.teacher import soft_targets, TeacherConfig
+from training.text.tokenizer import train_tokenizer
+
+Soft = Mapping[str, NDArray[np.float32]]
+
+
+class TextConfig(Settings):
+    """
+    Recipe of a text encoder.
+
+    :param init: published GPT to begin with, by name or folder (`openai-gpt`); '': from scratch,
+        with a tokenizer trained on the corpora.
+    :param pretrain: epochs over the main and the extra corpora together, each sentence for
+        itself; None: none.
+    :param finetune: epochs over the main corpus, with history.
+    """
+
+    model: TextEncoderConfig = TextEncoderConfig()
+    init: str = ''
+    data: TextDataConfig = TextDataConfig()
+    loss: LossConfig = LossConfig()
+    weights: TextLossWeights = TextLossWeights()
+    teacher: TeacherConfig = TeacherConfig()
+    pretrain: EngineConfig | None = None
+    finetune: EngineConfig = Field(default_factory=EngineConfig)
+
+
+class TextTask(Task):
+    """Dialogues of some corpora; scores on the dev split of the first."""
+
+    def __init__(self, module: TextModule, tokenizer: DialogueTokenizer,
+                 corpora: Sequence[Sequence[Dialogue]], config: TextConfig, soft: Soft) -> None:
+        """Split the corpora; each is a domain of its own."""
+        rows = [(row, d) for d, corpus in enumerate(corpora) for row in corpus]
+        train = [(row, d) for row, d in rows if row.example.split == 'train']
+        dev = [(row, d) for row, d in rows if row.example.split == 'dev' and d == 0]
+        for split, part in (('train', train), ('dev', dev)):
+            if not part:
+                raise InvalidInput(f'train text: the corpus has no text in its {split} split; '
+                                   'give one that has')
+        self.module, self.pad = module, tokenizer.pad
+
+        def data(part: Sequence[tuple[Dialogue, int]], training: bool) -> TextData:
+            return TextData([row for row, _ in part], [d for _, d in part], module.encoder,
+                            tokenizer, config.data, training=training, teacher=soft)
+
+        learned, tried = data(train, True), data(dev, False)
+        self.train_data, self.train_sizes = learned, learned.sizes
+        self.dev_data, self.dev_sizes = tried, tried.sizes
+
+    def collate(self, items: Sequence[TextItem]) -> Batch:
+        """Pad the texts."""
+        return collate_text(items, self.pad)
+
+
+def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequence[Example]],
+               folder: Path, reporter: Reporter) -> TrainedEncoder:
+    """
+    Train, or go on training, a text encoder.
+
+    :param main: the corpus whose emotions are to be told; its dev split decides what is kept.
+    :param extra: other corpora, for `pretrain` and for the tokenizer.
+    :param folder: of the run, with `pretrain/`, `finetune/` and the result in `encoder/`.
+    """
+    RunFolder.take_up(folder, config)
+    torch.manual_seed(config.finetune.seed)
+    encoder = TextEncoder(config.model, len(EMOTIONS))
+    tokenizer = _tokenizer(config, encoder, [main, *extra], folder)
+    layout = DialogueTokenizer(tokenizer)
+    learned = [e.labels for e in main if e.split == 'train' and e.text]
+    module = TextModule(encoder, EmotionLoss(config.loss, class_counts(learned)), config.weights,
+                        len(extra))
+    soft = soft_targets(config.teacher, main, extra, folder / 'teacher.safetensors', reporter)
+    if config.pretrain is not None:
+        corpora = [dialogues(corpus, 0) for corpus in (main, *extra)]
+        _phase('pretrain', TextTask(module, layout, corpora, config, soft), config.pretrain,
+               folder, reporter)
+    turns = dialogues(main, config.model.history_turns)
+    task = TextTask(module, layout, [turns], config, soft)
+    facts = _phase('finetune', task, config.finetune, folder, reporter)
+    result = TrainedEncoder(Modality.TEXT, config.model, encoder, facts, tokenizer)
+    result.save(folder / 'encoder')
+    return result
+
+
+def _phase(name: str, task: TextTask, engine: EngineConfig, folder: Path, reporter: Reporter
+           ) -> dict[str, object]:
+    run = RunFolder.take_up(folder / name, engine)
+    fit(task, engine, run, reporter.named(f'text/{name}'))
+    return run.facts()
+
+
+def _tokenizer(config: TextConfig, encoder: TextEncoder, corpora: Sequence[Sequence[Example]],
+               folder: Path) -> Tokenizer:
+    """Return the tokenizer of the published GPT, or train one; a resumed run reads its own."""
+    path = folder / 'tokenizer.json'
+    if config.init:
+        return load_gpt(encoder, config.init)  # type: ignore[no-any-return]
+    if not path.is_file():
+        texts = [e.text for corpus in corpora for e in corpus if e.split == 'train' and e.text]
+        tokenizer = train_tokenizer(texts, config.model.vocab_size)
+        partial = path.with_suffix('.partial')
+        tokenizer.save(str(partial))
+        partial.replace(path)
+    return Tokenizer.from_file(str(path))
