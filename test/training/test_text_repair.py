@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mmer_ros.text_repair import repair_text
 import pytest
-from training.corpora.text_repair import repair_text
 
 
 @pytest.mark.parametrize('said', ['company’s', '“Good-bye”', 'Nestlé', 'Adiós…', 'ça', 'œuvre',

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmer_ros.text_repair import repair_text
 from mmer_ros.types import InvalidInput
 from training.corpora.corpus import Corpus, emotion_index
 from training.corpora.examples import Example, SPLITS
-from training.corpora.text_repair import repair_text
 
 
 def read_goemotions(folder: Path) -> Corpus:

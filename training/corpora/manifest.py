@@ -8,11 +8,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from mmer_ros.text_repair import repair_text
 from mmer_ros.types import EMOTIONS, InvalidInput
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from training.corpora.corpus import Corpus, emotion_index
 from training.corpora.examples import Example
-from training.corpora.text_repair import repair_text
 from training.engine.files import write_file
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import os
 from pathlib import Path
 
+from mmer_ros.text_repair import repair_text
 from mmer_ros.types import InvalidInput
 from training.corpora.corpus import Corpus, emotion_index
 from training.corpora.examples import Example, SPLITS
-from training.corpora.text_repair import repair_text
 
 CLIP_FOLDERS = {'train': 'train_splits', 'dev': 'dev_splits_complete',
                 'test': 'output_repeated_splits_test'}

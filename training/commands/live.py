@@ -1,0 +1,106 @@
+"""
+Command `live`: what a bundle loses on the robot's path, and where.
+
+The clips of MELD, or of a corpus in its shape, become recordings (`mmer meld2bag`), which are
+replayed (`mmer replay`); the answers are compared with the offline ones on the same clips, and
+the way from one to the other is gone one change at a time. What is there already is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmer_ros.bundle import Bundle
+from mmer_ros.commands.meld2bag import add_settings, problems_of, settings_of, tell_problems
+from mmer_ros.meld import BagSettings, read_dialogues, write_dialogues
+from mmer_ros.recognizer import Recognizer
+from mmer_ros.replay import ReplayOptions
+from mmer_ros.types import InvalidInput
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from training.commands.terminal import shown
+from training.corpora.examples import SPLITS
+from training.encoders import encoders_of
+from training.engine.progress import Reporter
+from training.fusion.features import make_features
+from training.fusion.predictor import ALL, FusionPredictor
+from training.live.loss import LiveLoss
+from training.live.path import LiveDialogue, LivePath
+from training.live.report import loss_tables, write_loss
+from training.preparation.clip_cache import ClipCache
+
+PARTLY = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument('bundle', type=Path, metavar='BUNDLE')
+    parser.add_argument('--meld', type=Path, required=True, metavar='CORPUS',
+                        help='folder with the clips')
+    parser.add_argument('--data', type=Path, required=True, metavar='CACHE',
+                        help='what `prepare` made of it')
+    parser.add_argument('--data-name', default='', metavar='NAME',
+                        help='what the corpus is called (default: the name of its folder)')
+    parser.add_argument('--split', default='dev', choices=SPLITS)
+    parser.add_argument('--dialogues', type=int, metavar='N', help='only the first N')
+    parser.add_argument('--output', type=Path, required=True, metavar='FOLDER',
+                        help='live.json, live.md, recordings and replays are written here')
+    parser.add_argument('--features', type=Path, metavar='FOLDER',
+                        help='where features are kept (default: in --output)')
+    parser.add_argument('--jobs', type=int, default=1, metavar='N',
+                        help='processes that write recordings')
+    add_settings(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure the loss; return the exit code: 0 good, 3 something was left out."""
+    reporter, settings = Reporter('live'), settings_of(options)
+    bags, problems = _recordings(options, settings, reporter.console)
+    path, bundle = _live_path(options, reporter)
+    dialogues: list[LiveDialogue] = []
+    for bag in track(bags, 'replaying', console=reporter.console, transient=True):
+        try:
+            dialogues.append(path.measure(bag, options.output))
+        except InvalidInput as error:
+            problems += 1
+            reporter.console.print(f'[bold yellow]left out:[/] {escape(str(error))}',
+                                   highlight=False, soft_wrap=True)
+    loss = LiveLoss(dialogues)
+    data = f'{options.data_name or options.meld.resolve().name} {options.split}'
+    name = f'{bundle.config.name} ({bundle.content_hash[:12]})'
+    page = write_loss(loss, data, name, settings, options.output)
+    for table in loss_tables(loss, data):
+        reporter.console.print(shown(table))
+    reporter.console.print(f'written: {page}')
+    return PARTLY if problems else 0
+
+
+def _recordings(options: argparse.Namespace, settings: BagSettings, console: Console
+                ) -> tuple[list[Path], int]:
+    """Return the recordings, made now or before, and how many things were left out."""
+    found, left_out = read_dialogues(options.meld, options.split)
+    if options.dialogues is not None and options.dialogues < 1:
+        raise InvalidInput(f'--dialogues {options.dialogues}; expected 1 or more')
+    chosen = found[:options.dialogues]
+    with console.status(f'writing recordings of {len(chosen)} dialogues'):
+        results = write_dialogues(chosen, options.output / 'bags', settings,
+                                  jobs=options.jobs, resume=True)
+    problems = [*left_out, *problems_of(results)]
+    tell_problems(problems, console)
+    return [r.folder for r in results if r.folder is not None], len(problems)
+
+
+def _live_path(options: argparse.Namespace, reporter: Reporter) -> tuple[LivePath, Bundle]:
+    """Evaluate offline and get ready to replay."""
+    cache, recognizer = ClipCache(options.data), Recognizer.load(options.bundle)
+    bundle, folder = recognizer.bundle, options.features or options.output / 'features'
+    features = make_features(encoders_of(bundle), cache, folder, reporter,
+                             splits=[options.split])
+    predictor = FusionPredictor(
+        bundle.config.name, bundle.model.fusion, features,
+        [e for e in cache.examples if e.split == options.split],
+        temperatures=bundle.config.temperatures, trust=bundle.config.trust)
+    replay = ReplayOptions(bundle=str(options.bundle), threads=0)
+    return LivePath(recognizer, cache.examples, features, predictor.predict(ALL), replay), bundle

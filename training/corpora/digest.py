@@ -1,0 +1,15 @@
+"""Which corpus it is, so that runs on different ones can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import hashlib
+import json
+
+from training.corpora.examples import Example
+
+
+def digest_of(examples: Sequence[Example]) -> str:
+    """Return a digest of what is said and labelled; where the files lie does not matter."""
+    rows = [[e.key, e.split, e.text, e.labels, e.speaker, e.group, e.turn] for e in examples]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""What a bundle loses on the live path: replays beside the offline answers."""

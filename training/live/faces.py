@@ -1,0 +1,38 @@
+"""The faces of a recording as the robot sees them, to be cut and chosen in other ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmer_ros.faces import FaceDetector, FaceStream
+from mmer_ros.meld.settings import IMAGE_TOPIC
+from mmer_ros.messages import compressed_to_rgb
+from mmer_ros.recording import NANOSECONDS, Recording
+from mmer_ros.segmenter import largest_face
+from mmer_ros.types import FaceCrop, UInt8, VideoFrame
+import numpy as np
+
+
+def seen_faces(bag: Path, detector: FaceDetector) -> list[FaceCrop]:
+    """Return the faces of all images that are looked at, by time, one tracker for all."""
+    stream, crops = FaceStream(detector), []
+    sampler = stream.sampler()
+    with Recording(bag) as recording:
+        for recorded in recording.messages({IMAGE_TOPIC}):
+            message = recording.decode(recorded)
+            stamp = message.header.stamp.sec + message.header.stamp.nanosec / NANOSECONDS
+            if sampler.take(stamp):
+                crops += stream.push(VideoFrame(stamp, compressed_to_rgb(message)))
+    return crops
+
+
+def largest_between(crops: Sequence[FaceCrop], start: float, end: float) -> UInt8 | None:
+    """
+    Return the crops of the face that is largest in [start, end) seconds, as training takes them.
+
+    :return: (n, 160, 160, 3) uint8 RGB by time; None if there is no face.
+    """
+    inside = [crop for crop in crops if start <= crop.stamp < end]
+    chosen = [crop.image for crop in inside if crop.face_id == largest_face(inside)]
+    return np.stack(chosen) if chosen else None
