@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 RUN := $(VENV)/python
-SOURCES := $(wildcard mmer_ros tools training test launch setup.py)
+SOURCES := $(wildcard mmer_ros tools training test examples launch setup.py)
 
 LOCK_HEADER := \# requirements.in with every version fixed, for CPython 3.11 on Linux x86_64.\n\# Made by `make lock`; do not edit.\n
 

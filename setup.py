@@ -20,6 +20,8 @@ setup(
         ('share/' + package_name, ['package.xml']),
         ('share/' + package_name + '/launch', files('launch/*.py')),
         ('share/' + package_name + '/config', files('config/*')),
+        ('share/' + package_name + '/config/sros2', files('config/sros2/*')),
+        ('share/' + package_name + '/examples/behaviour_tree', files('examples/behaviour_tree/*')),
     ],
     python_requires='>=3.10',
     install_requires=[
@@ -43,6 +45,7 @@ setup(
     ],
     extras_require={
         'evaluation': ['matplotlib', 'scikit-learn'],
+        'examples': ['py_trees>=2.2'],
         'test': ['pytest'],
         'training': ['accelerate', 'matplotlib', 'pyyaml', 'scikit-learn', 'tensorboard'],
     },
@@ -55,10 +58,13 @@ setup(
     entry_points={
         'console_scripts': [
             'mmer = mmer_ros.cli:main',
-            'emotion = mmer_ros.nodes.emotion_node:main',
+            'emotion = mmer_ros.nodes.emotion:run',
+            'monitor = mmer_ros.nodes.monitor:main',
             'play = mmer_ros.nodes.player:main',
             'replay = mmer_ros.cli:replay_main',
             'watch = mmer_ros.nodes.watch:main',
         ],
+        # Commands of mmer that need ROS, which mmer_ros.cli does not import.
+        'mmer_ros.ros_commands': ['monitor = mmer_ros.nodes.monitor:run'],
     },
 )

@@ -26,7 +26,8 @@ def files(folder: str) -> list[Path]:
 NODES = files('mmer_ros/nodes')
 CORE = [path for path in files('mmer_ros') if path not in NODES]
 TRAINING, TOOLS = files('training'), files('tools')
-SOURCES = [*CORE, *NODES, *TRAINING, *TOOLS, *files('launch'), ROOT / 'setup.py']
+SOURCES = [*CORE, *NODES, *TRAINING, *TOOLS, *files('launch'), *files('examples'),
+           ROOT / 'setup.py']
 
 
 def name_of(path: Path) -> str:
@@ -76,7 +77,8 @@ def of_ros(names: set[str]) -> set[str]:
 
 def test_the_rooms_are_not_empty() -> None:
     assert {'types.py', 'recognizer.py', 'pipeline.py'} <= {p.name for p in CORE}
-    assert of_ros(imports(ROOT / 'mmer_ros' / 'nodes' / 'emotion_node.py')) >= {'rclpy'}
+    assert of_ros(imports(ROOT / 'mmer_ros' / 'nodes' / 'emotion_node.py')) >= {
+        'rclpy.lifecycle'}
     assert TOOLS
 
 

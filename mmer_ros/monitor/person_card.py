@@ -1,0 +1,97 @@
+"""One person as a card with bars, or as one line where there is no room for it."""
+
+from __future__ import annotations
+
+import math
+
+from mmer_ros.monitor.state import Heard, plain, Row
+from mmer_ros.types import EMOTIONS
+from rich.markup import escape
+from rich.panel import Panel
+from rich.text import Text
+
+STYLES = {'neutral': 'white', 'surprise': 'yellow', 'fear': 'magenta', 'sadness': 'blue',
+          'joy': 'green', 'disgust': 'cyan', 'anger': 'red'}
+CARD_LINES = len(EMOTIONS) + 5  # also 3 lines of facts, 2 of the border
+OLD_S = 10.0
+NAME_WIDTH = max(map(len, EMOTIONS))
+LEVELS = '▁▂▃▄▅▆▇█', '.:-=+*#@'
+NOBODY = 'somebody'
+
+
+def card(who: str, heard: Heard, now: float, width: int, ascii_only: bool = False) -> Panel:
+    """
+    Return a card of CARD_LINES lines.
+
+    A final estimate has solid bars, a partial one hatched bars; both are told in words as well.
+
+    :param width: of the card with its border, columns.
+    """
+    row = heard.row
+    solid, hatched = '#=' if ascii_only else '█▒'
+    body = [_bar(row['label'], name, probability, width - 4, solid if row['final'] else hatched)
+            for name, probability in row['probabilities'].items()]
+    facts = (f'valence {row["valence"]:+.2f}, arousal {row["arousal"]:+.2f}',
+             ' '.join(f'{name} {weight:.2f}' for name, weight in row['modality_weights'].items()),
+             _words(row))
+    body += map(Text, facts)
+    old = now - heard.at > OLD_S
+    return Panel(
+        Text('\n', no_wrap=True, overflow='ellipsis').join(body),
+        title=f'{escape((who or NOBODY)[:16])}: [bold]{_verdict(heard)}[/]',
+        title_align='left', subtitle=_kind(heard, now), subtitle_align='left', width=width,
+        height=CARD_LINES, style='dim' if old else '', border_style=STYLES.get(row['label'], ''))
+
+
+def line(who: str, heard: Heard, now: float, ascii_only: bool = False) -> Text:
+    """Return the same in one line: the bars are single characters, in the order of EMOTIONS."""
+    row, levels = heard.row, LEVELS[ascii_only]
+    bars = ' '.join(f'{name[:2]}{levels[min(7, int(8 * _clipped(probability)))]}'
+                    for name, probability in row['probabilities'].items())
+    kind = 'FINAL' if row['final'] else 'partial'
+    verdict = f'{plain(row["label"])} {100 * row["confidence"]:.0f} %'
+    said = f'{verdict:13} {kind:7} {span(now - heard.at):>6} ago'
+    return Text(f'{(who or NOBODY)[:12]:12} {said}  {bars}{_doubt(row)}', no_wrap=True,
+                overflow='ellipsis', style=STYLES.get(row['label'], ''))
+
+
+def _bar(label: str, name: str, probability: float, width: int, character: str) -> Text:
+    room = max(width - NAME_WIDTH - 8, 1)
+    bar = (character * round(_clipped(probability) * room)).ljust(room)
+    mark, style = ('>', f'bold {STYLES[name]}') if name == label else (' ', STYLES[name])
+    text = Text(f'{mark}{name:{NAME_WIDTH}} ', style='bold' if mark == '>' else '')
+    return text.append(bar, style).append(f' {100 * probability:3.0f} %')
+
+
+def _clipped(probability: float) -> float:
+    return min(max(probability, 0.0), 1.0) if math.isfinite(probability) else 0.0
+
+
+def _words(row: Row) -> str:
+    if row['transcript']:
+        return f'words: {plain(row["transcript"])}'
+    return 'words: used, not published' if 'text' in row['modalities'] else 'words: none'
+
+
+def _verdict(heard: Heard) -> str:
+    row = heard.row
+    return f'{plain(row["label"])} {100 * row["confidence"]:.0f} %{_doubt(row)}'
+
+
+def _doubt(row: Row) -> str:
+    if not row['trained']:
+        return ' UNTRAINED'
+    return '' if row['calibrated'] else ' uncalibrated'
+
+
+def _kind(heard: Heard, now: float) -> str:
+    kind = 'FINAL' if heard.row['final'] else 'partial, speaking'
+    revised = f', revision {heard.row["revision"]}' if heard.row['revision'] else ''
+    return f'{kind}{revised}, {span(now - heard.at)} ago'
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in the coarsest unit that still tells it."""
+    if seconds < 10:
+        return f'{max(seconds, 0):.1f} s'
+    return f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.0f} min'
