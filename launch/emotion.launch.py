@@ -13,14 +13,16 @@ OVERRIDES = {
     'bundle': 'name or folder of the model bundle',
     'device': 'cpu, cuda, cuda:1, ...',
     'image_topic': 'camera: sensor_msgs/Image or CompressedImage',
-    'image_transport': 'raw or compressed',
-    'audio_topic': 'microphone: mmer_msgs/AudioChunk',
-    'transcript_topic': 'words: std_msgs/String',
+    'image_transport': 'raw or compressed; by default whichever is published',
+    'audio_topic': 'microphone: AudioChunk, or any type of docs/messages.md',
+    'transcript_topic': 'words: std_msgs/String, hri_msgs/LiveSpeech, ...',
+    'ros4hri': 'true or false: take faces and voices from /humans instead',
     'emotion_topic': 'mmer_msgs/EmotionEstimate',
+    'debug_image': 'true or false: allow ~/debug_image, the image with what was found in it',
     'autostart': 'true or false: configure and activate without being asked',
     'use_sim_time': 'true or false: take the time from /clock, as when a recording is played',
 }
-BOOLEANS = ('autostart', 'use_sim_time')
+BOOLEANS = ('autostart', 'debug_image', 'ros4hri', 'use_sim_time')
 
 
 def generate_launch_description():
@@ -32,6 +34,10 @@ def generate_launch_description():
         DeclareLaunchArgument('namespace', default_value='', description='of the node'),
         DeclareLaunchArgument('log_level', default_value='info',
                               description='debug, info, warn, error or fatal'),
+        DeclareLaunchArgument('respawn', default_value='true',
+                              description='true or false: start the node again if it ends'),
+        DeclareLaunchArgument('respawn_delay', default_value='2.0',
+                              description='until it is started again, seconds'),
         *(DeclareLaunchArgument(name, default_value='', description=(
             f'{description}; empty: as in params_file')) for name, description in
           OVERRIDES.items()),
@@ -53,7 +59,8 @@ def _node(context):
         namespace=LaunchConfiguration('namespace'),
         parameters=[LaunchConfiguration('params_file'), overrides],
         arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
-        respawn=True, respawn_delay=2.0)]
+        respawn=_to_bool('respawn', LaunchConfiguration('respawn').perform(context)),
+        respawn_delay=float(LaunchConfiguration('respawn_delay').perform(context)))]
 
 
 def _to_bool(name, value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 import cv2
 from facenet_pytorch import MTCNN
@@ -142,10 +143,10 @@ class FaceTracker:
         """
         Take the boxes of one image.
 
-        :param stamp: capture time, seconds; not before that of the image before it.
+        :param stamp: capture time, seconds; where it jumps back, everybody is new.
         :return: the id of each box, in their order.
         """
-        self._tracks = [t for t in self._tracks if stamp - t.stamp <= self.max_occlusion_s]
+        self._tracks = [t for t in self._tracks if abs(stamp - t.stamp) <= self.max_occlusion_s]
         found = [np.array(box) for box in boxes]
         ids = [''] * len(found)
         if found and self._tracks:
@@ -202,10 +203,21 @@ class FaceStream:
         self.config = detector.config
         self._detector = detector
         self._tracker = FaceTracker(self.config.max_occlusion_s)
+        self._samplers: WeakSet[FrameSampler] = WeakSet()
 
     def sampler(self) -> FrameSampler:
         """Return what chooses the frames to push."""
-        return FrameSampler(self.config.rate_hz)
+        sampler = FrameSampler(self.config.rate_hz)
+        self._samplers.add(sampler)
+        return sampler
+
+    def change_detector(self, detector: FaceDetector) -> None:
+        """Go on with another detector and its settings; the faces keep their ids."""
+        self.config = detector.config
+        self._detector = detector
+        self._tracker.max_occlusion_s = self.config.max_occlusion_s
+        for sampler in self._samplers:
+            sampler.rate_hz = self.config.rate_hz
 
     def push(self, frame: VideoFrame) -> list[FaceCrop]:
         """Return the faces of the frame."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
 from mmer_ros.types import AudioBlock, InvalidInput, UInt8
 import numpy as np
+from numpy.typing import NDArray
 
 # Encoding -> bytes a pixel, and the conversion to RGB (None: it is RGB already).
 ENCODINGS: dict[str, tuple[int, int | None]] = {
@@ -26,6 +28,16 @@ ENCODINGS: dict[str, tuple[int, int | None]] = {
 
 class UnknownEncoding(InvalidInput):
     """An image encoding that is not converted here."""
+
+
+def is_image(fields: Mapping[str, str]) -> bool:
+    """
+    Tell whether these are the fields of a sensor_msgs/Image or CompressedImage.
+
+    :param fields: name -> type, as rosidl's get_fields_and_field_types returns them.
+    """
+    return fields.get('data') == 'sequence<uint8>' and (
+        {'encoding', 'width', 'height', 'step'} <= fields.keys() or 'format' in fields)
 
 
 def image_to_rgb(message: Any) -> UInt8:
@@ -89,8 +101,16 @@ def chunk_to_block(message: Any, stamp: float) -> AudioBlock:
     :raises InvalidInput: if the channels do not divide the samples, or the rate is out of range.
     """
     samples = np.frombuffer(message.samples, np.int16)
-    channels = message.channels
+    return AudioBlock(stamp, message.sample_rate, interleaved(samples, message.channels))
+
+
+def interleaved(samples: NDArray[Any], channels: int) -> NDArray[Any]:
+    """
+    Return interleaved samples as (frames, channels).
+
+    :raises InvalidInput: if the channels do not divide the samples.
+    """
     if channels < 1 or samples.size % channels:
         raise InvalidInput(f'audio: {samples.size} samples in {channels} channels; expected '
                            'interleaved channels of equal length; correct the publisher')
-    return AudioBlock(stamp, message.sample_rate, samples.reshape(-1, channels))
+    return samples.reshape(-1, channels)

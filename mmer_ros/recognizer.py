@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 import logging
 from pathlib import Path
+from typing import Any
 
 from mmer_ros.audio_encoder import AudioState
 from mmer_ros.batching import as_float, batch_features
 from mmer_ros.bundle import Bundle
 from mmer_ros.face_encoder import FaceState, sample_evenly
 from mmer_ros.model import available, FusionOutput
+from mmer_ros.stages import AUDIO, FACE, FUSION, Stages, TEXT, UNMEASURED
 from mmer_ros.text_encoder import DialogueTokenizer, TextState
 from mmer_ros.types import (
     Estimate,
@@ -49,9 +51,11 @@ class _Encoding:
 class _Session:
     """An utterance on its way through a RecognitionStream."""
 
+    recognizer: Recognizer  # that began it
     encoding: _Encoding
     history: list[Turn]
     next_index: int = 0
+    partials: int = 0  # periods of the partial estimates that are over
     evidence: float = 0.0  # capture time of the last audio or image, seconds
     turn: tuple[float, Turn] | None = field(default=None)
 
@@ -112,9 +116,9 @@ class Recognizer:
             return []
         return self._fused(batch_features(self.model, self._tokenizer, utterances, self.device))
 
-    def stream(self) -> RecognitionStream:
-        """Return a stream that takes the parts of utterances as they come."""
-        return RecognitionStream(self)
+    def stream(self, **options: Any) -> RecognitionStream:
+        """Return a RecognitionStream with these options."""
+        return RecognitionStream(self, **options)
 
     def warm_up(self) -> None:
         """Run the networks once, so that the first utterance is not slower than the others."""
@@ -129,26 +133,31 @@ class Recognizer:
         return _Encoding(model.text.start(), model.audio.start(), model.face.start())
 
     def _stream(self, encoding: _Encoding, text: str | None, audio: NDArray[np.generic] | None,
-                faces: NDArray[np.uint8] | None) -> None:
+                faces: NDArray[np.uint8] | None, stages: Stages = UNMEASURED) -> None:
         if text:
             self.model.text.stream(encoding.text, text)
         if audio is not None and audio.size:
-            self.model.audio.stream(encoding.audio, self._tensor(as_float(audio)))
+            with stages.measuring(AUDIO):
+                self.model.audio.stream(encoding.audio, self._tensor(as_float(audio)))
         if faces is not None and len(faces):
-            self.model.face.stream(encoding.face, self._tensor(faces))
+            with stages.measuring(FACE):
+                self.model.face.stream(encoding.face, self._tensor(faces))
 
     def _estimate(self, encoding: _Encoding, speaker: str, history: Sequence[Turn],
-                  reply: Turn | None = None) -> Estimate:
+                  reply: Turn | None = None, stages: Stages = UNMEASURED) -> Estimate:
         model = self.model
-        features = {
-            Modality.TEXT: model.text.finish(encoding.text, self._tokenizer, speaker=speaker,
-                                             history=history, reply=reply),
-            Modality.AUDIO: model.audio.finish(encoding.audio),
-            Modality.FACE: model.face.finish(encoding.face),
-        }
+        features: dict[Modality, Tensor | None] = {}
+        with stages.measuring(TEXT):
+            features[Modality.TEXT] = model.text.finish(
+                encoding.text, self._tokenizer, speaker=speaker, history=history, reply=reply)
+        with stages.measuring(AUDIO):
+            features[Modality.AUDIO] = model.audio.finish(encoding.audio)
+        with stages.measuring(FACE):
+            features[Modality.FACE] = model.face.finish(encoding.face)
         batch = {m: (x[None], torch.ones(1, len(x), dtype=torch.bool, device=self.device))
                  for m, x in features.items() if x is not None}
-        return self._fused(batch)[0]
+        with stages.measuring(FUSION):
+            return self._fused(batch)[0]
 
     # ------------------------------------------------------------ fusion
 
@@ -187,16 +196,21 @@ class RecognitionStream:
     Take parts of utterances as they come, give an estimate when one is complete.
 
     Keeps the dialogue's history for the text encoder. What a person should know of the parts
-    collects in `events`.
+    collects in `events`. `recognizer` and `partial_rate` may be set at any time; an utterance is
+    finished by the recogniser that began it.
 
     :param history_s: turns older than this are forgotten, seconds.
+    :param partial_rate: estimates so far while an utterance goes on, Hz of capture time; 0: none.
     """
 
-    def __init__(self, recognizer: Recognizer, history_s: float = 120.0) -> None:
+    def __init__(self, recognizer: Recognizer, history_s: float = 120.0, *,
+                 partial_rate: float = 0.0, stages: Stages = UNMEASURED) -> None:
         """Start with an empty dialogue."""
         self.events: list[StreamEvent] = []
         self.history_s = history_s
-        self._recognizer = recognizer
+        self.recognizer = recognizer
+        self.partial_rate = partial_rate
+        self._stages = stages
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._turns: list[tuple[float, Turn]] = []
 
@@ -205,7 +219,8 @@ class RecognitionStream:
         """
         Take the next part; return the final estimate if it is the last one.
 
-        :return: None as well if the utterance has nothing to estimate from.
+        :return: before the last part the estimate so far where one is due, else None; None as
+            well if the utterance has nothing to estimate from.
         """
         session = self._session(part)
         if part.index != session.next_index:
@@ -215,11 +230,11 @@ class RecognitionStream:
                 f'{session.next_index} was expected; the estimate lacks what was lost'))
         session.next_index = part.index + 1
         faces = np.stack([c.image for c in part.faces]) if part.faces else None
-        self._recognizer._stream(session.encoding, part.text, part.audio, faces)
+        session.recognizer._stream(session.encoding, part.text, part.audio, faces, self._stages)
         heard = [part.end] if part.audio.size else []
         session.evidence = max([session.evidence, *heard, *(c.stamp for c in part.faces)])
         if not part.last:
-            return None
+            return self.partial(part) if self._is_due(part, session) else None
         estimate = self._estimate(part, session, final=True)
         self._remember(part, session)
         return estimate
@@ -239,22 +254,31 @@ class RecognitionStream:
         if session is None or part.index == 0:  # ids come again when a recording is looped
             now = part.utterance_start
             self._turns = [t for t in self._turns if abs(now - t[0]) <= self.history_s]
-            session = _Session(self._recognizer._start(), [turn for _, turn in self._turns])
+            session = _Session(self.recognizer, self.recognizer._start(),
+                               [turn for _, turn in self._turns])
             self._sessions[part.utterance_id] = session
             self._sessions.move_to_end(part.utterance_id)
             while len(self._sessions) > REVISABLE:
                 self._sessions.popitem(last=False)
         return session
 
+    def _is_due(self, part: UtterancePart, session: _Session) -> bool:
+        """Tell whether another period of the partial estimates ended with this part."""
+        spoken = part.end - part.utterance_start
+        periods = int(spoken * self.partial_rate + 1e-6)  # stamps are rounded
+        due, session.partials = periods > session.partials, periods
+        return due
+
     def _estimate(self, part: UtterancePart, session: _Session, *, final: bool
                   ) -> Estimate | None:
         try:
-            estimate = self._recognizer._estimate(
-                session.encoding, _speaker(part), session.history)
+            estimate = session.recognizer._estimate(
+                session.encoding, _speaker(part), session.history, stages=self._stages)
         except InvalidInput:
-            self.events.append(StreamEvent(
-                'nothing_to_estimate', part.end,
-                f'utterance {part.utterance_id}: no text, no audio and no face was received'))
+            if final:
+                self.events.append(StreamEvent(
+                    'nothing_to_estimate', part.end,
+                    f'utterance {part.utterance_id}: no text, no audio and no face was received'))
             return None
         return replace(
             estimate, utterance_id=part.utterance_id, start=part.utterance_start, end=part.end,

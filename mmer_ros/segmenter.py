@@ -66,6 +66,7 @@ class UtteranceSegmenter:
         """Start with nothing received."""
         self.config = config
         self.events: list[StreamEvent] = []
+        self.jumps = 0  # of time, backwards
         self._front_end = AudioFrontEnd()
         self._speech = SpeechSegmenter(config.speech, probability)
         self._now = 0.0
@@ -80,6 +81,11 @@ class UtteranceSegmenter:
     def speaking(self) -> bool:
         """Whether an utterance is open."""
         return self._speech.utterance is not None
+
+    @property
+    def speaker(self) -> str:
+        """Id of the face that speaks; '' if nobody does or it is not known."""
+        return next((u.face_id for u in self._known if u.spoken.ongoing), '')
 
     def push_audio(self, block: AudioBlock) -> list[UtterancePart]:
         """
@@ -148,6 +154,10 @@ class UtteranceSegmenter:
         self._forget()
         return parts + self._resolve_orphans()
 
+    def rewind(self, now: float) -> list[UtterancePart]:
+        """Tell that time went back to `now`, unless the stamps have told it; return what ends."""
+        return self._reach(now) if now < self._now - self.config.stall_s else []
+
     def _reach(self, stamp: float) -> list[UtterancePart]:
         """Advance to the stamp of an input; if time jumped back, close what is from before."""
         if stamp >= self._now - self.config.stall_s:
@@ -158,6 +168,7 @@ class UtteranceSegmenter:
         parts = self._release_all() + self._resolve_orphans(force=True)
         self._known.clear()
         self._now = stamp
+        self.jumps += 1
         return parts
 
     def flush(self) -> list[UtterancePart]:

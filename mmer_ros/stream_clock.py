@@ -7,6 +7,11 @@ IDLE_LAG_S = 0.5  # but less by this, for input that is on its way
 SAME_CLOCK_S = 10.0  # stamps this close to the clock of arrivals were made by the same clock
 
 
+def when_spoken(stamp: float, now: float) -> float:
+    """Return the stamp of words if it may be of this clock, else the present; seconds."""
+    return min(stamp, now) if abs(now - stamp) <= SAME_CLOCK_S else now
+
+
 class StreamClock:
     """
     The present as capture time.
@@ -19,6 +24,10 @@ class StreamClock:
         """Start without a stamp."""
         self._latest: tuple[float, float] | None = None  # stamp, arrival
         self.apart = 0.0  # arrivals minus stamps, if they are of different clocks; seconds
+
+    def reset(self) -> None:
+        """Forget the stamps, after a jump of time."""
+        self._latest, self.apart = None, 0.0
 
     def saw(self, stamp: float, arrival: float) -> None:
         """Note the capture time of a message and when it arrived, both seconds."""

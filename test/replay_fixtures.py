@@ -136,7 +136,8 @@ def compact() -> Recognizer:
 
 
 def replay(path: Path, **options: Any) -> ReplayResult:
-    """Replay with one thread, as the node, and leave the process as it was."""
+    """Replay with one thread, as the node, and leave the process as it was; finals only."""
+    options.setdefault('partial_rate', 0.0)
     threads = torch.get_num_threads()
     try:
         return replay_bag(path, ReplayOptions(**options), recognizer=compact())

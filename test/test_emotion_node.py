@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -60,7 +56,8 @@ def test_live_estimates_equal_offline_ones_to_the_bit():
         play(rig.talker, messages)
         assert eventually(lambda: len(rig.talker.estimates) >= 2)
         live = rig.talker.estimates
-        assert rig.counts() == {'clock_apart': rig.counts()['clock_apart']}  # an old recording
+        assert rig.counts() == {}
+        assert eventually(lambda: 'clock_apart' in rig.node._events.current)  # it is old
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the node does by default
     expected = offline(messages)
@@ -225,21 +222,3 @@ def test_out_of_range_parameters_are_refused():
         result = rig.node.set_parameters(
             [Parameter('segmenter.speech.pre_roll_s', value=0.01)])[0]
         assert not result.successful
-
-
-def test_the_process_ends_cleanly_on_sigint():
-    command = [sys.executable, '-m', 'mmer_ros.nodes.emotion_node']
-    process = subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE,
-                               text=True, env=os.environ)
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if 'UNTRAINED' in line and '[emotion]' in line:
-            break
-    time.sleep(1.0)  # it activates right after
-    process.send_signal(signal.SIGINT)
-    begin = time.monotonic()
-    rest = process.communicate(timeout=20)[0]
-    assert process.returncode == 0, ''.join(lines) + rest
-    assert 'Traceback' not in rest
-    assert time.monotonic() - begin < 10

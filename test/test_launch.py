@@ -200,7 +200,7 @@ def test_without_autostart_it_waits_to_be_configured(by_hand, context):
     assert run.exit_codes == [0], run.text
 
 
-@pytest.mark.parametrize('name', ['autostart', 'use_sim_time'])
+@pytest.mark.parametrize('name', ['autostart', 'respawn', 'use_sim_time'])
 def test_what_is_neither_true_nor_false_is_refused_before_anything_starts(name):
     description, run = describe(**{name: 'yes'})
     service = LaunchService()

@@ -270,7 +270,8 @@ def test_what_was_estimated_is_kept_when_it_is_interrupted(bag: Path, tmp_path: 
             raise KeyboardInterrupt
 
     (tmp_path / 'summary.json').write_text('of an earlier run')
-    options = ReplayOptions(output=tmp_path, topics=NO_IMAGES, write_bag=True, threads=0)
+    options = ReplayOptions(output=tmp_path, topics=NO_IMAGES, write_bag=True, threads=0,
+                            partial_rate=0.0)
     with pytest.raises(KeyboardInterrupt):
         replay_bag(bag, options, on_progress=stop)
     rows = (tmp_path / 'estimates.jsonl').read_text().splitlines()
@@ -280,9 +281,20 @@ def test_what_was_estimated_is_kept_when_it_is_interrupted(bag: Path, tmp_path: 
         assert recording.counts['/emotion'] == 1
 
 
+def test_partial_estimates_are_among_the_rows_and_leave_the_others_as_they_are(
+        bag: Path, heard: ReplayResult) -> None:
+    with_them = replay(bag, topics=NO_IMAGES, partial_rate=1.0)
+    partials = [row for row in with_them.estimates if not row['final']]
+    assert len(partials) >= 4
+    assert [row for row in with_them.estimates if row['final']] == heard.estimates
+    assert with_them.summary['partial_estimates'] == len(partials)
+    for name in ('estimates', 'utterances', 'latency_s', 'emotions'):
+        assert with_them.summary[name] == heard.summary[name]
+
+
 def test_time_is_measured_only_with_a_clock(bag: Path, heard: ReplayResult) -> None:
     ticks = iter(range(10**9))
-    options = ReplayOptions(topics=NO_IMAGES, threads=0)
+    options = ReplayOptions(topics=NO_IMAGES, threads=0, partial_rate=0.0)
     timed = replay_bag(bag, options, clock=lambda: float(next(ticks)))
     assert timed.estimates == heard.estimates
     assert 'wall_s' not in heard.run and timed.run['wall_s'] > 0

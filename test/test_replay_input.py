@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.cli import main
+from mmer_ros.recording import Recording
 from mmer_ros.replay.result import ReplayResult
 import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
+from rosbags.typesys import get_types_from_msg
 import yaml
 
 from .replay_fixtures import (
+    answers,
     changing,
     Extra,
     IMAGES,
+    replay,
     SOUND,
     types,
     without,
@@ -27,6 +31,7 @@ from .replay_fixtures import (
 )
 
 rewrite = partial(rewritten, until_s=4.3)  # of the sample: one utterance
+PACKAGES = Path(__file__).parent / 'ros_packages'
 BLIND = ('--topics', 'image=')  # face detection takes most of the time
 
 
@@ -210,17 +215,72 @@ def cdr(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize('extras', [
-    [audio_common('AudioData', 'uint8[] data', cdr(b'\xff\xfb\x90\x44' + bytes(20)))],
+    [audio_common('AudioData', 'uint8[] data', cdr(b'\xff\xfb\x90\x44' + bytes(413)))],
     [audio_common('AudioData', 'uint8[] data', cdr(bytes(20))),
-     Extra(0.1, '/audio/audio_info', 'audio_common_msgs/msg/AudioInfo', 'string coding_format',
-           cdr(b'mp3\0'))]], ids=['frames', 'info'])
+     Extra(0.1, '/audio/audio_info', 'audio_common_msgs/msg/AudioInfo',
+           'uint8 channels\nuint32 sample_rate\nstring sample_format\nstring coding_format',
+           bytes([0, 1, 0, 0, 1, 0, 0, 0, 128, 62, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]) +
+           cdr(b'mp3\0')[4:])]], ids=['frames', 'info'])
 def test_audio_in_mp3_is_told_and_the_words_are_used(run: Any, tmp_path: Path,
                                                      extras: list[Extra]) -> None:
     path = rewrite(tmp_path / 'bag', without(SOUND), extras=extras)
     said, result = run(path, *BLIND, code=3)
-    assert 'audio: mp3 audio of another type on /audio/audio' in said
-    assert 'mmer_msgs/msg/AudioChunk' in said
+    assert 'audio: it is coded as mp3' in said and '(/audio/audio)' in said
+    assert 'format:=wave' in said
     assert result.summary['modalities'] == {'text': 1}
+
+
+def third_party(package: str) -> Any:
+    """Return a store that also knows a package of test/ros_packages."""
+    store = types()
+    found: dict[str, Any] = {}
+    for file in sorted((PACKAGES / package).glob('*.msg')):
+        found |= get_types_from_msg(file.read_text(), f'audio_common_msgs/msg/{file.stem}')
+    store.register(found)
+    return store
+
+
+def in_bytes(store: Any, message: Any) -> Any:
+    return store.types['audio_common_msgs/msg/AudioData'](
+        np.frombuffer(message.samples.tobytes(), np.uint8))
+
+
+def in_stamped_bytes(store: Any, message: Any) -> Any:
+    return store.types['audio_common_msgs/msg/AudioDataStamped'](
+        message.header, in_bytes(store, message))
+
+
+def in_fields(store: Any, message: Any) -> Any:
+    data, info, audio, stamped = (store.types[f'audio_common_msgs/msg/{name}'] for name in (
+        'AudioData', 'AudioInfo', 'Audio', 'AudioStamped'))
+    none = {dtype: np.zeros(0, dtype) for dtype in ('f4', 'i4', 'i1', 'u1')}
+    fields = data(none['f4'], none['i4'], message.samples, none['i1'], none['u1'])
+    return stamped(message.header, audio(fields, info(8, 1, 16_000, message.samples.size)))
+
+
+@pytest.mark.parametrize(('package', 'convert'), [
+    ('ros_drivers', in_bytes), ('ros_drivers', in_stamped_bytes), ('mgonzs13', in_fields)])
+def test_audio_of_either_audio_common_msgs_gives_the_same(
+        bag: Path, tmp_path: Path, package: str, convert: Any) -> None:
+    store = third_party(package)
+    extras = []
+    with Recording(bag) as recording:
+        for recorded in recording.messages({SOUND}):
+            message = convert(store, recording.decode(recorded))
+            kind = message.__msgtype__
+            extras.append(Extra(recorded.time - recording.start, '/audio/audio', kind,
+                                store.generate_msgdef(kind)[0],
+                                bytes(store.serialize_cdr(message, kind))))
+    path = rewrite(tmp_path / 'other', without(SOUND), extras=extras)
+    results = [replay(folder, topics={'image': ''}) for folder in (bag, path)]
+    expected, found = (answers(result) for result in results)
+    assert results[1].summary['topics']['audio'] == '/audio/audio'
+    if convert is in_bytes:  # without stamps
+        assert [row['modalities'] for row in found] == [row['modalities'] for row in expected]
+        assert abs(found[0]['start'] - expected[0]['start']) < 0.1
+        assert results[1].summary['events']['audio_unstamped'] == len(extras)
+    else:
+        assert found == expected != []
 
 
 # ---------------------------------------------------------------------- messages

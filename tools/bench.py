@@ -164,6 +164,7 @@ def live(bundle: str, device: str, threads: int) -> dict[str, Any]:
                 raise RuntimeError('the node did not become active; see out/bench/node.log')
             end = _usage(process.pid)
         length = recording.length
+    rows = [row for row in rows if row['final']]
     labels = read_labels(SAMPLE / 'labels.csv')
     delays = [row['stamp'] + row['latency'] - label['end'] for row in rows for label in labels
               if row['start'] < label['end'] and label['start'] < row['end']]

@@ -118,7 +118,7 @@ def _node(recording: Recording, topics: dict[str, str], options: argparse.Namesp
 def _finish(recording: Recording, rows: list[dict[str, Any]], options: argparse.Namespace,
             console: Console) -> int:
     """Save what was estimated, write the page and judge."""
-    rows.sort(key=lambda row: (row['start'], row['revision']))
+    rows.sort(key=lambda row: (row['start'], row['final'], row['revision'], row['end']))
     estimates = options.out / 'estimates.jsonl'
     estimates.write_text(''.join(json.dumps(row) + '\n' for row in rows))
     labels = read_labels(recording.path / 'labels.csv')
@@ -145,17 +145,21 @@ def _compare(recording: Recording, rows: list[dict[str, Any]], options: argparse
     """Replay the recording without ROS and tell how many answers are the same to the bit."""
     result = replay_bag(recording.path, ReplayOptions(
         bundle=options.bundle, device=options.device))
-    live = {(row['utterance_id'], row['revision']): row['probabilities'] for row in rows}
-    same = sum(live.get((row['utterance_id'], row['revision'])) == row['probabilities']
-               for row in result.estimates)
+    live = {_name(row): row['probabilities'] for row in rows}
+    same = sum(live.get(_name(row)) == row['probabilities'] for row in result.estimates)
     return (f'mmer replay, without ROS: {same} of {len(result.estimates)} estimates are those of '
             'the live node to the bit')
+
+
+def _name(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells an estimate from all others."""
+    return row['utterance_id'], row['final'], row['revision'], round(row['end'], 5)
 
 
 def _facts(rows: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, str]:
     if not rows:
         return {'estimates': '0'}
-    latencies = np.array([row['latency'] for row in rows]) * 1000
+    latencies = np.array([row['latency'] for row in rows if row['final']]) * 1000
     return {'bundle': rows[0]['bundle_name'], 'hash': rows[0]['bundle_hash'][:12],
             'device': options.device, 'estimates': str(len(rows)),
             'latency p50': f'{np.percentile(latencies, 50):.0f} ms',

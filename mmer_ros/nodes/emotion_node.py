@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-import sys
-import threading
+from collections.abc import Sequence
 import time
 from typing import Any
 
-from mmer_msgs.msg import AudioChunk, EmotionEstimate
-from mmer_ros.messages import chunk_to_block
+from mmer_ros.given_activity import GivenActivity
 from mmer_ros.nodes import parameters
-from mmer_ros.nodes.conversions import decode, NANOSECONDS, to_message, to_seconds
+from mmer_ros.nodes.bundle_loader import Loaded
 from mmer_ros.nodes.event_log import EventLog
-from mmer_ros.nodes.inbox import Inbox, Item
+from mmer_ros.nodes.health.checks import Report
+from mmer_ros.nodes.health.diagnostics import Diagnostics
+from mmer_ros.nodes.health.meter import Meter
+from mmer_ros.nodes.health.process import give_back_memory
+from mmer_ros.nodes.health.reports import Reporter, Status
+from mmer_ros.nodes.inputs import settings
+from mmer_ros.nodes.outputs.outputs import Outputs
+from mmer_ros.nodes.services import Services
+from mmer_ros.nodes.session import clock_seconds, Session
 from mmer_ros.pipeline import Pipeline
 from mmer_ros.recognizer import Recognizer, UNTRAINED
-from mmer_ros.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock
-from mmer_ros.types import Estimate, InvalidInput, Transcript, VideoFrame
+from mmer_ros.stages import Stages
+from mmer_ros.types import Estimate, FaceCrop, InvalidInput, VideoFrame
 from rcl_interfaces.msg import SetParametersResult
-import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import String
 import torch
 
-TRANSCRIPT_QUEUE = 100
-IMAGE_TIME_QUEUE = 1000
-RELIABILITIES = {'best_effort': ReliabilityPolicy.BEST_EFFORT,
-                 'reliable': ReliabilityPolicy.RELIABLE}
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
+STOP_S = 1.2  # what the worker has to end its step when the process is told to stop
 
 
 class EmotionNode(LifecycleNode):
@@ -50,249 +46,229 @@ class EmotionNode(LifecycleNode):
         super().__init__('emotion', **kwargs)
         parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
-        self._events = EventLog(lambda text: self.get_logger().warning(text))
+        self.add_post_set_parameters_callback(self._after_set_parameters)
+        self._events = EventLog(lambda text: self.get_logger().warning(text),
+                                lambda text: self.get_logger().info(text))
+        self._activity = GivenActivity()
+        self._meter = Meter(self._value('health.window_s'), lambda: clock_seconds(self))
         self._pipeline: Pipeline | None = None
-        self._publisher: Any = None
-        self._sensor_subscriptions: list[Any] = []
-        self._worker: threading.Thread | None = None
+        self._outputs: Outputs | None = None
+        self._session: Session | None = None
+        self._enabled = True
+        self._failure = ''
+        self._changes_bundle = False
+        self._offered = Services(self, self)
+        self._reporter = Reporter(self._value, lambda: self._events.current)
+        self._diagnostics = Diagnostics(self, self._reports, self._events)
 
     # ------------------------------------------------------------------ life
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the bundle."""
+        self._failure = ''
         try:
-            self._check_parameters()
+            settings.check(self._value)
             if threads := self._value('threads'):
                 torch.set_num_threads(threads)
+            self.get_logger().info(f'loading bundle {self._value("bundle")}')
             recognizer = Recognizer.load(self._value('bundle'), device=self._value('device'),
                                          expected_hash=self._value('bundle_hash'))
-            self._pipeline = Pipeline(recognizer, parameters.segmenter_config(self))
             recognizer.warm_up()
+            self._outputs = Outputs(self, lambda: self._session.frame_id if self._session else '')
+            self._pipeline = self._new_pipeline(recognizer)
         except Exception as error:  # a model that cannot be loaded is a failure, not a crash
-            self.get_logger().error(f'not configured: {error}')
-            return FAILURE
-        self._publisher = self.create_lifecycle_publisher(
-            EmotionEstimate, self._value('emotion_topic'), 10)
+            return self._fail('not configured', error)
+        self._tell_bundle(recognizer)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and start the worker."""
+        assert self._pipeline is not None and self._outputs is not None
+        self._failure = ''
+        try:
+            result = super().on_activate(state)
+            self._meter.restart()
+            self._session = Session(
+                self, self._pipeline, self._activity, publish=self._outputs.estimate,
+                events=self._events, meter=self._meter)
+            self._session.start()
+            if self._enabled:
+                self._session.listen()
+        except Exception as error:
+            self._stop(finish=False)
+            super().on_deactivate(state)
+            return self._fail('not activated', error, release=False)
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe, let the worker finish the open utterance and stop it."""
+        self._stop(finish=True)
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the model and of the memory that it took."""
+        self._release()
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop whatever runs and let go of the model."""
+        self._stop(finish=True)
+        self._release()
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of everything after an error in a transition; the node can be used again."""
+        self.get_logger().error(f'a transition from {state.label} went wrong')
+        self._stop(finish=False)
+        self._release()
+        return SUCCESS
+
+    def destroy_node(self) -> None:
+        """Stop the threads before the node goes."""
+        self._diagnostics.stop()
+        self._stop(finish=False, timeout_s=STOP_S)
+        super().destroy_node()
+
+    def _new_pipeline(self, recognizer: Recognizer) -> Pipeline:
+        stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
+        return Pipeline(
+            recognizer, parameters.segmenter_config(self),
+            probability=self._activity if settings.hears_voices(self._value) else None,
+            partial_rate=self._value('partial_rate'), stages=stages, on_faces=self._on_faces)
+
+    def _tell_bundle(self, recognizer: Recognizer) -> None:
         config = recognizer.config
         self.get_logger().info(
             f'bundle {config.name}, hash {recognizer.bundle.content_hash[:12]}, '
             f'device {recognizer.device}')
         if not config.trained:
             self.get_logger().warning(UNTRAINED.format(name=config.name))
-        return SUCCESS
 
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe and start the worker."""
-        assert self._pipeline is not None
-        self._inbox = Inbox({'image': self._value('image_queue'),
-                             'image_time': IMAGE_TIME_QUEUE,
-                             'audio': self._value('audio_queue'),
-                             'transcript': TRANSCRIPT_QUEUE})
-        self._sampler = self._pipeline.sampler()
-        self._clock_of_stream = StreamClock()
-        self._frames: dict[str, str] = {}
-        self._stopping = threading.Event()
-        result = super().on_activate(state)
-        self._worker = threading.Thread(target=self._work, name='emotion-worker')
-        self._worker.start()
-        self._subscribe()
-        return result
+    def _fail(self, what: str, error: Exception, *, release: bool = True
+              ) -> TransitionCallbackReturn:
+        self._failure = f'{what}: {error}'
+        self.get_logger().error(self._failure)
+        if release:
+            self._release()
+        return FAILURE
 
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, let the worker finish the open utterance and stop it."""
-        self._stop_worker()
-        return super().on_deactivate(state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of the model."""
-        self._release()
-        return SUCCESS
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop whatever runs and let go of the model."""
-        self._stop_worker()
-        self._release()
-        return SUCCESS
-
-    def destroy_node(self) -> None:
-        """Stop the worker before the node goes."""
-        self._stop_worker()
-        super().destroy_node()
-
-    def _stop_worker(self) -> None:
-        for subscription in self._sensor_subscriptions:
-            self.destroy_subscription(subscription)
-        self._sensor_subscriptions = []
-        if self._worker is not None:
-            self._stopping.set()
-            self._inbox.close()
-            self._worker.join()
-            self._worker = None
+    def _stop(self, *, finish: bool, timeout_s: float | None = None) -> None:
+        if self._session is not None:
+            self._session.stop(finish=finish, timeout_s=timeout_s)
+        self._session = None
 
     def _release(self) -> None:
-        if self._publisher is not None:
-            self.destroy_publisher(self._publisher)
-        self._publisher = None
+        if self._outputs is not None:
+            self._outputs.close()
+        self._outputs = None
         self._pipeline = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_back_memory()
 
     # ------------------------------------------------------------------ parameters
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
 
-    def _check_parameters(self) -> None:
-        transport = self._value('image_transport')
-        if transport not in ('raw', 'compressed'):
-            raise InvalidInput(f"parameter image_transport is {transport!r}; expected 'raw' or "
-                               "'compressed'")
-        for name in ('image_reliability', 'audio_reliability'):
-            if self._value(name) not in RELIABILITIES:
-                raise InvalidInput(f'parameter {name} is {self._value(name)!r}; expected one of '
-                                   f'{", ".join(RELIABILITIES)}')
-        if not any(self._value(f'{kind}_topic') for kind in ('image', 'audio', 'transcript')):
-            raise InvalidInput('parameters image_topic, audio_topic and transcript_topic are all '
-                               'empty; name at least one topic')
-
     def _on_set_parameters(self, changed: list[Parameter]) -> SetParametersResult:
-        configured = self._pipeline is not None
         for parameter in changed:
-            known = parameter.name in parameters.PARAMETERS or (
-                parameter.name.startswith(parameters.SEGMENTER))
-            if configured and known and parameter.name not in parameters.LIVE:
+            own = parameter.name == 'bundle' and self._changes_bundle
+            if self._pipeline is not None and parameters.is_known(parameter.name) and not (
+                    own or parameters.is_live(parameter.name)):
                 return SetParametersResult(successful=False, reason=(
                     f'{parameter.name} takes effect when the node is configured: deactivate and '
                     'clean it up, set it, configure it again'))
         return SetParametersResult(successful=True)
 
-    # ------------------------------------------------------------------ callbacks
+    def _after_set_parameters(self, changed: list[Parameter]) -> None:
+        for parameter in changed:
+            if parameter.name == 'partial_rate' and self._pipeline is not None:
+                self._pipeline.partial_rate = parameter.value
 
-    def _subscribe(self) -> None:
-        compressed = self._value('image_transport') == 'compressed'
-        image_topic = self._value('image_topic')
-        if compressed and image_topic and not image_topic.endswith('/compressed'):
-            image_topic += '/compressed'
-        image_type = CompressedImage if compressed else Image
-        image, audio = self._value('image_reliability'), self._value('audio_reliability')
-        for message_type, topic, depth, reliability, callback in (
-            (image_type, image_topic, 5, image, self._on_image),
-            (AudioChunk, self._value('audio_topic'), 100, audio, self._on_audio),
-            (String, self._value('transcript_topic'), 10, 'reliable', self._on_transcript),
-        ):
-            if topic:
-                qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth,
-                                 reliability=RELIABILITIES[reliability])
-                self._sensor_subscriptions.append(
-                    self.create_subscription(message_type, topic, callback, qos))
+    # ------------------------------------------------------------------ services
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
-        stamp = self._stamp('image', message.header)
-        if self._sampler.take(stamp):
-            self._inbox.put(Item('image', stamp, stamp, message))
-        else:  # it is not looked at, but tells how far the camera is
-            self._inbox.put(Item('image_time', stamp, stamp, None))
+    def enable(self, wanted: bool) -> str:
+        """Listen or do not, now if the node is active, else when it is; as services.Served."""
+        changes, self._enabled = wanted != self._enabled, wanted
+        word = 'enabled' if wanted else 'disabled'
+        if self._session is None:
+            return f'{word}; the node is not active'
+        if changes and wanted:
+            self._meter.restart()
+            self._session.listen()
+        elif changes:
+            self._session.pause()
+        return word if changes else f'it was {word} already'
 
-    def _on_audio(self, message: AudioChunk) -> None:
-        stamp = self._stamp('audio', message.header)
-        length = len(message.samples) / max(message.channels, 1) / max(message.sample_rate, 1)
-        self._clock_of_stream.saw(stamp + length, time.monotonic())
-        self._inbox.put(Item('audio', stamp + length, stamp, message))
+    def reset_history(self) -> str:
+        """Forget the dialogue so far, as services.Served."""
+        pipeline = self._configured()
 
-    def _on_transcript(self, message: String) -> None:
-        stamp = self._now()
-        self._inbox.put(Item('transcript', stamp, stamp, message))
+        def step() -> list[Estimate]:
+            pipeline.reset_history()
+            return []
 
-    def _now(self) -> float:
-        """Return the present as capture time, seconds."""
-        clock = self.get_clock().now().nanoseconds / NANOSECONDS
-        return self._clock_of_stream.now(clock, time.monotonic())
+        self._do(step)
+        return 'the dialogue so far is forgotten'
 
-    def _stamp(self, kind: str, header: Any) -> float:
-        self._frames[kind] = header.frame_id
-        stamp = to_seconds(header.stamp)
-        if stamp > 0:
-            self._clock_of_stream.saw(stamp, time.monotonic())
-            return stamp
-        self._events.add(f'{kind}_unstamped', (
-            f'{kind}: the header has no stamp; the time of arrival is used instead, which '
-            'shifts and jitters; let the driver stamp its messages'))
-        return self._now()
+    def bundle_options(self) -> tuple[str, str]:
+        """Return the device and the expected hash of a bundle, as services.Served."""
+        self._configured()
+        return self._value('device'), self._value('bundle_hash')
 
-    # ------------------------------------------------------------------ worker
+    def change_bundle(self, name: str, loaded: Loaded) -> str:
+        """Go on with another bundle from the next utterance on, as services.Served."""
+        pipeline = self._configured()
 
-    def _work(self) -> None:
-        """Feed the pipeline until the node is deactivated, then close what is open."""
-        pipeline = self._pipeline
-        assert pipeline is not None
-        while not self._stopping.is_set():
-            item = self._inbox.get(IDLE_S)
-            if item is not None:
-                self._guarded(partial(self._feed, pipeline, item))
-            elif self._frames:
-                self._guarded(lambda: pipeline.advance(self._now() - IDLE_LAG_S))
-            self._report(pipeline)
-        self._guarded(pipeline.flush)
-        self._report(pipeline)
+        def step() -> list[Estimate]:
+            pipeline.change_recognizer(loaded.recognizer, loaded.detector)
+            return []
 
-    def _guarded(self, step: Callable[[], list[Estimate]]) -> None:
-        """Run one step; whatever is wrong with the input, the worker lives on."""
+        self._do(step)
+        self._changes_bundle = True
         try:
-            for estimate in step():
-                self._publish(estimate)
-        except InvalidInput as error:
-            self._events.add(str(error).split(':', 1)[0], str(error))
-        except Exception as error:
-            self._events.add(type(error).__name__, (
-                f'internal error, the input was left out: {type(error).__name__}: {error}'))
+            self.set_parameters([Parameter('bundle', value=name)])
+        finally:
+            self._changes_bundle = False
+        self._tell_bundle(loaded.recognizer)
+        return f'{loaded.recognizer.config.name} is used from the next utterance on'
 
-    def _feed(self, pipeline: Pipeline, item: Item) -> list[Estimate]:
-        if item.kind == 'audio':
-            return pipeline.push_audio(chunk_to_block(item.message, item.stamp))
-        if item.kind == 'transcript':
-            return pipeline.push_transcript(Transcript(item.stamp, item.message.data))
-        if item.kind == 'image_time':
-            return pipeline.skip_frame(item.stamp)
-        return pipeline.push_frame(VideoFrame(item.stamp, decode(item.message)))
+    def _configured(self) -> Pipeline:
+        if self._pipeline is None:
+            raise InvalidInput('the node is not configured')
+        return self._pipeline
 
-    def _publish(self, estimate: Estimate) -> None:
-        message = to_message(
-            estimate, latency=max(self._now() - estimate.stamp, 0.0),
-            frame_id=self._frames.get('image') or self._frames.get('audio', ''),
-            publish_transcript=self._value('publish_transcript'))
-        if rclpy.ok(context=self.context):
-            self._publisher.publish(message)
+    def _do(self, step: Any) -> None:
+        """Have the worker do a step; without one, do it here."""
+        if self._session is not None:
+            self._session.inbox.request(step)
+        else:
+            step()
 
-    def _report(self, pipeline: Pipeline) -> None:
-        for event in pipeline.drain_events():
-            self._events.add(event.kind, event.text)
-        for kind, count in self._inbox.dropped.items():
-            if count > self._events.counts.get(f'{kind}_dropped', 0):
-                self._events.counts[f'{kind}_dropped'] = count - 1
-                self._events.add(f'{kind}_dropped', (
-                    f'{kind}: {count} messages were dropped in all, since they came faster than '
-                    'they could be worked on; lower the rate, or use a smaller bundle or a GPU'))
-        if self._clock_of_stream.apart:
-            self._events.add('clock_apart', (
-                f'stamps are {self._clock_of_stream.apart:.0f} s away from the clock of the node; '
-                'the stamps are used; set use_sim_time if a recording is played'))
+    # ------------------------------------------------------------------ other threads
 
+    def _on_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
+        pipeline, outputs = self._pipeline, self._outputs
+        if pipeline is not None and outputs is not None:
+            outputs.faces(frame, crops, speaking=pipeline.speaking, speaker=pipeline.speaker)
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the node until it is told to stop."""
-    rclpy.init(args=arguments)
-    node = EmotionNode()
-    try:
-        if node.get_parameter('autostart').value:
-            if node.trigger_configure() == SUCCESS:
-                node.trigger_activate()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    def _reports(self) -> list[Report]:
+        """Return what is told on /diagnostics, and do what is due each second."""
+        limits = parameters.limits(self)
+        self._meter.set_window(limits.window_s)
+        session, pipeline, outputs = self._session, self._pipeline, self._outputs
+        if session is not None:
+            session.tick()
+        if outputs is not None:
+            outputs.tick()
+        return self._reporter.reports(Status(
+            state=self._state_machine.current_state[1], enabled=self._enabled,
+            failure=self._failure, loading=self._offered.loading,
+            recognizer=pipeline.recognizer if pipeline is not None else None,
+            inputs=session.inputs if session is not None else None,
+            waiting=session.inbox.waiting() if session is not None else {}),
+            self._meter, limits)
 
 
 if __name__ == '__main__':
-    main(sys.argv)
+    from mmer_ros.nodes.emotion import run
+    run()

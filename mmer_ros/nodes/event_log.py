@@ -1,41 +1,87 @@
-"""Say each fault when it begins and then at most every ten seconds, with a count."""
+"""Say each fault when it begins and again when it is over, not each time it happens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 import time
+
+Say = Callable[[str], object]
 
 
 @dataclass
 class _Fault:
-    said_at: float
-    unsaid: int = 0
+    text: str
+    began: float
+    latest: float
+    times: int = 0
+    lasting: bool = False
 
 
 class EventLog:
     """
-    Throttle log lines by kind of fault.
+    Log faults by their kind; may be used by several threads.
 
-    :param say: writes one line, e.g. logger.warning.
-    :param period_s: the same kind is said at most this often.
+    :param warn: writes the line that tells a fault, e.g. logger.warning.
+    :param inform: writes the line that tells its end.
+    :param quiet_s: a fault is over when it has not happened for so long.
+    :param clock: seconds that pass.
     """
 
-    def __init__(self, say: Callable[[str], object], period_s: float = 10.0) -> None:
+    def __init__(self, warn: Say, inform: Say = lambda text: None, quiet_s: float = 10.0,
+                 clock: Callable[[], float] = time.monotonic) -> None:
         """Start with nothing said."""
-        self._say = say
-        self._period_s = period_s
+        self.counts: dict[str, int] = {}  # of what was added
+        self._warn = warn
+        self._inform = inform
+        self._quiet_s = quiet_s
+        self._clock = clock
         self._faults: dict[str, _Fault] = {}
-        self.counts: dict[str, int] = {}
+        self._lock = Lock()
 
-    def add(self, kind: str, text: str) -> None:
-        """Count the event and say it, unless its kind was said just now."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        now = time.monotonic()
-        fault = self._faults.get(kind)
-        if fault is not None and now - fault.said_at < self._period_s:
-            fault.unsaid += 1
-            return
-        more = f' (and {fault.unsaid} more since the last time)' if fault and fault.unsaid else ''
-        self._say(text + more)
-        self._faults[kind] = _Fault(now)
+    @property
+    def current(self) -> dict[str, str]:
+        """The faults that are not over: kind -> what was said."""
+        with self._lock:
+            return {kind: fault.text for kind, fault in self._faults.items()}
+
+    def add(self, kind: str, text: str, times: int = 1) -> None:
+        """Count what happened `times` times, and say it unless this kind was said already."""
+        with self._lock:
+            self.counts[kind] = self.counts.get(kind, 0) + times
+            fault = self._begin(kind, text)
+            fault.times += times
+            fault.latest = self._clock()
+
+    def hold(self, kind: str, text: str) -> None:
+        """Say that something is wrong, unless it is known; it lasts until it is cleared."""
+        with self._lock:
+            if kind not in self._faults:
+                self._begin(kind, text).lasting = True
+
+    def clear(self, kind: str) -> None:
+        """Say that what was held is over, if it was held."""
+        with self._lock:
+            fault = self._faults.pop(kind, None)
+            if fault is not None:
+                self._inform(f'over after {self._clock() - fault.began:.0f} s: {fault.text}')
+
+    def tick(self) -> None:
+        """Say which of the faults that were added are over; call it about once a second."""
+        with self._lock:
+            now = self._clock()
+            over = [kind for kind, fault in self._faults.items()
+                    if not fault.lasting and now - fault.latest > self._quiet_s]
+            for kind in over:
+                fault = self._faults.pop(kind)
+                if fault.times > 1:  # what happened once has no end
+                    self._inform(f'over, after {fault.times} times in '
+                                 f'{fault.latest - fault.began:.0f} s: {fault.text}')
+
+    def _begin(self, kind: str, text: str) -> _Fault:
+        if kind not in self._faults:
+            now = self._clock()
+            self._faults[kind] = _Fault(text, now, now)
+            self._warn(text)
+        return self._faults[kind]

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+import math
 import threading
 from typing import Any
+
+from mmer_ros.types import Estimate
+
+REQUEST = 'request'  # kind of the items whose message is a step for the worker
+REQUESTS = 100  # that wait at most
+Step = Callable[[], list[Estimate]]
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,10 @@ class Inbox:
 
     def __init__(self, depths: Mapping[str, int]) -> None:
         """Start empty."""
-        self._queues: dict[str, deque[Item]] = {kind: deque() for kind in depths}
-        self._depths = dict(depths)
+        self._depths = {**depths, REQUEST: REQUESTS}
+        self._queues: dict[str, deque[tuple[int, Item]]] = {
+            kind: deque() for kind in self._depths}
+        self._era = 0
         self._ready = threading.Condition()
         self._closed = False
         self.dropped = dict.fromkeys(depths, 0)
@@ -46,9 +55,19 @@ class Inbox:
             queue = self._queues[item.kind]
             if len(queue) >= self._depths[item.kind]:
                 queue.popleft()
-                self.dropped[item.kind] += 1
-            queue.append(item)
+                self.dropped[item.kind] = self.dropped.get(item.kind, 0) + 1
+            queue.append((self._era, item))
             self._ready.notify()
+
+    def request(self, step: Step, *, new_era: bool = False) -> None:
+        """
+        Have the worker do a step before the messages that wait.
+
+        :param new_era: the time has jumped: after the messages that wait, before all later ones.
+        """
+        with self._ready:
+            self._era += new_era
+        self.put(Item(REQUEST, -math.inf, 0.0, step))
 
     def get(self, timeout_s: float) -> Item | None:
         """Return the message that was captured first, or None after the timeout."""
@@ -56,7 +75,14 @@ class Inbox:
             if not any(self._queues.values()) and not self._closed:
                 self._ready.wait(timeout_s)
             waiting = [queue for queue in self._queues.values() if queue]
-            return min(waiting, key=lambda q: q[0].order).popleft() if waiting else None
+            if not waiting:
+                return None
+            return min(waiting, key=lambda q: (q[0][0], q[0][1].order)).popleft()[1]
+
+    def waiting(self) -> dict[str, int]:
+        """Return how many messages of each kind wait."""
+        with self._ready:
+            return {kind: len(queue) for kind, queue in self._queues.items()}
 
     def close(self) -> None:
         """Wake the worker up for the last time."""

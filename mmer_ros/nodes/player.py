@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from pathlib import Path
 import sys
 import time
 from typing import Any
 
 from mmer_ros.nodes.conversions import to_time
+from mmer_ros.nodes.inputs.message_types import load_type, MissingType
 from mmer_ros.recording import Recording
 from mmer_ros.types import InvalidInput
 import rclpy
@@ -38,11 +38,10 @@ class Player:
         self._publishers: dict[str, Any] = {}
         qos = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
         for topic, name in recording.topics.items():
-            message_type = _find_type(name)
-            if message_type is None:
-                node.get_logger().warning(f'{topic}: {name} is not installed; it is not played')
-            else:
-                self._publishers[topic] = node.create_publisher(message_type, topic, qos)
+            try:
+                self._publishers[topic] = node.create_publisher(load_type(name), topic, qos)
+            except MissingType as error:
+                node.get_logger().warning(f'{topic}: it is not played: {error}')
 
     def wait(self, topics: list[str], timeout_s: float) -> bool:
         """Wait until somebody listens to each of the topics; False after the timeout."""
@@ -76,14 +75,6 @@ class Player:
             if now >= moment:
                 return
             time.sleep(min(CLOCK_PERIOD_S, (moment - now) / self._rate))
-
-
-def _find_type(name: str) -> Any:
-    package, _, message = name.split('/')
-    try:
-        return getattr(importlib.import_module(f'{package}.msg'), message)
-    except (ImportError, AttributeError):
-        return None
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from mmer_ros.faces import Detection, FaceConfig, FaceDetector, FaceStream
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.faces import Detection, FaceConfig, FaceDetector
 from mmer_ros.recording import Recorded
 from mmer_ros.replay.arrivals import Arrival, Arrivals
-from mmer_ros.segmenter import SegmenterConfig
-from mmer_ros.types import FaceCrop, UInt8, VideoFrame
+from mmer_ros.stages import FACE_DETECTION, Stages, UNMEASURED
+from mmer_ros.types import UInt8, VideoFrame
 import torch
 
 AHEAD_IMAGES = 6  # that wait for the recogniser at most
 AHEAD_BYTES = 64 << 20  # of messages that wait
-
-OnFaces = Callable[[float, list[FaceCrop]], object]
 
 
 class AheadDetector(FaceDetector):
@@ -28,11 +24,14 @@ class AheadDetector(FaceDetector):
     Each image is looked at by itself, so the answer does not depend on when that is.
 
     :param threads: that work ahead; 0: none.
+    :param stages: is told how long each image took, from several threads.
     """
 
-    def __init__(self, config: FaceConfig, device: torch.device | str, threads: int) -> None:
+    def __init__(self, config: FaceConfig, device: torch.device | str, threads: int,
+                 stages: Stages = UNMEASURED) -> None:
         """Load the networks."""
         super().__init__(config, device)
+        self._stages = stages
         self._pool = ThreadPoolExecutor(threads, 'faces') if threads else None
         self._found: dict[int, Future[list[Detection]]] = {}
 
@@ -52,38 +51,13 @@ class AheadDetector(FaceDetector):
             self._pool.shutdown(cancel_futures=True)
 
     def _look(self, image: UInt8) -> list[Detection]:
-        return super().detect(image)
+        with self._stages.measuring(FACE_DETECTION):
+            return super().detect(image)
 
     @property
     def depth(self) -> int:
         """Number of images that are announced before the first is asked for."""
         return AHEAD_IMAGES if self._pool is not None else 0
-
-
-class WatchedPipeline(Pipeline):
-    """
-    The pipeline with another detector, and a look at the faces that pass.
-
-    :param on_faces: told the stamp of each image that was looked at, and its faces.
-    """
-
-    def __init__(self, recognizer: Recognizer, config: SegmenterConfig, detector: AheadDetector,
-                 on_faces: OnFaces) -> None:
-        """Build the pipeline."""
-        super().__init__(recognizer, config, faces=_WatchedFaces(detector, on_faces))
-        self.detector = detector
-
-
-class _WatchedFaces(FaceStream):
-
-    def __init__(self, detector: FaceDetector, on_faces: OnFaces) -> None:
-        super().__init__(detector)
-        self._on_faces = on_faces
-
-    def push(self, frame: VideoFrame) -> list[FaceCrop]:
-        crops = super().push(frame)
-        self._on_faces(frame.stamp, crops)
-        return crops
 
 
 def read_ahead(messages: Iterable[Recorded], arrivals: Arrivals, detector: AheadDetector

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
+from mmer_ros.audio_messages import duration, to_block
 from mmer_ros.faces import FrameSampler
-from mmer_ros.messages import chunk_to_block, compressed_to_rgb, image_to_rgb
+from mmer_ros.messages import compressed_to_rgb, image_to_rgb
 from mmer_ros.recording import COMPRESSED_IMAGE, NANOSECONDS, Recorded, Recording
-from mmer_ros.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock
+from mmer_ros.replay.topics import Topics
+from mmer_ros.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock, when_spoken
+from mmer_ros.transcript_messages import to_words
 from mmer_ros.types import AudioBlock, InvalidInput, StreamEvent, Transcript, VideoFrame
+from mmer_ros.unstamped_audio import UnstampedAudio
 
 IDLE_STEPS = 600  # longer pauses than these change nothing any more: all limits are passed
 
@@ -44,15 +48,16 @@ class Arrivals:
     That is the order in which a node that keeps up takes them. Like it, this tells the pipeline
     of the time in pauses; unlike it, no message is lost.
 
-    :param kinds: topic -> image, audio or transcript; other topics arrive as nothing.
+    :param topics: those that are replayed; others arrive as nothing.
     """
 
-    def __init__(self, recording: Recording, kinds: Mapping[str, str],
-                 sampler: FrameSampler) -> None:
+    def __init__(self, recording: Recording, topics: Topics, sampler: FrameSampler) -> None:
         """Start before the first message."""
         self.clock = StreamClock()
         self._recording = recording
-        self._kinds = kinds
+        self._kinds = topics.kinds
+        self._audio_format = topics.audio_format
+        self._unstamped = UnstampedAudio()
         self._sampler = sampler
         self._frames: dict[str, str] = {}
         self._last: float | None = None  # time of the message before
@@ -94,16 +99,15 @@ class Arrivals:
     def _arrival(self, kind: str, recorded: Recorded) -> Arrival:
         message = self._recording.decode(recorded)
         if kind == 'transcript':
-            stamp = self.clock.now(recorded.time)
-            return Arrival(kind, recorded.time_ns, stamp, stamp,
-                           Transcript(stamp, message.data), self._frame_id)
-        self._frames[kind] = message.header.frame_id
-        stamp, events = self._stamp(kind, message.header, recorded.time)
+            return self._words(message, recorded)
+        header = getattr(message, 'header', None)
+        self._frames[kind] = header.frame_id if header else ''
+        captured, events = self._stamp(kind, header, recorded.time)
         content: AudioBlock | VideoFrame | None = None
+        stamp = captured or self.clock.now(recorded.time)
         if kind == 'audio':
-            length = len(message.samples) / max(message.channels, 1) / max(message.sample_rate, 1)
-            self.clock.saw(stamp + length, recorded.time)
-            content = chunk_to_block(message, stamp)
+            content = self._audio(message, captured, recorded.time)
+            stamp = content.stamp
         elif self._sampler.take(stamp):
             is_compressed = recorded.msgtype == COMPRESSED_IMAGE
             content = VideoFrame(stamp, compressed_to_rgb(message) if is_compressed
@@ -113,12 +117,34 @@ class Arrivals:
         return Arrival(kind, recorded.time_ns, self.clock.now(recorded.time), stamp, content,
                        self._frame_id, events)
 
-    def _stamp(self, kind: str, header: Any, time: float) -> tuple[float, tuple[StreamEvent, ...]]:
-        stamp = header.stamp.sec + header.stamp.nanosec / NANOSECONDS
+    def _words(self, message: Any, recorded: Recorded) -> Arrival:
+        now = self.clock.now(recorded.time)
+        words = to_words(message)
+        if not words.final:
+            return Arrival('', recorded.time_ns, now)
+        header = getattr(message, 'header', None)
+        stamp = when_spoken(_seconds(header.stamp) if header else 0.0, now)
+        return Arrival('transcript', recorded.time_ns, now, stamp,
+                       Transcript(stamp, words.text), self._frame_id)
+
+    def _audio(self, message: Any, captured: float | None, time: float) -> AudioBlock:
+        block = to_block(message, captured or 0.0, self._audio_format)
+        length = duration(block)
+        if captured is None:
+            block = replace(block, stamp=self._unstamped.stamp(self.clock.now(time), length))
+        self.clock.saw(block.stamp + length, time)
+        return block
+
+    def _stamp(self, kind: str, header: Any,
+               time: float) -> tuple[float | None, tuple[StreamEvent, ...]]:
+        stamp = _seconds(header.stamp) if header else 0.0
         if stamp > 0:
             self.clock.saw(stamp, time)
             return stamp, ()
-        now = self.clock.now(time)
-        return now, (StreamEvent(f'{kind}_unstamped', now, (
-            f'{kind}: the header has no stamp; the time of recording is used instead, which '
+        return None, (StreamEvent(f'{kind}_unstamped', self.clock.now(time), (
+            f'{kind}: the messages have no stamp; the time of recording is used instead, which '
             'shifts and jitters; let the driver stamp its messages')),)
+
+
+def _seconds(stamp: Any) -> float:
+    return float(stamp.sec + stamp.nanosec / NANOSECONDS)

@@ -18,7 +18,7 @@ from mmer_ros.replay.evaluation import summarize
 from mmer_ros.replay.options import ReplayOptions
 from mmer_ros.replay.result import exit_code, ReplayResult
 from mmer_ros.replay.run import fingerprint, load_recognizer, replay_bag
-from mmer_ros.replay.stages import Clock
+from mmer_ros.stages import Clock
 from mmer_ros.types import InvalidInput
 
 POLL_S = 0.1

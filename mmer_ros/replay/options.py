@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.audio_messages import AudioFormat
 from mmer_ros.segmenter import SegmenterConfig
 from mmer_ros.types import InvalidInput
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,8 +16,10 @@ import yaml
 KINDS = ('image', 'audio', 'transcript')
 NODE = 'emotion'
 WITHOUT_EFFECT = frozenset({  # parameters of the node that a replay has no use for
-    'autostart', 'image_reliability', 'audio_reliability', 'image_queue', 'audio_queue',
-    'use_sim_time'})
+    'autostart', 'image_reliability', 'audio_reliability', 'transcript_reliability', 'ros4hri',
+    'image_depth', 'audio_depth', 'transcript_depth', 'image_queue', 'audio_queue', 'audio_type',
+    'transcript_type', 'audio_info_topic', 'ros4hri_voices', 'use_sim_time', 'debug_image',
+    'publish_expressions', 'health'})
 
 
 class NodeParameters(BaseModel):
@@ -29,11 +32,15 @@ class NodeParameters(BaseModel):
     device: str = 'cpu'
     threads: int = Field(1, ge=0, le=256)
     image_topic: str = 'image'
-    image_transport: str = Field('raw', pattern='^(raw|compressed)$')
+    image_transport: str = Field('', pattern='^(raw|compressed)?$')
     audio_topic: str = 'audio'
+    audio_rate: int = Field(16_000, ge=8_000, le=192_000)
+    audio_channels: int = Field(1, ge=1, le=32)
+    audio_format: str = 'S16LE'
     transcript_topic: str = 'transcript'
     emotion_topic: str = 'emotion'
     publish_transcript: bool = False
+    partial_rate: float = Field(1.0, ge=0, le=10)
     segmenter: SegmenterConfig = SegmenterConfig()
 
 
@@ -48,11 +55,13 @@ class ReplayOptions:
     :param threads: CPU threads of the networks, set for the whole process; 0: leave as it is.
     :param topics: image, audio, transcript -> topic; '' leaves a kind out; what is not named is
         found by type.
+    :param audio_format: of raw audio, where neither messages nor a recorded AudioInfo tell.
     :param labels: file of labels; None: labels.csv or labels.json in the recording, if there.
     :param output: folder for the results; None: nothing is written.
     :param write_bag: also write a recording with the estimates beside the original messages.
     :param emotion_topic: of the estimates in it.
     :param publish_transcript: whether they carry the words.
+    :param partial_rate: estimates so far while somebody speaks, Hz of capture time; 0: none.
     :param detect_ahead: threads that look for faces ahead of the recogniser; 0: none.
     """
 
@@ -61,12 +70,14 @@ class ReplayOptions:
     device: str = 'cpu'
     threads: int = 1
     topics: Mapping[str, str] = field(default_factory=dict)
+    audio_format: AudioFormat = AudioFormat()
     segmenter: SegmenterConfig = SegmenterConfig()
     labels: Path | None = None
     output: Path | None = None
     write_bag: bool = False
     emotion_topic: str = '/emotion'
     publish_transcript: bool = False
+    partial_rate: float = 1.0
     detect_ahead: int = 2
     notices: tuple[str, ...] = ()
 
@@ -92,9 +103,12 @@ class ReplayOptions:
             topics['image'] += '/compressed'  # as the node does
         options: dict[str, Any] = {
             name: getattr(parameters, name) for name in
-            ('bundle', 'bundle_hash', 'device', 'threads', 'segmenter', 'publish_transcript')}
+            ('bundle', 'bundle_hash', 'device', 'threads', 'segmenter', 'publish_transcript',
+             'partial_rate')}
         options |= {'topics': topics, 'notices': tuple(notices),
-                    'emotion_topic': _absolute(parameters.emotion_topic, namespace)}
+                    'emotion_topic': _absolute(parameters.emotion_topic, namespace),
+                    'audio_format': AudioFormat(parameters.audio_rate, parameters.audio_channels,
+                                                parameters.audio_format)}
         return cls(**(options | changes))
 
 

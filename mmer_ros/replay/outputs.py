@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import csv
 import json
 from pathlib import Path
@@ -69,7 +69,7 @@ class Outputs:
         self._line(EVENTS, {'kind': event.kind, 'stamp': event.stamp, 'time': time,
                             'text': event.text})
 
-    def faces(self, stamp: float, crops: list[FaceCrop]) -> None:
+    def faces(self, stamp: float, crops: Sequence[FaceCrop]) -> None:
         """Write where the faces of an image are, pixels."""
         for crop in crops:
             self._row(FACES, (stamp, crop.face_id, *(round(x, 1) for x in crop.box),

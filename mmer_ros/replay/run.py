@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 import hashlib
@@ -12,10 +12,12 @@ import re
 from typing import Any
 
 from mmer_ros import __version__
+from mmer_ros.faces import FaceStream
 from mmer_ros.labels import fit_to, Label, read_label_file
+from mmer_ros.pipeline import Pipeline
 from mmer_ros.recognizer import Recognizer
 from mmer_ros.recording import NANOSECONDS, Recorded, Recording
-from mmer_ros.replay.ahead import AheadDetector, read_ahead, WatchedPipeline
+from mmer_ros.replay.ahead import AheadDetector, read_ahead
 from mmer_ros.replay.arrivals import Arrival, Arrivals
 from mmer_ros.replay.bag import BagWriter
 from mmer_ros.replay.evaluation import evaluate, spread, summarize, utterances
@@ -23,10 +25,11 @@ from mmer_ros.replay.feed import Feed, Published
 from mmer_ros.replay.options import ReplayOptions
 from mmer_ros.replay.outputs import Outputs
 from mmer_ros.replay.result import ReplayResult
-from mmer_ros.replay.stages import Clock, Stages
+from mmer_ros.replay.stages import StageTimes
 from mmer_ros.replay.topics import choose_topics
 from mmer_ros.replay.tracks import Tracks
-from mmer_ros.types import InvalidInput, StreamEvent
+from mmer_ros.stages import Clock
+from mmer_ros.types import FaceCrop, InvalidInput, StreamEvent, VideoFrame
 import torch
 
 # Events that mean that a part of the input was not used.
@@ -73,9 +76,9 @@ class _Run:
         self.recognizer = recognizer
         self.notices = list(options.notices)
         self.faults: list[str] = []
-        self.topics = choose_topics(recording, options.topics)
+        self.topics = choose_topics(recording, options.topics, options.audio_format)
         self.labels = self._find_labels()  # before the long work, so that what is wrong is told
-        self.stages = Stages(clock)
+        self.stages = StageTimes(clock)
         self.is_timed = clock is not None
         self.tracks = Tracks(options.segmenter.stall_s)
         self.outputs = Outputs(options.output)
@@ -110,15 +113,17 @@ class _Run:
         config = self.recognizer.config.faces
         begin = self.stages.clock()
         with ExitStack() as stack:
-            detector = AheadDetector(config, self.recognizer.device, self.options.detect_ahead)
+            detector = AheadDetector(config, self.recognizer.device, self.options.detect_ahead,
+                                     self.stages.here)
             stack.callback(detector.close)
-            pipeline = WatchedPipeline(
-                self.recognizer, self.options.segmenter, detector, self._saw)
+            pipeline = Pipeline(
+                self.recognizer, self.options.segmenter, faces=FaceStream(detector),
+                partial_rate=self.options.partial_rate, stages=self.stages.pipeline,
+                on_faces=self._saw)
             stack.enter_context(self.outputs)
-            stack.enter_context(self.stages.inside(pipeline))
             if self.options.write_bag and self.options.output is not None:
                 self.bag = stack.enter_context(self._new_bag(self.options.output))
-            arrivals = Arrivals(self.recording, self.topics.kinds, pipeline.sampler())
+            arrivals = Arrivals(self.recording, self.topics, pipeline.sampler())
             feed = Feed(pipeline, self._event)
             self._feed_all(feed, arrivals, detector, on_progress)
             self._keep(feed.flush(), 0.0, {})
@@ -157,7 +162,7 @@ class _Run:
         if recorded.topic in self.topics.kinds:
             self.read[recorded.topic] += 1
         if self.bag is not None:
-            with self.stages.measuring('writing the recording'):
+            with self.stages.here.measuring('writing the recording'):
                 self.bag.copy(recorded)
 
     def _take(self, feed: Feed, arrival: Arrival) -> None:
@@ -176,16 +181,16 @@ class _Run:
             self.outputs.estimate(row)
             if self.bag is not None:
                 self.bag.write(item)
-            if self.is_timed:
+            if self.is_timed and row['final']:
                 now = self.stages.recognition()
                 self.finals.append({
                     'utterance_id': row['utterance_id'], 'revision': row['revision'],
                     'processing_s': seconds,
                     'stages_s': {name: now[name] - before.get(name, now[name]) for name in now}})
 
-    def _saw(self, stamp: float, crops: list[Any]) -> None:
-        self.tracks.saw(stamp, crops)
-        self.outputs.faces(stamp, crops)
+    def _saw(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
+        self.tracks.saw(frame.stamp, crops)
+        self.outputs.faces(frame.stamp, crops)
 
     def _event(self, event: StreamEvent, time_ns: int) -> None:
         self.events[event.kind] += 1
@@ -217,6 +222,7 @@ class _Run:
         recording, config = self.recording, self.recognizer.config
         duration = recording.end - recording.start
         _, answers = utterances(self.rows)
+        finals = [row for row in self.rows if row['final']]
         return {
             'bag': str(recording.path), 'mmer_ros': __version__,
             'bundle': {'name': config.name, 'hash': self.recognizer.bundle.content_hash,
@@ -226,12 +232,13 @@ class _Run:
             'messages': {topic: {'type': recording.topics[topic], 'recorded': count,
                                  'read': self.read[topic]}
                          for topic, count in recording.counts.items()},
-            'estimates': len(self.rows), 'utterances': len(answers),
+            'estimates': len(finals), 'partial_estimates': len(self.rows) - len(finals),
+            'utterances': len(answers),
             'revised': sum(row['revision'] > 0 for row in answers),
             'emotions': dict(Counter(row['label'] for row in answers)),
             'modalities': dict(Counter('+'.join(row['modalities']) for row in answers)),
             'availability': self.tracks.shares(duration),
-            'latency_s': spread([row['latency'] for row in self.rows]),
+            'latency_s': spread([row['latency'] for row in finals]),
             'events': dict(self.events), 'notices': self.topics.notices + self.notices,
             'faults': (recording.faults + self.topics.faults + self.faults + self._left_out())}
 
@@ -243,8 +250,9 @@ class _Run:
             return run
         seconds = dict(self.stages.seconds)
         seconds['decoding'] = seconds.pop('reading and decoding', 0) - seconds.get('reading', 0)
+        finals = (row for row in self.rows if row['final'])
         late = [row['latency'] + final['processing_s']
-                for row, final in zip(self.rows, self.finals)]
+                for row, final in zip(finals, self.finals)]
         return run | {
             'wall_s': wall_s, 'times_real_time': summary['duration_s'] / max(wall_s, 1e-9),
             'stages_s': seconds, 'latency_with_processing_s': spread(late),

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from mmer_ros.audio_messages import AudioFormat, CodedAudio, to_block
 from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
 from mmer_ros.replay.options import KINDS
 from mmer_ros.types import InvalidInput
 
-TYPES = {'image': (COMPRESSED_IMAGE, IMAGE), 'audio': (AUDIO,), 'transcript': (TRANSCRIPT,)}
-FOREIGN_AUDIO = 'audio_common_msgs/msg/'
+COMMON = 'audio_common_msgs/msg'
+TYPES = {  # the best first
+    'image': (COMPRESSED_IMAGE, IMAGE),
+    'audio': (AUDIO, f'{COMMON}/AudioStamped', f'{COMMON}/AudioDataStamped', f'{COMMON}/Audio',
+              f'{COMMON}/AudioData'),
+    'transcript': (TRANSCRIPT, 'hri_msgs/msg/LiveSpeech', 'whisper_msgs/msg/Transcription')}
+ONLY_IF_NAMED = {'audio': ('std_msgs/msg/Int16MultiArray',)}  # these may be anything
+AUDIO_INFO = f'{COMMON}/AudioInfo'
 
 
 @dataclass(frozen=True)
@@ -22,11 +28,13 @@ class Topics:
     :param kinds: topic -> image, audio or transcript.
     :param notices: choices that a person should know.
     :param faults: what was asked for or would be of use, but cannot be replayed.
+    :param audio_format: of audio whose messages do not tell.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    audio_format: AudioFormat = AudioFormat()
 
     @property
     def by_kind(self) -> dict[str, str]:
@@ -34,11 +42,14 @@ class Topics:
         return {kind: topic for topic, kind in self.kinds.items()}
 
 
-def choose_topics(recording: Recording, wanted: Mapping[str, str]) -> Topics:
+def choose_topics(recording: Recording, wanted: Mapping[str, str],
+                  audio_format: AudioFormat | None = None) -> Topics:
     """
     Find the topics to replay.
 
     :param wanted: kind -> topic; '' leaves a kind out; what is not named is found by type.
+    :param audio_format: of raw audio, unless the recording holds an AudioInfo; None: as the
+        node's default.
     :raises InvalidInput: if there is nothing to replay.
     """
     if unknown := set(wanted) - set(KINDS):
@@ -46,14 +57,15 @@ def choose_topics(recording: Recording, wanted: Mapping[str, str]) -> Topics:
     counts = recording.counts
     if not any(counts.values()):
         raise InvalidInput(f'recording {recording.path}: it holds no messages')
-    chosen = Topics()
+    chosen = Topics(audio_format=_recorded_format(recording) or (
+        audio_format or AudioFormat()))
     for kind in KINDS:
         topic = wanted.get(kind)
         if topic == '':
             continue
         found = _named(recording, kind, topic, chosen) if topic else (
             _first(recording, kind, chosen))
-        if found:
+        if found and not (kind == 'audio' and _coded(recording, found, chosen)):
             chosen.kinds[found] = kind
     if not chosen.kinds:
         there = ', '.join(f'{topic} ({recording.topics[topic]}, {count})'
@@ -73,14 +85,17 @@ def _of_type(recording: Recording, kind: str) -> list[str]:
 
 
 def _named(recording: Recording, kind: str, topic: str, chosen: Topics) -> str:
-    if recording.topics.get(topic) in TYPES[kind] and recording.counts[topic]:
+    expected = TYPES[kind] + ONLY_IF_NAMED.get(kind, ())
+    if topic not in recording.topics and kind == 'image':
+        topic = f'{topic}/compressed' if f'{topic}/compressed' in recording.topics else topic
+    if recording.topics.get(topic) in expected and recording.counts[topic]:
         return topic
     others = _of_type(recording, kind)
     hint = f'; there is {", ".join(others)}: --topics {kind}={others[0]}' if others else ''
     if topic not in recording.topics:
         problem = 'it is not in the recording'
-    elif recording.topics[topic] not in TYPES[kind]:
-        problem = f'it is {recording.topics[topic]}; expected {" or ".join(TYPES[kind])}'
+    elif recording.topics[topic] not in expected:
+        problem = f'it is {recording.topics[topic]}; expected {" or ".join(expected)}'
     else:
         problem = 'it holds no messages'
     chosen.faults.append(f'{kind}: topic {topic}: {problem}{hint}')
@@ -89,40 +104,32 @@ def _named(recording: Recording, kind: str, topic: str, chosen: Topics) -> str:
 
 def _first(recording: Recording, kind: str, chosen: Topics) -> str:
     found = _of_type(recording, kind)
-    if not found:
-        if kind == 'audio' and (foreign := _foreign_audio(recording)):
-            chosen.faults.append(foreign)
-        return ''
     if len(found) > 1:
         chosen.notices.append(
             f'{kind}: {found[0]} is used; there is also {", ".join(found[1:])}: '
             f'--topics {kind}={found[1]}')
-    return found[0]
+    return found[0] if found else ''
 
 
-def _foreign_audio(recording: Recording) -> str:
-    """Tell about audio that is there, but of a type that the node does not take."""
-    topics = [t for t, kind in recording.topics.items() if kind.startswith(FOREIGN_AUDIO)]
-    if not topics:
-        return ''
-    names = ', '.join(f'{topic} ({recording.topics[topic]})' for topic in topics)
-    coding = next((found for topic in topics if (found := _coding(recording, topic))), '')
-    what = f'{coding} audio' if coding else 'audio'
-    return (f'audio: {what} of another type on {names} is not read; the node takes {AUDIO}, '
-            'uncompressed 16-bit. Record that, e.g. from audio_capture with format:=wave')
-
-
-def _coding(recording: Recording, topic: str) -> str:
-    """Return e.g. 'mp3', as an AudioInfo or the data themselves tell; '' if they do not."""
-    recorded = next(recording.messages({topic}), None)
-    if recorded is None:
-        return ''
+def _recorded_format(recording: Recording) -> AudioFormat | None:
+    """Return what the first AudioInfo of the recording tells; None if there is none."""
+    topic = recording.topic_of(AUDIO_INFO)
     try:
-        message = recording.decode(recorded)
-    except InvalidInput:
-        return ''
-    named: Any = getattr(message, 'coding_format', '')
-    inner = getattr(message, 'audio', message)
-    data = bytes(getattr(inner, 'data', b'')[:3])
-    is_mp3 = data == b'ID3' or (len(data) > 1 and data[0] == 0xff and data[1] & 0xe0 == 0xe0)
-    return str(named) or ('mp3' if is_mp3 else '')
+        recorded = next(recording.messages({topic}), None) if topic else None
+        return AudioFormat.of(recording.decode(recorded)) if recorded else None
+    except (InvalidInput, AttributeError):
+        return None
+
+
+def _coded(recording: Recording, topic: str, chosen: Topics) -> bool:
+    """Tell of audio that is compressed, as its first message shows."""
+    try:
+        recorded = next(recording.messages({topic}), None)
+        if recorded is not None:
+            to_block(recording.decode(recorded), 0.0, chosen.audio_format)
+    except CodedAudio as error:
+        chosen.faults.append(f'{error} ({topic})')
+        return True
+    except InvalidInput:  # the replay will tell
+        pass
+    return False

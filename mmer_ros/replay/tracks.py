@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmer_ros.replay.arrivals import Arrival
@@ -60,7 +61,7 @@ class Tracks:
         elif arrival.kind in ('image', 'image_time'):
             self._inputs['image'].add(arrival.stamp, arrival.stamp)
 
-    def saw(self, stamp: float, crops: list[FaceCrop]) -> None:
+    def saw(self, stamp: float, crops: Sequence[FaceCrop]) -> None:
         """Take note of the faces of an image."""
         if crops:
             self._inputs['face'].add(stamp, stamp)

@@ -1,0 +1,174 @@
+"""What of the measurements is wrong, and how wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from mmer_ros.nodes.health.limits import Limits
+from mmer_ros.nodes.health.meter import Meter
+from mmer_ros.nodes.health.window import percentile, Window
+
+MEASURED_S = 3.0  # a rate is judged after this
+
+
+class Level(IntEnum):
+    """As in diagnostic_msgs/DiagnosticStatus."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+    STALE = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    Something that is wrong.
+
+    :param key: short name, the same as long as it lasts; '' if the log tells it anyway.
+    """
+
+    level: Level
+    key: str
+    text: str
+
+
+@dataclass
+class Report:
+    """
+    The state of one thing, as shown.
+
+    :param message: if nothing is wrong.
+    """
+
+    name: str
+    message: str = 'good'
+    level: Level = Level.OK
+    values: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def check(self, key: str, value: float | None, warn: float, error: float, text: str, *,
+              logged: bool = True) -> None:
+        """Add a problem if a value reaches a limit that is not 0; `text` may hold {value}."""
+        if value is None:
+            return
+        level = Level.ERROR if error and value >= error else (
+            Level.WARN if warn and value >= warn else Level.OK)
+        if level:
+            self.add(level, key if logged else '', text.format(value=value))
+
+    def add(self, level: Level, key: str, text: str) -> None:
+        """Add a problem; the worst is the level of the whole."""
+        self.problems.append(Problem(level, key, text))
+        self.level = max(level, self.level)
+        self.message = '; '.join(problem.text for problem in self.problems)
+
+
+def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter, limits: Limits, *,
+                sparse: bool) -> Report:
+    """
+    Return the state of an input.
+
+    :param topics: (topic, type) of what is subscribed to; none while nobody publishes.
+    :param sparse: that it sends nothing is normal.
+    """
+    now = meter.steady()
+    report = Report(name)
+    arrivals = meter.arrivals[name]
+    rate = arrivals.rate(now)
+    silent = now - (meter.since if arrivals.latest is None else arrivals.latest)
+    report.values = {
+        'topic': ', '.join(topic for topic, _ in topics) or 'nobody publishes',
+        'type': ', '.join(sorted({kind for _, kind in topics})),
+        'rate [Hz]': f'{rate:.1f}', 'received': str(arrivals.total),
+        'silent for [s]': f'{silent:.1f}', **_lag(meter.lags[name], now)}
+    if not sparse:
+        _check_silence(report, arrivals, topics, silent, limits)
+        measured = arrivals.began is not None and now - arrivals.began >= MEASURED_S
+        if name == 'image' and measured and not report.problems:
+            _check_rate(report, rate, limits)
+    _check_drops(report, name, arrivals, meter, limits, now)
+    if name == 'audio':
+        gaps = len(meter.gaps.values(now))
+        report.values['gaps'] = str(gaps)
+        report.check('', gaps, limits.gaps_warn, limits.gaps_error,
+                     '{value:.0f} gaps: check the network and the load of the machine')
+    return report
+
+
+def _lag(lags: Window, now: float) -> dict[str, str]:
+    median = percentile(lags.values(now), 50)
+    return {} if median is None else {'stamps behind arrival [s]': f'{median:.3f}'}
+
+
+def _check_silence(report: Report, arrivals: Window, topics: Sequence[tuple[str, str]],
+                   silent: float, limits: Limits) -> None:
+    if arrivals.latest is None and not topics:
+        report.check('silent', silent, limits.silent_warn_s, 0,
+                     'nobody publishes; if there is none, set the parameter of its topic to empty')
+    else:
+        driver = 'camera' if report.name == 'image' else 'microphone'
+        report.check('silent', silent, limits.silent_warn_s, limits.silent_error_s,
+                     f'nothing came for {{value:.1f}} s; check the driver of the {driver}')
+
+
+def _check_rate(report: Report, rate: float, limits: Limits) -> None:
+    if rate < max(limits.image_rate_warn, limits.image_rate_error):
+        level = Level.ERROR if rate < limits.image_rate_error else Level.WARN
+        report.add(level, 'rate', f'{rate:.1f} images a second; expected '
+                   f'{limits.image_rate_warn:g}: check the camera and the network')
+
+
+def _check_drops(report: Report, name: str, arrivals: Window, meter: Meter, limits: Limits,
+                 now: float) -> None:
+    dropped = sum(meter.drops[name].values(now))
+    share = dropped / max(len(arrivals.values(now)), dropped, 1)
+    report.values['dropped'] = f'{dropped:.0f}'
+    report.check('', share, limits.drops_warn, limits.drops_error, (
+        '{value:.0%} dropped: they come faster than they can be worked on'))
+
+
+def check_skew(meter: Meter, limits: Limits) -> Report:
+    """Return how far the stamps of camera and microphone are apart."""
+    now = meter.steady()
+    report = Report('clocks')
+    medians = {name: percentile(meter.lags[name].values(now), 50) for name in ('image', 'audio')}
+    image, audio = medians['image'], medians['audio']
+    if image is None or audio is None:
+        report.message = 'nothing to compare'
+        return report
+    skew = image - audio
+    report.values = {'images stamped behind audio [s]': f'{skew:.3f}'}
+    report.check('skew', abs(skew), limits.skew_warn_s, limits.skew_error_s, (
+        'the stamps of images and audio are {value:.2f} s apart when they arrive: synchronise '
+        'the clocks of their machines, or correct the driver'))
+    return report
+
+
+def check_recognition(meter: Meter, limits: Limits) -> Report:
+    """Return how long the stages take, and how late the estimates are."""
+    now = meter.steady()
+    report = Report('recognition')
+    for name, window in sorted(meter.stages.items()):
+        seconds = window.values(now)
+        if seconds:
+            report.values |= _spread(f'{name} [ms]', [1000 * value for value in seconds])
+    for kind in ('final', 'partial'):
+        window = meter.latencies[kind]
+        report.values[f'{kind} estimates'] = str(window.total)
+        if latencies := window.values(now):
+            report.values |= _spread(f'{kind} latency [ms]', [1000 * x for x in latencies])
+    report.check('latency', percentile(meter.latencies['final'].values(now), 95),
+                 limits.latency_warn_s, limits.latency_error_s, (
+                     'estimates are {value:.1f} s late: use a smaller bundle, a GPU, or fewer '
+                     'images'))
+    if errors := len(meter.errors.values(now)):
+        report.add(Level.ERROR, '', f'{errors} internal errors; see the log')
+    return report
+
+
+def _spread(name: str, values: Sequence[float]) -> dict[str, str]:
+    return {f'{name} p50': f'{percentile(values, 50):.1f}',
+            f'{name} p95': f'{percentile(values, 95):.1f}'}

@@ -1,0 +1,56 @@
+"""What the process costs."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+from pathlib import Path
+import time
+
+import torch
+
+MEGABYTE = 1e6
+STATUS = Path('/proc/self/statm')
+
+
+def resident_mb() -> float | None:
+    """Return the resident memory of this process, MB; None where it is not known."""
+    try:
+        pages = int(STATUS.read_text(encoding='ascii').split()[1])
+    except (OSError, IndexError, ValueError):  # not Linux
+        return None
+    return pages * os.sysconf('SC_PAGE_SIZE') / MEGABYTE
+
+
+def gpu_mb(device: torch.device | None) -> float | None:
+    """Return the memory that torch holds on a GPU, MB; None for other devices."""
+    if device is None or device.type != 'cuda':
+        return None
+    return torch.cuda.memory_reserved(device) / MEGABYTE
+
+
+def give_back_memory() -> None:
+    """Return what was freed to the system, which the allocators would keep for themselves."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):  # another C library than glibc
+        pass
+
+
+class CpuUse:
+    """How busy the process is."""
+
+    def __init__(self) -> None:
+        """Start to measure."""
+        self._last = time.monotonic(), time.process_time()
+
+    def percent(self) -> float:
+        """Return the CPU time since the last call, in percent of one core."""
+        now = time.monotonic(), time.process_time()
+        passed, used = now[0] - self._last[0], now[1] - self._last[1]
+        self._last = now
+        return 100 * used / max(passed, 1e-9)

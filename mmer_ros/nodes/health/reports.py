@@ -1,0 +1,120 @@
+"""The whole of what the node says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmer_ros.nodes.health.checks import (
+    check_input,
+    check_recognition,
+    check_skew,
+    Level,
+    Report,
+)
+from mmer_ros.nodes.health.limits import Limits
+from mmer_ros.nodes.health.meter import INPUTS, Meter
+from mmer_ros.nodes.health.process import CpuUse, gpu_mb, resident_mb
+from mmer_ros.nodes.inputs import settings
+from mmer_ros.nodes.inputs.inputs import Inputs
+from mmer_ros.recognizer import Recognizer
+
+SOURCES = ('image', 'audio', 'transcript')
+
+
+@dataclass(frozen=True)
+class Status:
+    """
+    What the node is doing.
+
+    :param failure: why it could not be configured or activated; '' if it could.
+    :param inputs: while it listens.
+    """
+
+    state: str
+    enabled: bool
+    failure: str
+    loading: bool
+    recognizer: Recognizer | None
+    inputs: Inputs | None
+    waiting: dict[str, int]
+
+
+class Reporter:
+    """
+    Make reports of a status and a meter.
+
+    :param value: returns the value of a parameter.
+    :param faults: returns the faults that are not over, by kind.
+    """
+
+    def __init__(self, value: Callable[[str], Any], faults: Callable[[], dict[str, str]]) -> None:
+        """Start to measure what the process costs."""
+        self._value = value
+        self._faults = faults
+        self._cpu = CpuUse()
+
+    def reports(self, status: Status, meter: Meter, limits: Limits) -> list[Report]:
+        """Return the report on the node, and on each thing that it works with."""
+        reports = [self._node(status, limits)]
+        names = [*self._sources(), 'clocks', 'recognition']
+        if status.inputs is None:
+            why = 'disabled' if status.state == 'active' else f'the node is {status.state}'
+            return reports + [Report(name, f'not measured: {why}', Level.STALE) for name in names]
+        for name in self._sources():
+            sparse = name == 'transcript' or self._value('ros4hri')
+            reports.append(check_input(name, _topics(status.inputs, name), meter, limits,
+                                       sparse=sparse))
+        return [*reports, check_skew(meter, limits), check_recognition(meter, limits)]
+
+    def _sources(self) -> list[str]:
+        if self._value('ros4hri'):
+            voices = settings.hears_voices(self._value)
+            return [name for name in SOURCES
+                    if name == 'image' or voices or self._value(f'{name}_topic')]
+        return [name for name in SOURCES if self._value(f'{name}_topic')]
+
+    def _node(self, status: Status, limits: Limits) -> Report:
+        report = Report('node', status.state)
+        memory = resident_mb()
+        report.values = {
+            'state': status.state, 'enabled': str(status.enabled), **_bundle(status.recognizer),
+            'loading a bundle': str(status.loading), 'CPU [%]': f'{self._cpu.percent():.0f}',
+            'faults': ', '.join(sorted(self._faults()))}
+        if memory is not None:
+            report.values['memory [MB]'] = f'{memory:.0f}'
+        recognizer = status.recognizer
+        on_gpu = gpu_mb(recognizer.device if recognizer is not None else None)
+        if on_gpu is not None:
+            report.values['GPU memory [MB]'] = f'{on_gpu:.0f}'
+        report.values |= {f'waiting {kind}': str(count) for kind, count in status.waiting.items()
+                          if kind in INPUTS}
+        self._judge(report, status, memory, limits)
+        return report
+
+    def _judge(self, report: Report, status: Status, memory: float | None,
+               limits: Limits) -> None:
+        if status.failure:
+            report.add(Level.ERROR, '', status.failure)
+        elif status.recognizer is not None and not status.recognizer.config.trained:
+            report.add(Level.WARN, '', f'{status.state}, but the weights are untrained: the '
+                       'estimates mean nothing')
+        if status.state == 'active' and not status.enabled:
+            report.message += ', disabled'
+        report.check('memory', memory, limits.memory_warn_mb, limits.memory_error_mb,
+                     'the process holds {value:.0f} MB')
+
+
+def _bundle(recognizer: Recognizer | None) -> dict[str, str]:
+    if recognizer is None:
+        return {'bundle': ''}
+    return {'bundle': recognizer.config.name, 'bundle hash': recognizer.bundle.content_hash,
+            'trained': str(recognizer.config.trained), 'device': str(recognizer.device)}
+
+
+def _topics(inputs: Inputs, name: str) -> Sequence[tuple[str, str]]:
+    people = [topic for tracked in inputs.people for topics in list(tracked.inputs.values())
+              for topic in topics]
+    return [(topic.topic, topic.type_name) for topic in [*inputs.topics, *people]
+            if topic.spec.kind == name and topic.type_name]

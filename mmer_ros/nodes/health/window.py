@@ -1,0 +1,62 @@
+"""What was measured within the last seconds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from threading import Lock
+
+import numpy as np
+
+PAUSE_S = 5.0  # what comes after a longer pause has begun anew
+
+
+class Window:
+    """
+    Values of the last seconds; may be used by several threads.
+
+    :param length_s: how long values count.
+    """
+
+    def __init__(self, length_s: float) -> None:
+        """Start empty."""
+        self.length_s = length_s
+        self.total = 0  # values ever added
+        self.began: float | None = None  # when the first value since a pause was added, seconds
+        self.latest: float | None = None  # when the last value was added, seconds
+        self._values: deque[tuple[float, float]] = deque()
+        self._lock = Lock()
+
+    def add(self, now: float, value: float = 1.0) -> None:
+        """Add a value that was measured at `now`, seconds."""
+        with self._lock:
+            self.total += 1
+            if self.latest is None or now - self.latest > PAUSE_S:
+                self.began = now
+            self.latest = now
+            self._values.append((now, value))
+            self._forget(now)
+
+    def values(self, now: float) -> list[float]:
+        """Return the values that count at `now`, seconds."""
+        with self._lock:
+            self._forget(now)
+            return [value for _, value in self._values]
+
+    def rate(self, now: float) -> float:
+        """Return how many values came per second, since they last began to come."""
+        with self._lock:
+            self._forget(now)
+            if self.began is None:
+                return 0.0
+            count = sum(time >= self.began for time, _ in self._values)
+            return count / min(self.length_s, max(now - self.began, 1.0))
+
+    def _forget(self, now: float) -> None:
+        while self._values and now - self._values[0][0] > self.length_s:
+            self._values.popleft()
+
+
+def percentile(values: Sequence[float], percent: float) -> float | None:
+    """Return a percentile, None of no values."""
+    return float(np.percentile(values, percent)) if values else None

@@ -1,0 +1,196 @@
+"""ROS4HRI (REP-155): faces and voices that other nodes have found already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+from mmer_ros.faces import FrameSampler
+from mmer_ros.given_activity import GivenActivity
+from mmer_ros.nodes.conversions import decode
+from mmer_ros.nodes.inbox import Item
+from mmer_ros.nodes.inputs.senses import Hearing, Put, Words
+from mmer_ros.nodes.inputs.stamps import Stamps
+from mmer_ros.nodes.inputs.topic_input import TopicInput
+from mmer_ros.types import FACE_SIZE, FaceCrop
+import numpy as np
+
+Box = tuple[float, float, float, float]
+Open = Callable[[str], list[TopicInput]]  # id -> its topics
+SAME_IMAGE_S = 1.0  # crops that are older than the latest image by more tell of a jump of time
+
+
+def is_ids_list(fields: Mapping[str, str]) -> bool:
+    """Tell whether these are the fields of a hri_msgs/IdsList."""
+    return fields.get('ids') == 'sequence<string>'
+
+
+def is_region(fields: Mapping[str, str]) -> bool:
+    """Tell whether these are the fields of a hri_msgs/NormalizedRegionOfInterest2D."""
+    return {'xmin', 'ymin', 'xmax', 'ymax'} <= fields.keys()
+
+
+def is_bool(fields: Mapping[str, str]) -> bool:
+    """Tell whether these are the fields of a std_msgs/Bool."""
+    return fields.get('data') == 'boolean'
+
+
+class Tracked:
+    """
+    Follow a list of ids: open the topics of each that is new, close those of each that is gone.
+
+    :param open_id: returns the topics of an id.
+    :param gone: is told of an id that is not tracked any more.
+    """
+
+    def __init__(self, open_id: Open, gone: Callable[[str], None]) -> None:
+        """Start with nobody."""
+        self.inputs: dict[str, list[TopicInput]] = {}
+        self._open = open_id
+        self._gone = gone
+
+    def take(self, message: Any) -> None:
+        """Take a hri_msgs/IdsList."""
+        for gone in self.inputs.keys() - set(message.ids):
+            for topic in self.inputs.pop(gone):
+                topic.close()
+            self._gone(gone)
+        for found in message.ids:
+            if found not in self.inputs:
+                self.inputs[found] = self._open(found)
+        self.look()
+
+    def look(self) -> None:
+        """Let each topic look for its publisher."""
+        for topic in (t for topics in self.inputs.values() for t in topics):
+            topic.look()
+
+    def close(self) -> None:
+        """Unsubscribe from all of them."""
+        for topic in (t for topics in self.inputs.values() for t in topics):
+            topic.close()
+        self.inputs = {}
+
+
+@dataclass(frozen=True)
+class FaceMessage:
+    """
+    A cropped face that waits to be decoded.
+
+    :param box: left, top, right, bottom, of an image that is 1 high and 1 wide.
+    """
+
+    stamp: float
+    face_id: str
+    message: Any
+    box: Box
+    score: float
+
+    def crop(self) -> FaceCrop:
+        """
+        Return the face as the encoder takes it.
+
+        :raises InvalidInput: if the image cannot be decoded.
+        """
+        image = cv2.resize(decode(self.message), (FACE_SIZE, FACE_SIZE),
+                           interpolation=cv2.INTER_AREA)
+        return FaceCrop(self.stamp, self.face_id, np.asarray(image, np.uint8), self.box,
+                        self.score)
+
+
+class Faces:
+    """
+    Take the cropped faces of all that are tracked, each at the rate of its sampler.
+
+    :param sampler: makes one.
+    """
+
+    def __init__(self, stamps: Stamps, put: Put, sampler: Callable[[], FrameSampler]) -> None:
+        """Start with no faces."""
+        self._stamps = stamps
+        self._put = put
+        self._new_sampler = sampler
+        self._samplers: dict[str, FrameSampler] = {}
+        self._regions: dict[str, tuple[Box, float]] = {}
+        self._latest = 0.0
+
+    def take_region(self, face_id: str, message: Any) -> None:
+        """Take a hri_msgs/NormalizedRegionOfInterest2D."""
+        box = (message.xmin, message.ymin, message.xmax, message.ymax)
+        self._regions[face_id] = box, message.c
+
+    def take(self, face_id: str, message: Any) -> None:
+        """Take a cropped face."""
+        stamp = self._stamps.captured('image', message) or self._stamps.now()
+        is_late = self._latest - SAME_IMAGE_S < stamp < self._latest
+        # The faces of one image come one by one, perhaps after the first of the next image.
+        reached = self._latest = self._latest if is_late else stamp
+        sampler = self._samplers.setdefault(face_id, self._new_sampler())
+        if not sampler.take(stamp):
+            self._put(Item('image_time', reached, reached, None))
+            return
+        box, score = self._regions.get(face_id, ((0.0, 0.0, 1.0, 1.0), 1.0))
+        self._put(Item('face', reached, reached,
+                       FaceMessage(stamp, face_id, message, box, score)))
+
+    def forget(self, face_id: str) -> None:
+        """Forget a face that is gone."""
+        self._samplers.pop(face_id, None)
+        self._regions.pop(face_id, None)
+
+
+class Voices:
+    """
+    Take the audio of the voice that speaks, its activity, and everybody's words.
+
+    One voice is heard at a time: the one that spoke first among those that speak.
+
+    :param hearing: makes what takes the audio of one voice.
+    """
+
+    def __init__(self, stamps: Stamps, put: Put, activity: GivenActivity,
+                 hearing: Callable[[], Hearing]) -> None:
+        """Start with no voices."""
+        self.current = ''
+        self._stamps = stamps
+        self._put = put
+        self._activity = activity
+        self._new_hearing = hearing
+        self._hearings: dict[str, Hearing] = {}
+        self._words: dict[str, Words] = {}
+        self._speaking: dict[str, None] = {}  # who speaks, in the order in which they began
+        activity.tell(False)
+
+    def take_activity(self, voice_id: str, message: Any) -> None:
+        """Take a std_msgs/Bool: whether this voice speaks."""
+        self._speaking.pop(voice_id, None) if not message.data else (
+            self._speaking.setdefault(voice_id))
+        self._choose()
+
+    def take_audio(self, voice_id: str, message: Any) -> None:
+        """Take audio, unless another voice is heard."""
+        self.current = self.current or voice_id
+        if voice_id == self.current:
+            self._hearings.setdefault(voice_id, self._new_hearing()).take(message)
+
+    def take_words(self, voice_id: str, message: Any) -> None:
+        """Take a hri_msgs/LiveSpeech."""
+        self._words.setdefault(voice_id, Words(self._stamps, self._put, voice_id)).take(message)
+
+    def forget(self, voice_id: str) -> None:
+        """Forget a voice that is gone."""
+        self._hearings.pop(voice_id, None)
+        self._words.pop(voice_id, None)
+        self._speaking.pop(voice_id, None)
+        self.current = '' if self.current == voice_id else self.current
+        self._choose()
+
+    def _choose(self) -> None:
+        if self.current not in self._speaking:
+            self.current = next(iter(self._speaking), self.current)
+        now = self._stamps.now()
+        tell = partial(self._activity.tell, bool(self._speaking))
+        self._put(Item('activity', now, now, tell))

@@ -1,0 +1,155 @@
+"""All inputs of the node, as its parameters name them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+import threading
+from typing import Any
+
+from mmer_ros.audio_messages import is_audio, is_audio_info
+from mmer_ros.faces import FrameSampler
+from mmer_ros.given_activity import GivenActivity
+from mmer_ros.messages import is_image
+from mmer_ros.nodes.inputs import settings
+from mmer_ros.nodes.inputs.humans import Faces, is_bool, is_ids_list, is_region, Tracked, Voices
+from mmer_ros.nodes.inputs.senses import Hearing, Put, Sight, Words
+from mmer_ros.nodes.inputs.stamps import Stamps
+from mmer_ros.nodes.inputs.topic_input import Tell, TopicInput, TopicSpec
+from mmer_ros.transcript_messages import is_transcript
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+LOOK_PERIOD_S = 0.5  # how often publishers are looked for
+IMAGE = 'sensor_msgs/msg/Image or CompressedImage'
+AUDIO = ('mmer_msgs/msg/AudioChunk, audio_common_msgs/msg/AudioStamped, AudioDataStamped or '
+         'AudioData, or std_msgs/msg/Int16MultiArray')
+TRANSCRIPT = ('std_msgs/msg/String, hri_msgs/msg/LiveSpeech, or a message with a string in text, '
+              'transcript or data')
+HUMANS = '/humans'
+
+
+class Inputs:
+    """
+    Subscribe to what the parameters name as soon as somebody publishes it.
+
+    :param sampler: makes what chooses the images to look at.
+    :param put: takes what came, for the worker; see feeding.feed.
+    :param tell: is told faults.
+    :param activity: is told who speaks in ROS4HRI mode.
+    """
+
+    def __init__(self, node: Node, *, sampler: Callable[[], FrameSampler], stamps: Stamps,
+                 put: Put, tell: Tell, activity: GivenActivity) -> None:
+        """Subscribe to nothing yet."""
+        self.topics: list[TopicInput] = []
+        self.people: list[Tracked] = []  # whose topics come and go
+        self._node = node
+        self._stamps = stamps
+        self._put = put
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._timer: Any = None
+        if self._value('ros4hri'):
+            self._add_faces(Faces(stamps, put, sampler))
+        elif self._value('image_topic'):
+            self._add_image(Sight(stamps, put, sampler()))
+        if settings.hears_voices(self._value):
+            self._add_voices(Voices(stamps, put, activity, self._hearing))
+        else:
+            self._add_speech()
+
+    def start(self, period_s: float = LOOK_PERIOD_S) -> None:
+        """Look for publishers now and each `period_s` seconds from now on."""
+        clock = Clock(clock_type=ClockType.STEADY_TIME)  # sim time may stand still
+        self._timer = self._node.create_timer(period_s, self._look, clock=clock)
+        self._look()
+
+    def stop(self) -> None:
+        """Unsubscribe from everything."""
+        with self._lock:
+            if self._timer is not None:
+                self._node.destroy_timer(self._timer)
+            self._timer = None
+            for watched in self._watched:
+                watched.close()
+
+    def _look(self) -> None:
+        with self._lock:
+            if self._timer is not None:
+                for watched in self._watched:
+                    watched.look()
+
+    @property
+    def _watched(self) -> list[TopicInput | Tracked]:
+        return [*self.topics, *self.people]
+
+    def _value(self, name: str) -> Any:
+        return self._node.get_parameter(name).value
+
+    def _hearing(self) -> Hearing:
+        return Hearing(self._stamps, self._put, self._tell, settings.audio_format(self._value))
+
+    def _spec(self, kind: str, **fields: Any) -> TopicSpec:
+        """Return a specification with the quality of service of its kind."""
+        return TopicSpec(kind=kind, reliability=self._value(f'{kind}_reliability'),
+                         depth=self._value(f'{kind}_depth'), **fields)
+
+    def _open(self, spec: TopicSpec, take: Callable[[Any], None]) -> TopicInput:
+        return TopicInput(self._node, spec, take, self._tell)
+
+    def _add_image(self, sight: Sight) -> None:
+        transport = self._value('image_transport')
+        fixed = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
+        spec = self._spec('image', topics=settings.image_topics(self._value), expected=IMAGE,
+                          accepts=is_image, type_name=fixed.get(transport, ''))
+        self.topics.append(self._open(spec, sight.take))
+
+    def _add_speech(self) -> None:
+        """Add the microphone and the transcripts."""
+        if topic := self._value('audio_topic'):
+            hearing = self._hearing()
+            spec = self._spec('audio', topics=(topic,), expected=AUDIO, accepts=is_audio,
+                              type_name=self._value('audio_type'))
+            self.topics.append(self._open(spec, hearing.take))
+            if info := self._value('audio_info_topic'):
+                spec = TopicSpec('audio_info', (info,), 'audio_common_msgs/msg/AudioInfo',
+                                 is_audio_info, depth=1, latched=True)
+                self.topics.append(self._open(spec, hearing.take_info))
+        if topic := self._value('transcript_topic'):
+            spec = self._spec('transcript', topics=(topic,), expected=TRANSCRIPT,
+                              accepts=is_transcript, type_name=self._value('transcript_type'))
+            self.topics.append(self._open(spec, Words(self._stamps, self._put).take))
+
+    def _add_faces(self, faces: Faces) -> None:
+        def open_face(face_id: str) -> list[TopicInput]:
+            folder = f'{HUMANS}/faces/{face_id}'
+            region = TopicSpec('face_region', (f'{folder}/roi',),
+                               'hri_msgs/msg/NormalizedRegionOfInterest2D', is_region)
+            crops = self._spec('image', topics=(f'{folder}/cropped',), expected=IMAGE,
+                               accepts=is_image)
+            return [self._open(region, partial(faces.take_region, face_id)),
+                    self._open(crops, partial(faces.take, face_id))]
+
+        self._add_people('faces', Tracked(open_face, faces.forget))
+
+    def _add_voices(self, voices: Voices) -> None:
+        def open_voice(voice_id: str) -> list[TopicInput]:
+            folder = f'{HUMANS}/voices/{voice_id}'
+            audio = self._spec('audio', topics=(f'{folder}/audio',), expected=AUDIO,
+                               accepts=is_audio)
+            activity = TopicSpec('voice_activity', (f'{folder}/is_speaking',),
+                                 'std_msgs/msg/Bool', is_bool, depth=10, latched=True)
+            speech = self._spec('transcript', topics=(f'{folder}/speech',), expected=TRANSCRIPT,
+                                accepts=is_transcript)
+            return [self._open(audio, partial(voices.take_audio, voice_id)),
+                    self._open(activity, partial(voices.take_activity, voice_id)),
+                    self._open(speech, partial(voices.take_words, voice_id))]
+
+        self._add_people('voices', Tracked(open_voice, voices.forget))
+
+    def _add_people(self, what: str, tracked: Tracked) -> None:
+        spec = TopicSpec(f'{what}_tracked', (f'{HUMANS}/{what}/tracked',),
+                         'hri_msgs/msg/IdsList', is_ids_list, depth=1, latched=True)
+        self.people.append(tracked)
+        self.topics.append(self._open(spec, tracked.take))

@@ -1,0 +1,95 @@
+"""What is done with a message of each kind when it comes: stamp it, put it into the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from mmer_ros.audio_messages import AudioFormat, CodedAudio, duration, to_block
+from mmer_ros.faces import FrameSampler
+from mmer_ros.nodes.inbox import Item
+from mmer_ros.nodes.inputs.stamps import Stamps
+from mmer_ros.nodes.inputs.topic_input import Tell
+from mmer_ros.transcript_messages import to_words
+from mmer_ros.types import Transcript
+from mmer_ros.unstamped_audio import UnstampedAudio
+
+Put = Callable[[Item], None]
+
+
+class Hearing:
+    """
+    Take audio of any of the types that audio_messages knows.
+
+    :param given: how raw audio is to be read, until an AudioInfo tells.
+    """
+
+    def __init__(self, stamps: Stamps, put: Put, tell: Tell, given: AudioFormat) -> None:
+        """Start with nothing heard."""
+        self.format = given
+        self._stamps = stamps
+        self._put = put
+        self._tell = tell
+        self._unstamped = UnstampedAudio()
+
+    def take_info(self, message: Any) -> None:
+        """Take a ros-drivers AudioInfo."""
+        self.format = AudioFormat.of(message)
+
+    def take(self, message: Any) -> None:
+        """Take audio."""
+        stamp = self._stamps.captured('audio', message)
+        try:
+            block = to_block(message, stamp or 0.0, self.format)
+        except CodedAudio as error:
+            self._tell('audio_coding', str(error))
+            return
+        length = duration(block)
+        if stamp is None:
+            stamp = self._unstamped.stamp(self._stamps.now(), length)
+            block = replace(block, stamp=stamp)
+        self._stamps.saw(stamp + length)
+        self._put(Item('audio', stamp + length, stamp, block))
+
+
+class Sight:
+    """Take images; those that the sampler does not choose tell only how far the camera is."""
+
+    def __init__(self, stamps: Stamps, put: Put, sampler: FrameSampler) -> None:
+        """Start with nothing seen."""
+        self._stamps = stamps
+        self._put = put
+        self._sampler = sampler
+
+    def take(self, message: Any) -> None:
+        """Take an image."""
+        stamp = self._stamps.captured('image', message) or self._stamps.now()
+        if self._sampler.take(stamp):
+            self._put(Item('image', stamp, stamp, message))
+        else:
+            self._put(Item('image_time', stamp, stamp, None))
+
+
+class Words:
+    """
+    Take transcripts; hypotheses that a later message replaces are left out.
+
+    :param speaker: who says them, '' if not known.
+    """
+
+    def __init__(self, stamps: Stamps, put: Put, speaker: str = '') -> None:
+        """Start with nothing said."""
+        self.hypothesis = ''  # of what is being said
+        self._stamps = stamps
+        self._put = put
+        self._speaker = speaker
+
+    def take(self, message: Any) -> None:
+        """Take words."""
+        words = to_words(message)
+        self.hypothesis = '' if words.final else words.text
+        if words.final:
+            stamp = self._stamps.spoken(message)
+            self._put(Item('transcript', stamp, stamp,
+                           Transcript(stamp, words.text, self._speaker)))

@@ -1,0 +1,55 @@
+"""Capture times of messages, by the clock of their stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+from typing import Any
+
+from mmer_ros.nodes.conversions import to_seconds
+from mmer_ros.nodes.inputs.topic_input import Tell
+from mmer_ros.stream_clock import StreamClock, when_spoken
+
+UNSTAMPED = ('{kind}: the header has no stamp; the time of arrival is used instead, which shifts '
+             'and jitters; let the driver stamp its messages')
+NO_HEADER = ('{kind}: messages of this type have no stamp; the time of arrival is used instead, '
+             'which shifts and jitters, and lost messages go unnoticed; use a stamped type, as '
+             'audio_stamped of ros-drivers or mmer_msgs/AudioChunk')
+
+
+class Stamps:
+    """
+    Tell when messages were captured.
+
+    :param now: the present as capture time, seconds.
+    :param stream_clock: is told of each stamp.
+    :param frames: kind -> frame_id of its last message; filled here.
+    """
+
+    def __init__(self, now: Callable[[], float], stream_clock: StreamClock,
+                 frames: dict[str, str], tell: Tell) -> None:
+        """Start with nothing stamped."""
+        self.now = now
+        self._stream_clock = stream_clock
+        self._frames = frames
+        self._tell = tell
+
+    def captured(self, kind: str, message: Any) -> float | None:
+        """Return the capture time in the message, seconds; tell if there is none."""
+        header = getattr(message, 'header', None)
+        self._frames[kind] = header.frame_id if header else ''
+        stamp = to_seconds(header.stamp) if header else 0.0
+        if stamp > 0:
+            self.saw(stamp)
+            return stamp
+        self._tell(f'{kind}_unstamped', (UNSTAMPED if header else NO_HEADER).format(kind=kind))
+        return None
+
+    def saw(self, stamp: float) -> None:
+        """Note that capture time `stamp` (seconds) is reached."""
+        self._stream_clock.saw(stamp, time.monotonic())
+
+    def spoken(self, message: Any) -> float:
+        """Return when words were spoken as far as their stamp tells, else the present; seconds."""
+        header = getattr(message, 'header', None)
+        return when_spoken(to_seconds(header.stamp) if header else 0.0, self.now())

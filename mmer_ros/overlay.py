@@ -1,0 +1,120 @@
+"""What was found in an image, drawn over it: faces, the speaker, the latest estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+from mmer_ros.types import EMOTIONS, Estimate, FaceCrop, UInt8
+import numpy as np
+
+Colour = tuple[int, int, int]
+WHITE, DARK, GREY, GREEN = (255, 255, 255), (32, 32, 32), (190, 190, 190), (90, 220, 90)
+# RGB, in the order of EMOTIONS.
+COLOURS: tuple[Colour, ...] = (
+    (170, 170, 170), (255, 190, 60), (170, 110, 230), (80, 140, 255), (250, 225, 70),
+    (110, 190, 90), (240, 80, 70))
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+SMALLEST = 240  # pixels, height of an image; smaller ones are enlarged, or nothing can be read
+
+
+@dataclass(frozen=True)
+class Scene:
+    """
+    What is drawn.
+
+    :param faces: of the image, their boxes in its pixels.
+    :param speaker: id of the face that speaks, '' if not known.
+    :param speaking: somebody speaks.
+    :param estimate: the latest; None before the first.
+    """
+
+    faces: Sequence[FaceCrop] = ()
+    speaker: str = ''
+    speaking: bool = False
+    estimate: Estimate | None = None
+
+
+def draw(image: UInt8, scene: Scene) -> UInt8:
+    """
+    Return a copy of the image with the scene drawn over it.
+
+    :param image: (height, width, 3) uint8 RGB.
+    """
+    scale = max(1, -(-SMALLEST // image.shape[0]))
+    canvas = cv2.resize(image, None, fx=scale, fy=scale) if scale > 1 else image.copy()
+    pen = _Pen(np.ascontiguousarray(canvas, np.uint8))
+    for face in scene.faces:
+        pen.face(face, scale, is_speaker=face.face_id == scene.speaker and scene.speaking)
+    pen.speech(scene.speaking)
+    if scene.estimate is not None:
+        pen.bars(scene.estimate)
+    return pen.canvas
+
+
+class _Pen:
+    """Draws in sizes that fit the image."""
+
+    def __init__(self, canvas: UInt8) -> None:
+        self.canvas = canvas
+        self.height, self.width = canvas.shape[:2]
+        self.size = self.height / 480  # of letters
+        self.line = max(1, round(2 * self.size))
+        self.row = max(10, round(20 * self.size))
+
+    def text(self, words: str, left: int, baseline: int, colour: Colour, size: float = 0.5
+             ) -> None:
+        """Write words with a dark edge, to be read on any ground."""
+        scale = max(0.3, size * self.size)
+        for ink, thickness in ((DARK, self.line + 2), (colour, max(1, self.line // 2))):
+            cv2.putText(self.canvas, words, (left, baseline), FONT, scale, ink, thickness,
+                        cv2.LINE_AA)
+
+    def shade(self, left: int, top: int, right: int, bottom: int) -> None:
+        """Darken a rectangle."""
+        part = self.canvas[max(top, 0):bottom, max(left, 0):right]
+        part //= 3
+
+    def face(self, face: FaceCrop, scale: int, *, is_speaker: bool) -> None:
+        left, top, right, bottom = (round(scale * x) for x in face.box)
+        colour = GREEN if is_speaker else WHITE
+        cv2.rectangle(self.canvas, (left, top), (right, bottom), DARK, self.line + 2)
+        cv2.rectangle(self.canvas, (left, top), (right, bottom), colour,
+                      self.line * (2 if is_speaker else 1))
+        name = f'{face.face_id} speaks' if is_speaker else face.face_id
+        self.text(name, left, max(top - self.line * 3, self.row), colour)
+
+    def speech(self, speaking: bool) -> None:
+        radius = max(3, self.row // 3)
+        centre = self.width - 2 * radius, 2 * radius
+        cv2.circle(self.canvas, centre, radius + 1, DARK, -1, cv2.LINE_AA)
+        cv2.circle(self.canvas, centre, radius, GREEN if speaking else GREY, -1, cv2.LINE_AA)
+        words = 'speech' if speaking else 'silence'
+        width = cv2.getTextSize(words, FONT, max(0.3, 0.5 * self.size), 1)[0][0]
+        self.text(words, centre[0] - 2 * radius - width, centre[1] + radius,
+                  GREEN if speaking else GREY)
+
+    def bars(self, estimate: Estimate) -> None:
+        """Draw the probabilities at the lower left, the most probable emotion above them."""
+        label, number = round(95 * self.size), round(45 * self.size)
+        full = max(20, round(self.width * 0.22))
+        right = label + full + number + self.row
+        top = self.height - self.row * (len(EMOTIONS) + 2)
+        self.shade(0, top - self.row // 2, right, self.height)
+        kind = '' if estimate.final else ' ...'
+        warning = '' if estimate.trained else '  UNTRAINED'
+        self.text(f'{estimate.label} {estimate.confidence:.0%}{kind}{warning}', self.row // 2,
+                  top + self.row // 2, COLOURS[estimate.emotion], 0.6)
+        for index, name in enumerate(EMOTIONS):
+            line = top + self.row * (index + 1)
+            value = float(estimate.probabilities[index])
+            middle = line + self.row // 2
+            self.text(name, self.row // 2, middle + self.row // 4, WHITE, 0.45)
+            end = label + round(full * min(max(value, 0.0), 1.0))
+            cv2.rectangle(self.canvas, (label, line + self.row // 5),
+                          (label + full, line + 4 * self.row // 5), GREY, 1)
+            cv2.rectangle(self.canvas, (label, line + self.row // 5),
+                          (end, line + 4 * self.row // 5), COLOURS[index], -1)
+            self.text(f'{value:.0%}', label + full + self.row // 3, middle + self.row // 4,
+                      WHITE, 0.45)

@@ -1,0 +1,60 @@
+"""How long the stages of the recognition take, by a clock that the caller hands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+Clock = Callable[[], float]  # seconds that pass, e.g. time.perf_counter
+OnStage = Callable[[str, float], object]  # name of the stage, seconds that it took
+Function = TypeVar('Function', bound=Callable[..., Any])
+
+VOICE_ACTIVITY, FACE_DETECTION = 'voice activity', 'face detection'
+AUDIO, FACE, TEXT = 'audio encoder', 'face encoder', 'text encoder'
+FUSION = 'fusion'
+RECOGNITION = (VOICE_ACTIVITY, AUDIO, FACE, TEXT, FUSION)  # one after another, in one thread
+
+
+class Stages:
+    """
+    Tell how long each stage took.
+
+    The networks of a GPU work while the caller goes on: there, the time that they need shows in
+    the stage that waits for the answer, which is the fusion.
+
+    :param clock: None: nothing is measured.
+    :param on_stage: is told the name of a stage and the seconds that it took.
+    """
+
+    def __init__(self, clock: Clock | None = None,
+                 on_stage: OnStage = lambda name, seconds: None) -> None:
+        """Start with nothing measured."""
+        self.clock = clock
+        self._on_stage = on_stage
+
+    @contextmanager
+    def measuring(self, name: str) -> Iterator[None]:
+        """Measure the block as one run of a stage."""
+        if self.clock is None:
+            yield
+            return
+        begin = self.clock()
+        try:
+            yield
+        finally:
+            self._on_stage(name, self.clock() - begin)
+
+    def timed(self, name: str, function: Function) -> Function:
+        """Return the function, each call of which is measured as a run of a stage."""
+        if self.clock is None:
+            return function
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            with self.measuring(name):
+                return function(*args, **kwargs)
+
+        return timed  # type: ignore[return-value]
+
+
+UNMEASURED = Stages()

@@ -1,0 +1,55 @@
+"""Words in messages of several packages, found by field; needs no ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmer_ros.types import InvalidInput
+
+TEXT_FIELDS = ('text', 'transcript', 'data')
+TEXT_TYPES = ('string', 'sequence<string>')
+
+
+@dataclass(frozen=True)
+class Words:
+    """
+    What a speech recogniser says.
+
+    :param final: False for a hypothesis that a later message replaces.
+    """
+
+    text: str
+    final: bool = True
+
+
+def is_transcript(fields: Mapping[str, str]) -> bool:
+    """
+    Tell whether `to_words` takes messages with these fields.
+
+    :param fields: name -> type, as rosidl's get_fields_and_field_types returns them.
+    """
+    return {'incremental', 'final'} <= fields.keys() or any(
+        fields.get(name) in TEXT_TYPES for name in TEXT_FIELDS)
+
+
+def to_words(message: Any) -> Words:
+    """
+    Return the words of a message.
+
+    :param message: a hri_msgs/LiveSpeech; or any with text, transcript or data, a string or
+        strings of which the first is the best, and perhaps is_final; as std_msgs/String,
+        whisper_msgs/Transcription, speech_recognition_msgs/SpeechRecognitionCandidates.
+    :raises InvalidInput: if there are no such fields.
+    """
+    if hasattr(message, 'incremental') and hasattr(message, 'final'):
+        return Words(message.final) if message.final else Words(message.incremental, final=False)
+    for name in TEXT_FIELDS:
+        found = getattr(message, name, None)
+        if isinstance(found, (list, tuple)):
+            found = next(iter(found), '')
+        if isinstance(found, str):
+            return Words(found, bool(getattr(message, 'is_final', True)))
+    raise InvalidInput(f'transcript: {type(message).__name__} has no words; expected a field '
+                       f'{", ".join(TEXT_FIELDS)} with a string')

@@ -1,0 +1,32 @@
+"""Capture times for audio whose messages carry none."""
+
+from __future__ import annotations
+
+MAX_JITTER_S = 0.5  # a message that is later or earlier than this tells of a pause
+FOLLOW = 0.02  # share of a difference that is taken up by each message: clocks drift
+
+
+class UnstampedAudio:
+    """
+    Count samples to tell when they were captured, and keep to the times of arrival on average.
+
+    Messages arrive irregularly though they were captured one right after the other. What is lost
+    on the way cannot be noticed so, unless it is more than MAX_JITTER_S.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing received."""
+        self._end: float | None = None
+
+    def stamp(self, arrival: float, duration: float) -> float:
+        """
+        Return the capture time of a message's first sample, seconds.
+
+        :param arrival: when the message came, seconds.
+        :param duration: of its audio, seconds.
+        """
+        start = arrival - duration
+        if self._end is not None and abs(start - self._end) <= MAX_JITTER_S:
+            start = self._end + FOLLOW * (start - self._end)
+        self._end = start + duration
+        return start
