@@ -17,7 +17,9 @@ COMMANDS = {
     'prepare': 'decode the clips of a corpus once, into a cache',
     'convert': 'write a corpus as a manifest',
     'train': 'train an encoder, or the fusion of three',
-    'evaluate': 'score trained text encoders or bundles, beside the baseline',
+    'evaluate': 'score trained encoders and bundles, beside each other and a baseline',
+    'ablate': 'train the fusion without this or that part, and table what each is worth',
+    'live': 'what a bundle loses on the path of the robot, and where',
 }
 
 

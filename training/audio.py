@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.batching import as_float
 from mmer_ros.pretrained import load_wavernn
-from mmer_ros.types import EMOTIONS, InvalidInput, Modality, SAMPLE_RATE
+from mmer_ros.types import EMOTIONS, Modality, SAMPLE_RATE
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 import torch
 from torch import nn, Tensor
-from torch.utils.data import Dataset
 from training.corpora.examples import Example
-from training.encoders import TrainedEncoder
+from training.encoders import summary, TrainedEncoder
 from training.engine.config import Settings
-from training.engine.fit import Batch, EngineConfig, fit, StepOutput, Task
-from training.engine.losses import class_counts, EmotionLoss, LossConfig, target_of
+from training.engine.fit import Batch, StepOutput
+from training.engine.losses import EmotionLoss
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.sampling import Draw
 from training.preparation.clip_cache import ClipCache
+from training.signal_stage import SignalConfig, SignalData, train_signal
 
 
 class AudioDataConfig(Settings):
@@ -43,54 +43,36 @@ class AudioDataConfig(Settings):
     noise_db: float | None = 15.0
 
 
-class AudioConfig(Settings):
+class AudioConfig(SignalConfig):
     """
     Recipe of an audio encoder.
 
-    :param init: published WaveRNN to begin with ('ljspeech', or a file); '': from scratch.
+    `init` is the published WaveRNN to begin with: 'ljspeech', or a file.
     """
 
     model: AudioEncoderConfig = AudioEncoderConfig()
-    init: str = ''
     data: AudioDataConfig = AudioDataConfig()
-    loss: LossConfig = LossConfig()
-    engine: EngineConfig = EngineConfig()
 
 
-class AudioItem(NamedTuple):
-    """Sound of an utterance, (n,) float32 in [-1, 1], and its emotion."""
+class AudioData(SignalData):
+    """Sound of utterances, (n,) float32 in [-1, 1]."""
 
-    key: str
-    samples: Tensor
-    target: Tensor
-
-
-class AudioData(Dataset[AudioItem]):
-    """Utterances with sound."""
-
-    def __init__(self, cache: ClipCache, examples: Sequence[Example], config: AudioDataConfig, *,
+    def __init__(self, cache: ClipCache, config: AudioDataConfig, examples: Sequence[Example],
                  training: bool) -> None:
         """Take the examples; each has audio in the cache."""
-        self.cache, self.examples, self.config = cache, examples, config
-        self.training = training
-        limit = config.train_s if training else config.eval_s
-        self.limit = round(limit * SAMPLE_RATE)
-        self.sizes = [min(self.limit, cache.sizes(e.key)[0]) for e in examples]
+        self.cache, self.config = cache, config
+        self.limit = round((config.train_s if training else config.eval_s) * SAMPLE_RATE)
+        sizes = [min(self.limit, cache.sizes(e.key)[0]) for e in examples]
+        super().__init__(examples, sizes, training)
 
-    def __len__(self) -> int:
-        """Return the number of utterances."""
-        return len(self.examples)
-
-    def __getitem__(self, draw: Draw) -> AudioItem:
-        """Return one utterance as drawn."""
-        example = self.examples[draw.row]
-        raw = self.cache.audio(example.key)
-        assert raw is not None, example.key
+    def values(self, key: str, draw: Draw) -> Tensor:
+        """Return the samples of an utterance."""
+        raw = self.cache.audio(key)
+        assert raw is not None, key
         samples = as_float(raw)
         if self.training:
             samples = augmented(samples, self.limit, self.config, draw.generator())
-        samples = np.ascontiguousarray(samples[:self.limit], np.float32)
-        return AudioItem(example.key, torch.from_numpy(samples), target_of(example.labels))
+        return torch.from_numpy(np.ascontiguousarray(samples[:self.limit], np.float32))
 
 
 def augmented(samples: NDArray[np.float32], limit: int, config: AudioDataConfig,
@@ -117,35 +99,9 @@ class AudioModule(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return loss and logits of a batch."""
-        features, mask = self.encoder(batch['audio'], batch['lengths'])
-        mean = (features * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
-        logits = self.encoder.classifier(mean)
+        features, mask = self.encoder(batch['values'], batch['lengths'])
+        logits = self.encoder.classifier(summary(Modality.AUDIO, features, mask))
         return StepOutput(self.emotion_loss(logits, batch['targets']), logits, {})
-
-
-class AudioTask(Task):
-    """The utterances of a cache that have sound."""
-
-    def __init__(self, module: AudioModule, cache: ClipCache, config: AudioDataConfig) -> None:
-        """Split the examples."""
-        heard = [e for e in cache.examples if e.labels and cache.sizes(e.key)[0]]
-        parts = {split: [e for e in heard if e.split == split] for split in ('train', 'dev')}
-        for split, part in parts.items():
-            if not part:
-                raise InvalidInput(f'train audio: no labelled sound in the {split} split of '
-                                   f'{cache.folder}; prepare a corpus that has some')
-        self.module = module
-        learned = AudioData(cache, parts['train'], config, training=True)
-        tried = AudioData(cache, parts['dev'], config, training=False)
-        self.train_data, self.train_sizes = learned, learned.sizes
-        self.dev_data, self.dev_sizes = tried, tried.sizes
-
-    def collate(self, items: Sequence[AudioItem]) -> Batch:
-        """Pad the sound with zeros."""
-        audio = nn.utils.rnn.pad_sequence([i.samples for i in items], batch_first=True)
-        return {'keys': [i.key for i in items], 'audio': audio,
-                'lengths': torch.tensor([len(i.samples) for i in items]),
-                'targets': torch.stack([i.target for i in items])}
 
 
 def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: Reporter
@@ -154,11 +110,7 @@ def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: R
     run = RunFolder.take_up(folder, config)
     torch.manual_seed(config.engine.seed)
     encoder = AudioEncoder(config.model, len(EMOTIONS))
-    if config.init:
+    if config.init and not run.finished:
         load_wavernn(encoder, config.init)
-    counts = class_counts([e.labels for e in cache.examples if e.split == 'train'])
-    module = AudioModule(encoder, EmotionLoss(config.loss, counts))
-    fit(AudioTask(module, cache, config.data), config.engine, run, reporter.named('audio'))
-    result = TrainedEncoder(Modality.AUDIO, config.model, encoder, run.facts())
-    result.save(folder / 'encoder')
-    return result
+    return train_signal(Modality.AUDIO, config, encoder, partial(AudioModule, encoder),
+                        partial(AudioData, cache, config.data), cache, run, reporter)

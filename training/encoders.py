@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+import hashlib
 import json
 from pathlib import Path
 import shutil
 from typing import Any
 
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.bundle import Bundle
 from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
 from mmer_ros.text_encoder import TextEncoder, TextEncoderConfig
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 from pydantic import BaseModel, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
-from torch import nn
-from training.engine.run_folder import replace_folder
+import torch
+from torch import nn, Tensor
+from training.engine.run_folder import recipe_of, replace_folder
 
 KINDS: dict[str, tuple[type[BaseModel], type[nn.Module]]] = {
     'text': (TextEncoderConfig, TextEncoder),
@@ -34,13 +38,25 @@ class TrainedEncoder:
     :param modality: text, audio or face.
     :param facts: what the model card tells: data, scores, seeds.
     :param tokenizer: of text.
+    :param recipe: settings and data of the run that it comes from; {} if they are not known.
     """
 
     modality: Modality
     config: Any
-    encoder: nn.Module
+    encoder: Any  # TextEncoder, AudioEncoder or FaceEncoder
     facts: Mapping[str, Any]
     tokenizer: Tokenizer | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that its features depend on."""
+        digest = hashlib.sha256(self.config.model_dump_json().encode())
+        for name, weights in sorted(self.encoder.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(self.tokenizer.to_str().encode() if self.tokenizer else b'')
+        return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write the folder; it appears complete or not at all."""
@@ -82,4 +98,41 @@ class TrainedEncoder:
                                f'{modality.name}')
         tokenizer = folder / 'tokenizer.json'
         return cls(found, config, encoder.eval(), facts['facts'],
-                   Tokenizer.from_file(str(tokenizer)) if tokenizer.is_file() else None)
+                   Tokenizer.from_file(str(tokenizer)) if tokenizer.is_file() else None,
+                   recipe_of(folder.parent))
+
+
+def is_encoder(folder: Path) -> bool:
+    """Tell whether `TrainedEncoder.load` finds something there."""
+    return any((f / 'encoder.json').is_file() for f in (folder, folder / 'encoder'))
+
+
+def of_seed(run: Path, seed: int | None) -> Path:
+    """Return the run of a seed where `train --seeds` made several, else the run itself."""
+    own = run / f'seed{seed}'
+    return own if seed is not None and is_encoder(own) else run
+
+
+def encoders_of(bundle: Bundle) -> dict[Modality, TrainedEncoder]:
+    """Return the encoders in a bundle."""
+    config, model = bundle.config.model, bundle.model
+    return {Modality.TEXT: TrainedEncoder(Modality.TEXT, config.text, model.text, {},
+                                          bundle.tokenizer),
+            Modality.AUDIO: TrainedEncoder(Modality.AUDIO, config.audio, model.audio, {}),
+            Modality.FACE: TrainedEncoder(Modality.FACE, config.face, model.face, {})}
+
+
+def summary(modality: Modality, features: Tensor, mask: Tensor) -> Tensor:
+    """
+    Return the vector of an utterance that an encoder's own classifier takes.
+
+    The mean of sound; the last step of text, which is that of <cls>, and of faces.
+
+    :param features: (B, T, width); `mask`: (B, T), at least one step a row.
+    :return: (B, width).
+    """
+    if modality is Modality.AUDIO:
+        mean: Tensor = (features * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        return mean
+    rows = torch.arange(len(features), device=features.device)
+    return features[rows, mask.sum(dim=1) - 1]

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from mmer_ros.face_encoder import EMBEDDING_SIZE, FaceEncoder, FaceEncoderConfig, sample_evenly
 from mmer_ros.pretrained import load_facenet
-from mmer_ros.types import EMOTIONS, FACE_SIZE, InvalidInput, Modality
+from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 import torch
 from torch import nn, Tensor
-from torch.utils.data import Dataset
 from training.corpora.examples import Example
-from training.encoders import TrainedEncoder
+from training.encoders import summary, TrainedEncoder
 from training.engine.config import Settings
-from training.engine.fit import Batch, EngineConfig, fit, StepOutput, Task
-from training.engine.losses import class_counts, EmotionLoss, LossConfig, target_of
+from training.engine.fit import Batch, StepOutput
+from training.engine.losses import EmotionLoss
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.sampling import Draw
+from training.face_embeddings import Embeddings
 from training.preparation.clip_cache import ClipCache
+from training.signal_stage import SignalConfig, SignalData, train_signal
+from typing_extensions import Self
 
 
 class FaceDataConfig(Settings):
@@ -40,66 +43,81 @@ class FaceDataConfig(Settings):
     light: float = Field(0.2, ge=0, lt=1)
 
 
-class FaceConfig(Settings):
+class FaceConfig(SignalConfig):
     """
     Recipe of a face encoder.
 
-    :param init: published FaceNet to begin with ('vggface2', 'casia-webface', or a file);
-        '': from scratch.
-    :param freeze: keep the FaceNet as it is and train the GRU alone, as in the paper.
+    `init` is the published FaceNet to begin with: 'vggface2', 'casia-webface', or a file.
+
+    :param freeze: keep the FaceNet as it is and train the GRU alone, as in the paper; each image
+        is embedded once, for all epochs.
     """
 
     model: FaceEncoderConfig = FaceEncoderConfig()
-    init: str = ''
     freeze: bool = False
     data: FaceDataConfig = FaceDataConfig()
-    loss: LossConfig = LossConfig()
-    engine: EngineConfig = EngineConfig()
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.freeze and self.data.light:
+            raise ValueError('freeze: images are embedded once, so their light cannot change; '
+                             'set data.light=0')
+        return self
 
 
-class FaceItem(NamedTuple):
-    """Faces of an utterance, (n, 160, 160, 3) uint8 RGB, and its emotion."""
+class Choice(NamedTuple):
+    """Which images of an utterance are given out, in order, and whether mirrored."""
 
-    key: str
-    crops: Tensor
-    target: Tensor
+    rows: NDArray[np.int64]
+    mirrored: bool
+
+    @classmethod
+    def draw(cls, count: int, limit: int, flip: bool, random: np.random.Generator) -> Choice:
+        """Return a random choice of up to `limit` images."""
+        rows = np.sort(random.permutation(count)[:limit])
+        return cls(rows, bool(flip and random.random() < 0.5))
+
+    @classmethod
+    def even(cls, count: int, limit: int) -> Choice:
+        """Return what is looked at in evaluation, as on the robot."""
+        return cls(np.array(sample_evenly(range(count), limit), np.int64), False)
 
 
-class FaceData(Dataset[FaceItem]):
-    """Utterances with a face."""
+class FaceData(SignalData):
+    """
+    Faces of utterances, (n, 160, 160, 3) uint8 RGB; or their embeddings, (n, 512).
 
-    def __init__(self, cache: ClipCache, examples: Sequence[Example], config: FaceDataConfig,
-                 max_images: int, *, training: bool) -> None:
+    :param embeddings: of a FaceNet that stays as it is; None: the images themselves.
+    """
+
+    def __init__(self, cache: ClipCache, config: FaceConfig, embeddings: Embeddings | None,
+                 examples: Sequence[Example], training: bool) -> None:
         """Take the examples; each has faces in the cache."""
-        self.cache, self.examples, self.config = cache, examples, config
-        self.training = training
-        self.limit = config.train_images if training else max_images
-        self.sizes = [min(self.limit, cache.sizes(e.key)[1]) for e in examples]
+        self.cache, self.config, self.embeddings = cache, config.data, embeddings
+        self.limit = config.data.train_images if training else config.model.max_images
+        sizes = [min(self.limit, cache.sizes(e.key)[1]) for e in examples]
+        super().__init__(examples, sizes, training)
 
-    def __len__(self) -> int:
-        """Return the number of utterances."""
-        return len(self.examples)
-
-    def __getitem__(self, draw: Draw) -> FaceItem:
-        """Return one utterance as drawn."""
-        example = self.examples[draw.row]
-        crops = self.cache.faces(example.key)
-        assert crops is not None, example.key
+    def values(self, key: str, draw: Draw) -> Tensor:
+        """Return images or embeddings of an utterance."""
+        count, random = self.cache.sizes(key)[1], draw.generator()
+        choice = (Choice.draw(count, self.limit, self.config.flip, random) if self.training
+                  else Choice.even(count, self.limit))
+        if self.embeddings is not None:
+            return self.embeddings.get(key, choice.mirrored)[torch.from_numpy(choice.rows)]
+        crops = self.cache.faces(key)
+        assert crops is not None, key
+        chosen = crops[choice.rows]
+        chosen = chosen[:, :, ::-1] if choice.mirrored else chosen
         if self.training:
-            crops = augmented(crops, self.limit, self.config, draw.generator())
-        else:
-            crops = np.stack(sample_evenly(list(crops), self.limit))
-        return FaceItem(example.key, torch.from_numpy(crops), target_of(example.labels))
+            chosen = in_another_light(chosen, self.config.light, random)
+        return torch.from_numpy(np.ascontiguousarray(chosen))
 
 
-def augmented(crops: NDArray[np.uint8], limit: int, config: FaceDataConfig,
-              random: np.random.Generator) -> NDArray[np.uint8]:
-    """Return some of the images in order, perhaps mirrored, in another light."""
-    chosen = np.sort(random.permutation(len(crops))[:limit])
-    crops = crops[chosen]
-    if config.flip and random.random() < 0.5:
-        crops = crops[:, :, ::-1]
-    gain, offset = 1 + random.uniform(-1, 1, 2) * config.light
+def in_another_light(crops: NDArray[np.uint8], amount: float, random: np.random.Generator
+                     ) -> NDArray[np.uint8]:
+    """Return the images with a random gain and offset of their brightness."""
+    gain, offset = 1 + random.uniform(-1, 1, 2) * amount
     lit = crops.astype(np.float32) * gain + 255 * (offset - 1)
     result: NDArray[np.uint8] = np.clip(np.round(lit), 0, 255).astype(np.uint8)
     return result
@@ -108,7 +126,7 @@ def augmented(crops: NDArray[np.uint8], limit: int, config: FaceDataConfig,
 class FaceModule(nn.Module):
     """FaceEncoder and its own classifier over the GRU's last output."""
 
-    def __init__(self, encoder: FaceEncoder, emotion_loss: EmotionLoss, freeze: bool) -> None:
+    def __init__(self, encoder: FaceEncoder, freeze: bool, emotion_loss: EmotionLoss) -> None:
         """Take the encoder."""
         super().__init__()
         self.encoder, self.emotion_loss, self.frozen = encoder, emotion_loss, freeze
@@ -123,44 +141,19 @@ class FaceModule(nn.Module):
         return self
 
     def forward(self, batch: Batch) -> StepOutput:
-        """Return loss and logits of a batch."""
-        crops, lengths = batch['crops'], batch['lengths']
+        """Return loss and logits of a batch of images, or of embeddings."""
+        values, lengths = batch['values'], batch['lengths']
+        embeddings = values if values.dim() == 3 else self._embed(values, lengths)
+        outputs, mask = self.encoder(embeddings, lengths)
+        logits = self.encoder.classifier(summary(Modality.FACE, outputs, mask))
+        return StepOutput(self.emotion_loss(logits, batch['targets']), logits, {})
+
+    def _embed(self, crops: Tensor, lengths: Tensor) -> Tensor:
         there = torch.arange(crops.shape[1], device=crops.device) < lengths[:, None]
         found = self.encoder.embed(crops[there])
         embeddings = found.new_zeros(*there.shape, EMBEDDING_SIZE)
         embeddings[there] = found
-        outputs, _ = self.encoder(embeddings, lengths)
-        logits = self.encoder.classifier(self.encoder.last_hidden(outputs, lengths))
-        return StepOutput(self.emotion_loss(logits, batch['targets']), logits, {})
-
-
-class FaceTask(Task):
-    """The utterances of a cache that have a face."""
-
-    def __init__(self, module: FaceModule, cache: ClipCache, config: FaceConfig) -> None:
-        """Split the examples."""
-        seen = [e for e in cache.examples if e.labels and cache.sizes(e.key)[1]]
-        parts = {split: [e for e in seen if e.split == split] for split in ('train', 'dev')}
-        for split, part in parts.items():
-            if not part:
-                raise InvalidInput(f'train face: no labelled face in the {split} split of '
-                                   f'{cache.folder}; prepare a corpus that has some')
-        self.module = module
-        limit = config.model.max_images
-        learned = FaceData(cache, parts['train'], config.data, limit, training=True)
-        tried = FaceData(cache, parts['dev'], config.data, limit, training=False)
-        self.train_data, self.train_sizes = learned, learned.sizes
-        self.dev_data, self.dev_sizes = tried, tried.sizes
-
-    def collate(self, items: Sequence[FaceItem]) -> Batch:
-        """Pad the sequences with black images, which are masked."""
-        longest = max(len(i.crops) for i in items)
-        crops = torch.zeros(len(items), longest, FACE_SIZE, FACE_SIZE, 3, dtype=torch.uint8)
-        for row, item in zip(crops, items):
-            row[:len(item.crops)] = item.crops
-        return {'keys': [i.key for i in items], 'crops': crops,
-                'lengths': torch.tensor([len(i.crops) for i in items]),
-                'targets': torch.stack([i.target for i in items])}
+        return embeddings
 
 
 def train_face(config: FaceConfig, cache: ClipCache, folder: Path, reporter: Reporter
@@ -169,11 +162,12 @@ def train_face(config: FaceConfig, cache: ClipCache, folder: Path, reporter: Rep
     run = RunFolder.take_up(folder, config)
     torch.manual_seed(config.engine.seed)
     encoder = FaceEncoder(config.model, len(EMOTIONS))
-    if config.init:
+    if config.init and not run.finished:
         load_facenet(encoder, config.init)
-    counts = class_counts([e.labels for e in cache.examples if e.split == 'train'])
-    module = FaceModule(encoder, EmotionLoss(config.loss, counts), config.freeze)
-    fit(FaceTask(module, cache, config), config.engine, run, reporter.named('face'))
-    result = TrainedEncoder(Modality.FACE, config.model, encoder, run.facts())
-    result.save(folder / 'encoder')
-    return result
+    embeddings = None
+    if config.freeze and not run.finished:
+        embeddings = Embeddings.make(encoder, cache, folder / 'embeddings', reporter,
+                                     mirrored=config.data.flip)
+    return train_signal(
+        Modality.FACE, config, encoder, partial(FaceModule, encoder, config.freeze),
+        partial(FaceData, cache, config, embeddings), cache, run, reporter)

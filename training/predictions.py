@@ -41,6 +41,11 @@ class Predictions:
                 f'predictions {self.name}: labels {self.labels.shape} and logits '
                 f'{self.logits.shape} for {n} keys; expected ({n},) and ({n}, {len(EMOTIONS)})')
 
+    @classmethod
+    def none(cls, name: str) -> Predictions:
+        """Return the answers of a model that cannot answer for any example."""
+        return cls(name, [], np.zeros(0, np.int64), np.zeros((0, len(EMOTIONS)), np.float32))
+
     @property
     def probabilities(self) -> NDArray[np.float32]:
         """(N, 7) softmax of the logits."""
@@ -81,16 +86,41 @@ class Predictions:
 class Predictor(Protocol):
     """A trained model on one split, asked under several conditions."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the model."""
 
     def predict(self, modalities: Modality, *, causal: bool = True,
                 noise: Mapping[Modality, float] | None = None, seed: int = 0) -> Predictions:
         """
         Return the answers when only these modalities are given.
 
-        Examples that have none of them are left out.
+        Examples that have none of them are left out; so are all of them where the model cannot
+        be asked under the condition.
 
         :param causal: without the reply that follows in the dialogue.
         :param noise: Gaussian noise on the features of a modality, in units of their standard
             deviation.
         """
+
+
+@dataclass(frozen=True)
+class Answered:
+    """
+    A model whose answers to the texts are known and that cannot be asked otherwise; a Predictor.
+
+    :param answers: causal, without noise.
+    """
+
+    answers: Predictions
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.answers.name
+
+    def predict(self, modalities: Modality, *, causal: bool = True,
+                noise: Mapping[Modality, float] | None = None, seed: int = 0) -> Predictions:
+        """Return the answers, or none."""
+        asked = Modality.TEXT in modalities and causal and not noise
+        return self.answers if asked else Predictions.none(self.name)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 import csv
 from functools import cache
+import json
 from pathlib import Path
 
 import cv2
 from mmer_ros.types import Int16, SAMPLE_RATE, UInt8
 import numpy as np
 import pytest
+from training.preparation.cache_format import PrepareConfig
 
 from ..stream_fixtures import sine, write_clip
 
 FRAME_RATE = 10  # Hz
+CONFIG = PrepareConfig(shard_size=2)
 COLUMNS = ('Sr No.', 'Utterance', 'Speaker', 'Emotion', 'Sentiment', 'Dialogue_ID',
            'Utterance_ID', 'Season', 'Episode', 'StartTime', 'EndTime')
 
@@ -79,3 +82,13 @@ def make_corpus(folder: Path, dialogues: int = 3) -> None:
     make_clip(clips / 'dia0_utt5.mp4', 3.0, index_first=True)
     data = (clips / 'dia0_utt5.mp4').read_bytes()
     (clips / 'dia0_utt5.mp4').write_bytes(data[:int(0.6 * len(data))])
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Return all bytes of a cache."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+
+
+def problems(folder: Path) -> list[dict[str, str]]:
+    """Return what was told of the clips of a cache."""
+    return [json.loads(line) for line in (folder / 'problems.jsonl').read_text().splitlines()]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from mmer_ros.audio_encoder import AudioEncoderConfig
 from mmer_ros.bundle import Bundle
@@ -10,20 +12,28 @@ from mmer_ros.recognizer import Recognizer
 from mmer_ros.types import Modality, subset_name, SUBSETS, Utterance
 import numpy as np
 import pytest
+from rich.console import Console
+import safetensors.torch
 import torch
 from training.__main__ import main
-from training.fusion.features import FeatureCache
+from training.encoders import encoders_of, TrainedEncoder
+from training.engine.progress import Reporter
+from training.fusion.features import FeatureCache, make_features
 from training.fusion.model import make_fusion
 from training.fusion.predictor import FusionPredictor
 from training.preparation.clip_cache import ClipCache
 from training.text.data import dialogues
 
+QUIET = Reporter('test', Console(quiet=True))
 ENGINE = ['engine.epochs=1', 'engine.batch_size=8']
 AUDIO = AudioEncoderConfig(  # few recurrent steps: this is about the chain, not the ear
     n_fft=512, win_length=400, n_freq=16, n_rnn=16, n_res_block=2, n_hidden=8, n_output=8,
     samples_per_step=40, upsample_scales=(5,), classifier_hidden=8)
 TEXT = ['model.vocab_size=400', 'model.n_embd=32', 'model.n_layer=1', 'model.n_head=2',
         'model.history_turns=2', 'finetune.epochs=1', 'pretrain=null', 'teacher.kind=none']
+ENCODERS = ['--data', 'cache', '--text', 'text', '--audio', 'audio', '--face', 'face',
+            '--features', 'features']
+FUSION = ['fusion.width=32', 'fusion.heads=4', 'fusion.embracement_size=24', *ENGINE]
 
 
 @pytest.fixture(scope='module')
@@ -39,11 +49,13 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ['train', 'text', '--data', 'cache', '--output', 'text', *TEXT],
         ['train', 'audio', '--data', 'cache', '--output', 'audio', *audio, *ENGINE],
         ['train', 'face', '--data', 'cache', '--output', 'face', *face, *ENGINE],
-        ['train', 'fusion', '--data', 'cache', '--output', 'fusion', '--text', 'text', '--audio',
-         'audio', '--face', 'face', '--bundle', 'mine', 'fusion.width=32', 'fusion.heads=4',
-         'fusion.embracement_size=24', *ENGINE],
-        ['evaluate', 'text', '--data', 'cache', '--output', 'report', '--baseline', 'tfidf'],
-        ['evaluate', '--bundle', 'mine', '--data', 'cache', '--output', 'page'],
+        ['train', 'fusion', '--seeds', '0', '1', *ENCODERS, '--bundle', 'mine', '--output',
+         'fusion', *FUSION],
+        ['ablate', '--families', 'averaging', '--no-specialists', '--seeds', '0', *ENCODERS,
+         '--output', 'ablation', *FUSION],
+        ['evaluate', 'mine-seed0', 'mine-seed1', 'text', 'audio', 'face', '--data', 'cache',
+         '--features', 'features', '--output', 'page', '--curves', 'fusion/seed0'],
+        ['evaluate', 'text', '--data', 'corpus', '--output', 'report', '--baseline', 'tfidf'],
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -52,10 +64,20 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def made_features(work: Path, splits: list[str]) -> FeatureCache:
+    """Return what the commands made; nothing is computed again."""
+    folder = work / 'features'
+    before = set(folder.iterdir())
+    encoders = encoders_of(Bundle.load(work / 'mine-seed0'))
+    found = make_features(encoders, ClipCache(work / 'cache'), folder, QUIET, splits=splits)
+    assert set(folder.iterdir()) == before
+    return found
+
+
 def test_the_recogniser_says_what_training_computed(work: Path) -> None:
-    cache, recognizer = ClipCache(work / 'cache'), Recognizer.load(work / 'mine')
+    cache, recognizer = ClipCache(work / 'cache'), Recognizer.load(work / 'mine-seed0')
     bundle = recognizer.bundle
-    (features,) = (FeatureCache(f) for f in (work / 'fusion' / 'features').iterdir())
+    features = made_features(work, ['dev'])
     dev = [e for e in cache.examples if e.split == 'dev']
     turns = {d.example.key: d for d in dialogues(
         cache.examples, bundle.config.model.text.history_turns)}
@@ -78,21 +100,71 @@ def test_the_recogniser_says_what_training_computed(work: Path) -> None:
 
 
 def test_the_bundle_tells_what_it_is(work: Path) -> None:
-    bundle = Bundle.load(work / 'mine')
-    assert bundle.config.trained and bundle.config.name == 'mine'
+    bundle = Bundle.load(work / 'mine-seed1')
+    assert bundle.config.trained and bundle.config.name == 'mine-seed1'
+    assert bundle.config.training['recipe']['engine']['seed'] == 1
+    assert bundle.config.training['encoders']['text']['run']['config']['teacher']['kind'] == 'none'
+    assert bundle.config.faces == ClipCache(work / 'cache').info.preprocessing.faces
     assert set(bundle.config.training['dev']) == {subset_name(s) for s in SUBSETS}
     assert 'dev split' in bundle.card and '| text+audio+face |' in bundle.card
 
 
-def test_the_evaluation_of_a_bundle_is_a_page_and_tables(work: Path) -> None:
-    assert '<svg' in (work / 'page' / 'report.html').read_text()
+def report(folder: Path) -> Any:
+    assert '<svg' in (folder / 'report.html').read_text()
+    return json.loads((folder / 'evaluation.json').read_text())
+
+
+def test_bundles_that_differ_in_their_seed_are_one_model_beside_the_encoders(work: Path) -> None:
+    found = report(work / 'page')
+    assert (found['name'], found['seeds'], found['data']) == ('mine', 2, 'cache dev')
+    assert found['available'] == ['text', 'audio', 'face'] and len(found['subsets']) == 11
+    assert [o['name'] for o in found['others']] == ['text', 'text, with reply', 'audio', 'face']
+    assert {c['run'] for c in found['learning']} == {
+        'fusion/seed0', 'text/finetune', 'audio', 'face'}
     tables = (work / 'page' / 'tables.md').read_text()
-    assert 'Ours: cache dev' in tables and 'Text + audio + face' in tables
+    assert 'Ours: cache dev' in tables and 'standard deviation over 2 seeds' in tables
+
+
+def test_an_encoder_answers_alone_as_it_did_in_its_training(work: Path) -> None:
+    """Its own classifier on the cached features gives the score that its run kept."""
+    others = {o['name']: o for o in report(work / 'page')['others']}
+    for name in ('text', 'audio', 'face'):
+        kept = TrainedEncoder.load(work / name).facts['weighted_f1']
+        assert others[name]['figures']['weighted_f1']['mean'] == pytest.approx(kept), name
+
+
+def test_an_encoder_of_text_is_told_in_the_same_layout_beside_the_baseline(work: Path) -> None:
+    found, whole = report(work / 'report'), report(work / 'page')
+    assert set(found) == set(whole) and found['available'] == ['text']
+    assert [(s['modalities'], s['causal']) for s in found['subsets']] == [
+        (['text'], True), (['text'], False)]
+    (baseline,) = found['baselines']
+    lead = {c['first']: c for c in found['comparisons'] if c['second'] == baseline['name']}
+    assert set(lead) == {'Text', 'Text, with reply'}
+    assert lead['Text']['difference']['value'] == pytest.approx(
+        found['subsets'][0]['figures']['weighted_f1']['mean']
+        - baseline['figures']['weighted_f1']['mean'])
+    other = {o['name']: o for o in whole['others']}['text']
+    assert found['subsets'][0]['figures'] == other['figures'], 'from the cache or the CSV'
+
+
+def test_the_ablation_tables_what_was_trained_on_the_same_features(work: Path) -> None:
+    found = report(work / 'ablation')
+    assert [a['name'] for a in found['ablations']] == ['Decision-level averaging']
+    assert [o['name'] for o in found['others']] == [
+        'Text encoder', 'Text encoder, with reply', 'Audio encoder', 'Face encoder']
+    assert 'Decision-level averaging' in (work / 'ablation' / 'tables.md').read_text()
+    assert not (work / 'ablation' / 'features').exists(), 'they were there'
+    same = Bundle.load(work / 'mine-seed0').model.fusion.state_dict()
+    best = safetensors.torch.load_file(
+        work / 'ablation' / 'runs' / 'full' / 'seed0' / 'best' / 'module.safetensors')
+    for name, weight in same.items():
+        torch.testing.assert_close(best[f'network.{name}'], weight)
 
 
 def test_training_changed_the_weights(work: Path) -> None:
-    trained = Bundle.load(work / 'mine').model
-    (features,) = (FeatureCache(f) for f in (work / 'fusion' / 'features').iterdir())
+    trained = Bundle.load(work / 'mine-seed0').model
+    features = made_features(work, ['train', 'dev'])
     torch.manual_seed(0)  # as train_fusion begins
     fresh = make_fusion('full', features.widths, trained.config.fusion).state_dict()
     for name, weight in trained.fusion.named_parameters():

@@ -4,16 +4,70 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmer_ros.model import ModelConfig
 from mmer_ros.types import InvalidInput
 import pytest
-from training.engine.config import CONFIGS, dump_settings, load_settings
+import torch
+from training.audio import AudioConfig
+from training.engine.config import (
+    CONFIGS,
+    dump_settings,
+    load_settings,
+    Settings,
+    with_seed,
+    without_seeds,
+)
+from training.engine.fit import make_schedule
+from training.face import FaceConfig
+from training.fusion.stage import FusionRecipe
 from training.text.stage import TextConfig
 
+KINDS: dict[str, type[Settings]] = {
+    'text': TextConfig, 'audio': AudioConfig, 'face': FaceConfig, 'fusion': FusionRecipe}
+RECIPES = sorted(str(p.relative_to(CONFIGS).with_suffix('')) for p in CONFIGS.rglob('*.yaml'))
 
-@pytest.mark.parametrize('recipe', ['text/default', 'text/paper'])
+
+def load(recipe: str, *overrides: str) -> Settings:
+    return load_settings(KINDS[recipe.partition('/')[0]], recipe, overrides)
+
+
+def test_every_stage_has_a_recipe_of_its_own_and_the_papers() -> None:
+    assert set(RECIPES) >= {f'{stage}/{name}' for stage in KINDS for name in ('default', 'paper')}
+
+
+@pytest.mark.parametrize('recipe', RECIPES)
 def test_the_recipes_that_come_with_it_are_valid(recipe: str) -> None:
-    assert (CONFIGS / f'{recipe}.yaml').is_file()
-    assert load_settings(TextConfig, recipe) != TextConfig()
+    assert load(recipe) != KINDS[recipe.partition('/')[0]]()
+    with pytest.raises(InvalidInput, match='nonsense'):
+        load(recipe, 'nonsense=1')
+    with pytest.raises(InvalidInput, match="did you mean 'kind'"):
+        load(recipe, 'loss.kinds=weighted')
+
+
+def test_the_papers_recipes_have_the_papers_sizes() -> None:
+    """Those that the architecture `paper` gives to a bundle, but for the vocabulary."""
+    for stage in ('audio', 'face'):
+        config = load_settings(KINDS[stage], f'{stage}/paper')
+        assert config.model == getattr(ModelConfig(), stage)  # type: ignore[attr-defined]
+    fusion = load_settings(FusionRecipe, 'fusion/paper')
+    assert fusion.fusion == ModelConfig().fusion and fusion.family == 'full'
+    assert (fusion.engine.optimizer, fusion.engine.lr) == ('sgd', .001)
+    assert fusion.loss.kind == 'cross_entropy' and fusion.engine.momentum == 0
+    factor = make_schedule(torch.optim.SGD([torch.zeros(1)], lr=1), fusion.engine, 100)
+    assert factor.get_last_lr() == [1], 'from the first step on'
+
+
+def test_a_seed_is_set_wherever_there_is_one_and_nothing_else() -> None:
+    config = load_settings(TextConfig, 'text/default')
+    assert config.pretrain is not None
+    seeded = with_seed(config, 7)
+    assert seeded.pretrain is not None
+    assert (seeded.pretrain.seed, seeded.finetune.seed) == (7, 7) != (config.finetune.seed,) * 2
+    assert seeded != config
+    plain, other = (c.model_dump(mode='json') for c in (config, seeded))
+    assert without_seeds(plain) == without_seeds(other)
+    assert without_seeds(plain) != without_seeds(
+        load_settings(TextConfig, 'text/default', ['finetune.epochs=99']).model_dump(mode='json'))
 
 
 def test_overrides_reach_inner_settings() -> None:

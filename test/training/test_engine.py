@@ -9,26 +9,30 @@ import subprocess
 import sys
 import time
 
-from mmer_ros.types import InvalidInput
+from mmer_ros.types import InvalidInput, Modality
 import pytest
 from rich.console import Console
 import safetensors.torch
 import torch
+from training.corpora.digest import digest_of
 from training.encoders import TrainedEncoder
 from training.engine import checkpoints
 from training.engine.config import dump_settings
+from training.engine.loss_watch import LossWatch
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
-from training.text.predictions import predict_text
+from training.fusion.features import TextOnly
+from training.models import load_models
 from training.text.stage import TextConfig, train_text
 
 from .text_fixtures import corpus, recipe
 from ..stream_fixtures import ROOT
 
+QUIET = Reporter('test', Console(quiet=True))
+
 
 def train(folder: Path, config: TextConfig) -> TrainedEncoder:
-    quiet = Reporter('test', Console(quiet=True))
-    return train_text(config, corpus(), [], folder, quiet)
+    return train_text(config, corpus(), [], folder, QUIET)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -45,7 +49,10 @@ class Killed(BaseException):
 
 def test_it_learns_words_that_tell_the_emotion(tmp_path: Path) -> None:
     trained = train(tmp_path, recipe(epochs=60, lr=1e-2, average=0.9, checkpoint_steps=100))
-    answers = predict_text(trained, corpus(), split='dev')
+    assert trained.modality is Modality.TEXT
+    (model,) = load_models(tmp_path)
+    answers = model.predictor(TextOnly(corpus()), 'dev', tmp_path / 'features',
+                              QUIET).predict(Modality.TEXT)
     assert (answers.logits.argmax(axis=1) == answers.labels).mean() > 0.8
     lines = metrics(tmp_path)
     first, last = (line['loss'] for line in (lines[0], [x for x in lines if 'lr' in x][-1]))
@@ -107,6 +114,35 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_there_was(tmp_pat
         train(tmp_path, config)
     for found in checkpoints.checkpoints(RunFolder(tmp_path / 'finetune')):
         assert (found / 'model.safetensors').is_file()
+
+
+def test_the_first_loss_that_is_no_number_is_named_however_late_it_is_read() -> None:
+    watch = LossWatch(Path('run'))
+    for step, loss in enumerate((.5, .25)):
+        watch.add(step, [f'e{step}'], torch.tensor(loss, requires_grad=True))
+    assert watch.read() == watch.read() == .25
+    for step, loss in ((7, .1), (8, float('nan')), (9, float('inf'))):
+        watch.add(step, [f'e{step}'], torch.tensor(loss))
+    with pytest.raises(InvalidInput, match=r'loss is nan at step 8 \(examples e8\)'):
+        watch.read()
+
+
+def test_a_loss_that_is_no_number_is_in_no_checkpoint(tmp_path: Path) -> None:
+    """Though it is read every twenty steps only."""
+    with pytest.raises(InvalidInput, match=r'loss is (nan|inf)'):
+        train(tmp_path, recipe(epochs=60, lr=1e12, optimizer='sgd', clip_norm=1e12, log_steps=20,
+                               checkpoint_steps=3))
+    for found in checkpoints.checkpoints(RunFolder(tmp_path / 'finetune')):
+        kept = safetensors.torch.load_file(found / 'model.safetensors')
+        assert all(torch.isfinite(weight).all() for weight in kept.values())
+
+
+def test_other_data_need_another_folder(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / 'run')
+    run.learns_from({'corpus': digest_of(corpus())})
+    run.learns_from({'corpus': digest_of(corpus())})
+    with pytest.raises(InvalidInput, match='begun with other data.*new folder'):
+        run.learns_from({'corpus': digest_of(corpus(seed=1))})
 
 
 def test_early_stopping(tmp_path: Path) -> None:

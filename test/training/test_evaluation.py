@@ -17,7 +17,7 @@ from training.evaluation.evaluation import evaluate, Evaluation
 from training.evaluation.learning import read_learning_curves
 from training.evaluation.results import align, measure
 from training.evaluation.robustness import missing_curves, NOISE_LEVELS
-from training.predictions import Predictions
+from training.predictions import Answered, Predictions
 
 from .evaluation_fixtures import LinearPredictor, make_features
 
@@ -38,8 +38,10 @@ def evaluation() -> Evaluation:
     train = predictors()[0].train
     evaluated = predictors()[0].evaluated
     text = LinearPredictor('TF-IDF', train, evaluated, TEXT)
+    faces = LinearPredictor('faces', train, evaluated, FACE)
     special = LinearPredictor('special', train, evaluated, TEXT | FACE)
     return evaluate(predictors(), data='made-up dev', ablations={'Text only': [text]},
+                    others={'reader': [text], 'viewer': [faces]},
                     specialists={TEXT | FACE: [special]}, baselines=[text.predict(TEXT)],
                     resamples=100)
 
@@ -134,14 +136,20 @@ def test_missing_always_is_the_model_without_the_modality() -> None:
 
 def test_comparisons_are_paired_over_shared_examples() -> None:
     found = {(c.first, c.second): c for c in evaluation().comparisons}
-    whole, text = 'Text + audio + face', 'Text'
+    whole = 'Text + audio + face'
     assert set(found) == {
         (whole, 'Text'), (whole, 'Audio'), (whole, 'Face'), (whole, 'TF-IDF'),
-        (whole, 'Text only'), (f'{whole}, with reply', whole), (text, 'TF-IDF'),
-        ('Text + face', 'Trained on text + face only')}
+        (whole, 'Text only'), (whole, 'reader'), (whole, 'viewer'), ('Text', 'reader'),
+        ('Face', 'viewer'), (f'{whole}, with reply', whole),
+        ('Text + face', 'Trained on text + face only'),
+        *((name, 'TF-IDF') for name in (f'{whole}, with reply', 'Text', 'reader',
+                                        'reader, with reply', 'viewer'))}
     gain = found[whole, 'Audio']
     audio = predictors()[0].predict(AUDIO)
     assert gain.count == len(audio.keys) and gain.difference.low > 0
+    assert found['reader', 'TF-IDF'].difference.value == 0, 'they are the same'
+    read, seen = (set(predictors()[0].predict(m).keys) for m in (TEXT, FACE))
+    assert found['viewer', 'TF-IDF'].count == len(read & seen) < min(len(read), len(seen))
     same = found['Text + face', 'Trained on text + face only'].difference
     assert same.low <= 0.02  # alike but for the second seed
 
@@ -151,6 +159,28 @@ def test_all_is_plain_json() -> None:
     assert len(plain['subsets']) == 11 and len(plain['subsets'][0]['seeds']) == SEEDS
     assert {c['kind'] for c in plain['robustness']} == {'noise', 'missing'}
     assert len(plain['embedding_map']['points']) == len(evaluation().main.labels)
+
+
+def test_other_models_are_given_all_that_they_take_and_the_reply_if_they_read_it() -> None:
+    found = {r.name: r for r in evaluation().others}
+    assert list(found) == ['reader', 'reader, with reply', 'viewer']
+    assert found['viewer'].modalities == FACE and found['reader'].modalities == TEXT
+    alone = evaluation().find(FACE)
+    assert alone is not None and len(found['viewer'].labels) == len(alone.labels)
+    assert (found['reader, with reply'].figures['accuracy'].mean
+            > found['reader'].figures['accuracy'].mean)
+
+
+def test_a_model_is_not_asked_what_it_cannot_be_asked() -> None:
+    """Answers that are known as they are have no subsets, no reply and no noise."""
+    answers = predictors()[0].predict(TEXT)
+    found = evaluate([Answered(answers)], data='dev', resamples=10)
+    assert [(r.modalities, r.causal) for r in found.subsets] == [(TEXT, True)]
+    assert found.curves == () and found.name == 'linear'
+    deaf = LinearPredictor('deaf', predictors()[0].train, predictors()[0].evaluated, FACE)
+    found = evaluate([deaf], data='dev', resamples=10)
+    assert [(r.modalities, r.causal) for r in found.subsets] == [(FACE, True)]
+    assert [(c.kind, c.modality) for c in found.curves] == [('noise', FACE)]
 
 
 def test_data_with_text_alone_is_evaluated_with_what_there_is() -> None:

@@ -6,6 +6,7 @@ import base64
 from dataclasses import replace
 from functools import cache
 import hashlib
+import io
 import json
 from pathlib import Path
 import re
@@ -13,17 +14,20 @@ import re
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 import pytest
+from rich.console import Console
+from training.commands import terminal
 from training.evaluation import paper
 from training.evaluation.evaluation import evaluate, Evaluation
 from training.evaluation.learning import LearningCurve
+from training.evaluation.paper_tables import table_1, table_2, table_3
 from training.evaluation.report import render_tables, write_report
 from training.evaluation.results import measure
 from training.evaluation.table import Cell, percent, Table
-from training.evaluation.tables import table_1, table_2, table_3
+from training.evaluation.tables import models_table, singles_table, specialist_table
 from training.predictions import Predictions
 
 from .evaluation_fixtures import LinearPredictor, make_features
-from .test_evaluation import ALL, evaluation, FACE, TEXT
+from .test_evaluation import ALL, evaluation, FACE, SEEDS, TEXT
 from ..test_report import NASTY, Page
 
 
@@ -119,14 +123,57 @@ def test_table_3_lists_the_studies_ours_and_the_baselines() -> None:
     assert names[6] == ('Siriwardhana et al. 2020', 'Text + audio + face')
     assert [c.text for c in table.rows[6]][2:4] == ['64.3', '63.9']
     assert [c.text for c in table.rows[10]][2:] == ['65.0', '64.0', '63.0', '64.0']
-    assert names[-1] == ('TF-IDF', 'Text')
+    assert names[-4:] == [('reader', 'Text'), ('reader', 'Text, with reply'), ('viewer', 'Face'),
+                          ('TF-IDF', 'Text')]
     assert [names[i] for i in table.heavy] == [('linear', 'Text + audio + face')]
-    assert len(names) == 11 + 11 + 1
+    assert len(names) == 11 + 11 + 3 + 1
+
+
+def test_the_models_are_tabled_with_their_lead_over_the_baseline(tmp_path: Path) -> None:
+    table = models_table(evaluation())
+    rows = rows_of(table)
+    assert list(rows) == ['linear', 'linear, with reply', 'reader', 'reader, with reply',
+                          'viewer', 'TF-IDF']
+    lead = evaluation().compared(evaluation().main, evaluation().baselines[0])
+    assert lead is not None and lead.difference.low > 0
+    shown = (f'{100 * lead.difference.value:+.1f} [{100 * lead.difference.low:+.1f}, '
+             f'{100 * lead.difference.high:+.1f}]')
+    assert table.columns[-1] == 'Lead' and rows['linear'][-1] == shown
+    assert rows['reader'][-1] == '+0.0 [+0.0, +0.0]' and rows['TF-IDF'][-1] == '–'
+    assert 'less that of TF-IDF' in table.caption
+    _, parsed = page(evaluation(), tmp_path)
+    assert f'Lead, weighted F1{shown.split()[0]}points' in parsed.words
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(terminal.shown(table))
+    text = console.export_text()
+    assert shown.split(' ', 1)[1] in text and 'viewer' in text
+
+
+def test_a_missing_modality_is_set_against_a_model_trained_without_it() -> None:
+    table = specialist_table(evaluation())
+    special = evaluation().specialists[0]
+    own = evaluation().find(TEXT | FACE)
+    assert own is not None
+    (given, *cells), = ([str(c) for c in row] for row in table.rows)
+    assert given == 'Text + face' and table.heavy == {0}, 'one modality is missing'
+    f1 = [r.figures['weighted_f1'].mean for r in (own, special)]
+    assert [c.split()[0] for c in cells[1:4]] == [
+        percent(f1[0]), percent(f1[1]), f'{100 * (f1[0] - f1[1]):+.1f}']
+
+
+def test_the_gain_is_told_over_every_single_modality() -> None:
+    table = singles_table(evaluation())
+    scores = [float(row[3].text) for row in table.rows]
+    assert [row[1].text for row in table.rows] == 3 * ['This model, given it alone'] + [
+        'reader', 'viewer']
+    (best,) = table.heavy
+    assert scores[best] == max(scores) and table.rows[best][0].text == 'Text'
+    assert all(row[4].text.startswith('+') for row in table.rows)
 
 
 def test_markdown_has_every_table_with_as_many_cells_as_columns() -> None:
     text = render_tables(evaluation())
-    assert text.count('\n## ') == 9
+    assert text.count('\n## ') == 12
     for block in re.findall(r'(?:^\|.*\n)+', text, re.MULTILINE):
         widths = {len(re.findall(r'(?<!\\)\|', line)) for line in block.splitlines()}
         assert len(widths) == 1
@@ -147,8 +194,11 @@ def test_report_is_written_complete_and_again_over_the_old_one(tmp_path: Path) -
     folder = tmp_path / 'a' / 'report'
     write_report(text_only(), folder)
     assert write_report(evaluation(), folder) == folder / 'report.html'
-    assert sorted(p.name for p in folder.iterdir()) == ['evaluation.json', 'report.html',
-                                                        'tables.md']
+    assert sorted(p.name for p in folder.iterdir()) == ['evaluation.json', 'predictions',
+                                                        'report.html', 'tables.md']
+    kept = [Predictions.load(p) for p in sorted((folder / 'predictions').iterdir())]
+    assert len(kept) == 2 * SEEDS + 3 + 1 + 1 + 1, 'main, with reply; others, baseline, ...'
+    assert np.array_equal(kept[1].logits, evaluation().main.predictions[1].logits)
     plain = json.loads((folder / 'evaluation.json').read_text(encoding='utf-8'))
     whole = next(s for s in plain['subsets']
                  if s['modalities'] == ['text', 'audio', 'face'] and s['causal'])
@@ -216,7 +266,7 @@ def test_page_shows_the_headline_with_interval_and_the_papers(tmp_path: Path) ->
     assert f'Weighted F1{percent(figure.mean)}%' in parsed.words
     assert 'paper, MELD test: 63.0' in parsed.words and 'paper, MELD test: 64.0' in parsed.words
     _, parsed = page(text_only(), tmp_path)
-    assert 'paper: 63.0' in parsed.words
+    assert 'paper: 61.2' in parsed.words, 'its text alone'
 
 
 def test_confusion_matrix_has_the_counts_and_shares_of_its_rows(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from training.corpora.examples import Example
 from training.corpora.goemotions import read_goemotions
 from training.corpora.manifest import read_manifest
 from training.corpora.meld import read_meld
+from training.fusion.features import Clips, TextOnly
 from training.preparation.clip_cache import ClipCache
 
 
@@ -38,6 +39,17 @@ def read_source(options: argparse.Namespace, *, clips: bool = True) -> Corpus:
     if options.goemotions:
         return read_goemotions(options.goemotions)
     return read_manifest(options.manifest)
+
+
+def read_clips(path: Path) -> Clips:
+    """
+    Return a cache; or the text alone of another corpus, as of `read_corpus`.
+
+    :raises InvalidInput: if it is none of these.
+    """
+    if (path / 'cache.json').is_file():
+        return ClipCache(path)
+    return TextOnly(read_corpus(path))
 
 
 def read_corpus(path: Path) -> Sequence[Example]:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from mmer_ros.types import Modality
+from mmer_ros.types import MODALITIES, Modality
 from training.audio import AudioConfig, train_audio
 from training.commands.sources import read_corpus
-from training.encoders import TrainedEncoder
-from training.engine.config import load_settings
+from training.corpora.digest import digest_of
+from training.encoders import of_seed, TrainedEncoder
+from training.engine.config import load_settings, Settings, with_seed
 from training.engine.progress import Reporter
+from training.engine.run_folder import RunFolder
 from training.face import FaceConfig, train_face
 from training.fusion.bundle import train_bundle
 from training.fusion.stage import FusionRecipe
 from training.preparation.clip_cache import ClipCache
 from training.text.stage import TextConfig, train_text
+
+Kind = TypeVar('Kind', bound=Settings)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         stage = stages.add_parser(name)
         stage.add_argument('--output', type=Path, required=True, metavar='RUN',
                            help='folder of the run; the same command again goes on with it')
-        stage.add_argument('--recipe', default='', metavar='NAME|FILE',
-                           help='YAML file, or one of training/configs')
-        stage.add_argument('settings', nargs='*', metavar='KEY=VALUE',
-                           help='settings over the recipe, e.g. engine.epochs=3')
+        add_recipe_arguments(stage)
+        stage.add_argument('--seeds', type=int, nargs='+', metavar='N',
+                           help='a run for each of these seeds, in RUN/seedN')
         stage.set_defaults(stage=run)
         if name == 'text':
             stage.add_argument('--data', type=Path, required=True, metavar='CORPUS', help=(
@@ -38,10 +43,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         else:
             stage.add_argument('--data', type=Path, required=True, metavar='CACHE')
         if name == 'fusion':
-            for modality in ('text', 'audio', 'face'):
-                stage.add_argument(f'--{modality}', type=Path, required=True, metavar='RUN')
-            stage.add_argument('--bundle', type=Path, required=True, metavar='FOLDER',
-                               help='the bundle is written here')
+            add_encoder_arguments(stage)
+            stage.add_argument('--features', type=Path, metavar='FOLDER',
+                               help='where features are kept (default: in --output)')
+            stage.add_argument('--bundle', type=Path, required=True, metavar='FOLDER', help=(
+                'the bundle is written here; with --seeds the bundles, to FOLDER-seedN'))
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add recipe and settings."""
+    parser.add_argument('--recipe', default='', metavar='NAME|FILE',
+                        help='YAML file, or one of training/configs')
+    parser.add_argument('settings', nargs='*', metavar='KEY=VALUE',
+                        help='settings over the recipe, e.g. engine.epochs=3')
+
+
+def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the three encoders."""
+    for modality in ('text', 'audio', 'face'):
+        parser.add_argument(f'--{modality}', type=Path, required=True, metavar='RUN', help=(
+            f'run of `train {modality}`; of one with --seeds each seed takes its own'))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,27 +71,63 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def load_encoders(options: argparse.Namespace, seed: int | None
+                  ) -> dict[Modality, TrainedEncoder]:
+    """Return the encoders that were named, those of the seed where there are several."""
+    paths = {m: getattr(options, str(m.name).lower()) for m in MODALITIES}
+    return {m: TrainedEncoder.load(of_seed(path, seed), m) for m, path in paths.items()}
+
+
+def _runs(options: argparse.Namespace, config: Kind) -> Iterator[tuple[int | None, Kind, Path]]:
+    """Yield seed, settings and folder of each run; with a single one its settings say the seed."""
+    if not options.seeds:
+        yield None, config, options.output
+    for seed in options.seeds or []:
+        yield seed, with_seed(config, seed), options.output / f'seed{seed}'
+
+
 def _text(options: argparse.Namespace) -> None:
     config = load_settings(TextConfig, options.recipe, options.settings)
-    extra = [read_corpus(path) for path in options.extra]
-    train_text(config, read_corpus(options.data), extra, options.output, Reporter('text'))
+    main, extra = read_corpus(options.data), [read_corpus(path) for path in options.extra]
+    for _, each, folder in _runs(options, config):
+        RunFolder(folder).learns_from({'corpus': digest_of(main),
+                                       'extra': [digest_of(corpus) for corpus in extra]})
+        train_text(each, main, extra, folder, Reporter(_title('text', folder, options)))
 
 
 def _audio(options: argparse.Namespace) -> None:
     config = load_settings(AudioConfig, options.recipe, options.settings)
-    train_audio(config, ClipCache(options.data), options.output, Reporter('audio'))
+    cache = ClipCache(options.data)
+    for _, each, folder in _runs(options, config):
+        RunFolder(folder).learns_from(_data_of(cache))
+        train_audio(each, cache, folder, Reporter(_title('audio', folder, options)))
 
 
 def _face(options: argparse.Namespace) -> None:
     config = load_settings(FaceConfig, options.recipe, options.settings)
-    train_face(config, ClipCache(options.data), options.output, Reporter('face'))
+    cache = ClipCache(options.data)
+    for _, each, folder in _runs(options, config):
+        RunFolder(folder).learns_from(_data_of(cache))
+        train_face(each, cache, folder, Reporter(_title('face', folder, options)))
 
 
 def _fusion(options: argparse.Namespace) -> None:
     recipe = load_settings(FusionRecipe, options.recipe, options.settings)
-    text, audio, face = (TrainedEncoder.load(path, modality) for path, modality in (
-        (options.text, Modality.TEXT), (options.audio, Modality.AUDIO),
-        (options.face, Modality.FACE)))
-    bundle = train_bundle(recipe, text, audio, face, ClipCache(options.data), options.output,
-                          Reporter('fusion'), name=options.bundle.name)
-    bundle.save(options.bundle)
+    cache, features = ClipCache(options.data), options.features or options.output / 'features'
+    for seed, each, folder in _runs(options, recipe):
+        encoders = load_encoders(options, seed)
+        RunFolder(folder).learns_from(_data_of(cache) | {
+            'encoders': {str(m.name).lower(): e.digest for m, e in encoders.items()}})
+        target = options.bundle if seed is None else options.bundle.with_name(
+            f'{options.bundle.name}-seed{seed}')
+        bundle = train_bundle(each, encoders, cache, folder, features,
+                              Reporter(_title('fusion', folder, options)), name=target.name)
+        bundle.save(target)
+
+
+def _data_of(cache: ClipCache) -> dict[str, str]:
+    return {'corpus': digest_of(cache.examples), 'clips': cache.info.source}
+
+
+def _title(stage: str, folder: Path, options: argparse.Namespace) -> str:
+    return f'{stage}/{folder.name}' if options.seeds else stage

@@ -51,6 +51,27 @@ def dump_settings(settings: Settings) -> str:
     return str(yaml.safe_dump(settings.model_dump(mode='json'), sort_keys=False))
 
 
+def with_seed(settings: Kind, seed: int) -> Kind:
+    """Return the settings with every `seed` in them set, those of inner settings too."""
+    changed: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name == 'seed':
+            changed[name] = seed
+        elif isinstance(value, Settings):
+            changed[name] = with_seed(value, seed)
+    return settings.model_copy(update=changed)
+
+
+def without_seeds(values: Any) -> Any:
+    """Return plain values of settings without any `seed`: equal for runs that differ in it."""
+    if isinstance(values, Mapping):
+        return {key: without_seeds(value) for key, value in values.items() if key != 'seed'}
+    if isinstance(values, (list, tuple)):
+        return [without_seeds(value) for value in values]
+    return values
+
+
 def find_recipe(recipe: str | Path) -> Path:
     """
     Return the file of a recipe.

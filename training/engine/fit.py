@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from training.engine import checkpoints
 from training.engine.checkpoints import Progress
 from training.engine.config import Settings
+from training.engine.loss_watch import LossWatch
 from training.engine.progress import Reporter
 from training.engine.run_folder import replace_folder, RunFolder
 from training.engine.sampling import BucketBatches, OrderedBatches
@@ -134,6 +135,7 @@ class _Fit:
             task.module, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True,
         ) if config.average else None
         self.progress = Progress()
+        self.losses = LossWatch(run.path)
         self._stop = 0
 
     def _loader(self, data: Dataset[Any], batches: BucketBatches | OrderedBatches
@@ -183,19 +185,19 @@ class _Fit:
         batches.set_epoch(progress.epoch)  # accelerate counts epochs itself, from 0 in each run
         self.batches.set_epoch(progress.epoch)
         for batch in batches:
-            output = self._step(batch)
+            self._step(batch)
             progress.batch += 1
-            self.reporter.advance(progress.epoch, progress.batch, output.loss.detach().item())
+            self.reporter.advance(progress.epoch, progress.batch, self.losses.last)
             if self._stop or (self.accelerator.sync_gradients
                               and progress.step % self.config.checkpoint_steps == 0):
                 self._checkpoint()
             if self._stop:
                 raise KeyboardInterrupt
 
-    def _step(self, batch: Batch) -> StepOutput:
+    def _step(self, batch: Batch) -> None:
         with self.accelerator.accumulate(self.module):
             output: StepOutput = self.module(batch)
-            self._check(output, batch)
+            self.losses.add(self.progress.step, batch.get('keys', []), output.loss)
             self.accelerator.backward(output.loss)
             if self.accelerator.sync_gradients:
                 self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
@@ -207,21 +209,13 @@ class _Fit:
                     self.average.update_parameters(self._unwrapped())
             self.optimizer.zero_grad()
         if self.accelerator.sync_gradients and self.progress.step % self.config.log_steps == 0:
-            self._log('train', loss=output.loss.detach().item(),
+            self._log('train', loss=self.losses.read(),
                       lr=self.scheduler.get_last_lr()[0],
                       **{name: float(part) for name, part in output.parts.items()})
-        return output
-
-    def _check(self, output: StepOutput, batch: Batch) -> None:
-        if not bool(torch.isfinite(output.loss.detach())):
-            keys = ', '.join(map(str, batch.get('keys', [])[:8])) or 'unknown'
-            raise InvalidInput(
-                f'run {self.folder.path}: the loss is {output.loss.detach().item()} at step '
-                f'{self.progress.step} (examples {keys}); lower engine.lr or engine.clip_norm, or '
-                'set engine.precision=no, in a new folder; checkpoints up to here are kept')
 
     def _evaluate(self) -> None:
         """Score the weights that would be kept, and keep them if they are the best."""
+        self.losses.read()
         module = self.average.module if self.average is not None else self._unwrapped()
         logits, targets = self._predict(module)
         known = targets.sum(axis=1) > 0
@@ -260,6 +254,7 @@ class _Fit:
             replace_folder(partial, self.folder.best)
 
     def _checkpoint(self) -> None:
+        self.losses.read()
         checkpoints.save(self.folder, self.accelerator, self.progress, self.average)
 
     def _log(self, split: str, **values: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import math
 
 from rich.console import Console
 from rich.progress import (
@@ -49,10 +50,10 @@ class Reporter:
         self._bar = None
 
     def advance(self, epoch: int, batch: int, loss: float) -> None:
-        """Tell that a batch is done."""
+        """Tell that a batch is done, and the last loss that is known; NaN: none is yet."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=epoch * self._batches + batch,
-                             status=f'loss {loss:.3f}')
+            status = '' if math.isnan(loss) else f'loss {loss:.3f}'
+            self._bar.update(self._task, completed=epoch * self._batches + batch, status=status)
 
     def evaluated(self, epoch: int, weighted_f1: float, accuracy: float) -> None:
         """Tell the scores on the dev split after an epoch."""

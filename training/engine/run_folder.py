@@ -16,7 +16,9 @@ from mmer_ros.types import InvalidInput
 import torch
 from training.engine.config import dump_settings, Settings
 from training.engine.files import write_file
+import yaml
 
+DATA = 'data.json'
 PACKAGES = ('accelerate', 'numpy', 'safetensors', 'sklearn', 'tokenizers', 'torch', 'torchaudio',
             'transformers')
 
@@ -26,7 +28,8 @@ class RunFolder:
     """
     What a run writes.
 
-    config.yaml, environment.json, metrics.jsonl, tensorboard/, checkpoints/step-*, best/.
+    config.yaml, data.json, environment.json, metrics.jsonl, tensorboard/, checkpoints/step-*,
+    best/.
     """
 
     path: Path
@@ -41,11 +44,12 @@ class RunFolder:
         run = cls(path)
         wanted = dump_settings(settings)
         config = path / 'config.yaml'
-        if config.is_file() and config.read_text(encoding='utf-8') != wanted:
+        begun = yaml.safe_load(config.read_text('utf-8')) if config.is_file() else None
+        if begun is not None and begun != yaml.safe_load(wanted):
             raise InvalidInput(f'run {path}: it has other settings ({config}); give a new folder, '
                                'or the same settings to continue')
         path.mkdir(parents=True, exist_ok=True)
-        if not config.is_file():
+        if begun is None:
             write_file(config, wanted.encode())
             write_file(path / 'environment.json', json.dumps(environment(), indent=2).encode())
         return run
@@ -74,6 +78,21 @@ class RunFolder:
         result: dict[str, Any] = json.loads((self.path / 'finished.json').read_text())
         return result
 
+    def learns_from(self, data: Mapping[str, Any]) -> None:
+        """
+        Note what the run learns from, so that runs on other data are not taken for alike.
+
+        :raises InvalidInput: if it was begun with other data.
+        """
+        path = self.path / DATA
+        text = json.dumps(dict(data), indent=2)
+        if not path.is_file():
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_file(path, text.encode())
+        elif path.read_text(encoding='utf-8') != text:
+            raise InvalidInput(f'run {self.path}: it was begun with other data ({path}); give a '
+                               'new folder, or the same data to continue')
+
     def log(self, **values: Any) -> None:
         """Append a line of metrics."""
         with self.metrics.open('a', encoding='utf-8') as file:
@@ -96,6 +115,15 @@ class RunFolder:
                     return
 
 
+def recipe_of(run: Path) -> dict[str, Any]:
+    """Return the settings and data of a run as it noted them; {} if there are none."""
+    found: dict[str, Any] = {}
+    for name, parse in (('config.yaml', yaml.safe_load), (DATA, json.loads)):
+        if (run / name).is_file():
+            found[name.partition('.')[0]] = parse((run / name).read_text(encoding='utf-8'))
+    return found
+
+
 def replace_folder(partial: Path, final: Path) -> None:
     """Put a complete folder in the place of an older one."""
     old = final.with_name(f'.{final.name}.old')
@@ -113,11 +141,11 @@ def environment() -> dict[str, Any]:
         'python': platform.python_version(), 'platform': platform.platform(),
         'packages': {name: version for name, version in versions.items() if version},
         'devices': [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        'threads': torch.get_num_threads(), 'commit': _commit(),
+        'threads': torch.get_num_threads(), 'commit': commit(),
     }
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return the commit of the checkout, with a + if it was changed; '' if there is none."""
     try:
         done = subprocess.run(['git', 'describe', '--always', '--dirty=+', '--abbrev=12'],

@@ -46,27 +46,30 @@ def compare(first: Result, second: Result, statistic: str = 'weighted_f1', *,
     return Comparison(first.name, second.name, statistic, len(keys), difference)
 
 
-def compare_all(subsets: Sequence[Result], baselines: Sequence[Result],
-                ablations: Sequence[Result], specialists: Sequence[Result], *,
-                resamples: int = 1000) -> tuple[Comparison, ...]:
+def compare_all(subsets: Sequence[Result], others: Sequence[Result],
+                baselines: Sequence[Result], ablations: Sequence[Result],
+                specialists: Sequence[Result], *, resamples: int = 1000
+                ) -> tuple[Comparison, ...]:
     """
     Compare what a reader asks for.
 
-    The whole model with each single modality, with itself given the reply, with every baseline
-    and ablation; its text alone with every baseline; and each of its subsets with the model
-    that was trained for that subset.
+    The whole model with each single modality, with itself given the reply, and with every other
+    model; each of its subsets with the models that know just these modalities; and everything
+    that is not a baseline with the baselines.
 
     :param subsets: of the whole model; the one with the most modalities is the whole.
     """
     causal = {r.modalities: r for r in subsets if r.causal}
     whole = max(causal.values(), key=lambda r: r.modalities.bit_count())
-    alone = [r for r in causal.values() if r.modalities.bit_count() == 1 and r is not whole]
+    parts = {m: r for m, r in causal.items() if r is not whole}
     replied = [r for r in subsets if not r.causal and r.modalities == whole.modalities]
-    pairs = [(whole, other) for other in (*alone, *baselines, *ablations)]
+    rivals = [r for r in others if r.causal]
+    alone = [r for r in (*parts.values(), *specialists) if r.modalities.bit_count() == 1]
+    pairs = [(whole, other) for other in (*alone, *rivals, *baselines, *ablations)]
     pairs += [(other, whole) for other in replied]
-    pairs += [(text, other) for text in alone if text.modalities == Modality.TEXT
-              for other in baselines]
-    pairs += [(causal[other.modalities], other) for other in specialists
-              if other.modalities in causal]
+    pairs += [(parts[other.modalities], other) for other in (*rivals, *specialists)
+              if other.modalities in parts]
+    text = [r for m, r in parts.items() if m == Modality.TEXT]
+    pairs += [(each, simple) for each in (*replied, *text, *others) for simple in baselines]
     found = [compare(first, second, resamples=resamples) for first, second in pairs]
     return tuple(each for each in found if each is not None)

@@ -17,14 +17,15 @@ class Panel:
 
     :param predictors: one per seed.
     :param told: called after each condition that was asked.
+    :param name: of the recipe, as tables show it; by default that of the first seed.
     """
 
     def __init__(self, predictors: Sequence[Predictor],
-                 told: Callable[[], None] = lambda: None) -> None:
+                 told: Callable[[], None] = lambda: None, name: str = '') -> None:
         """Ask nothing yet."""
         if not predictors:
             raise InvalidInput('evaluation: there is no model; expected one per seed')
-        self.name = predictors[0].name
+        self.name = name or predictors[0].name
         self._predictors = predictors
         self._told = told
         self._answers: dict[Question, tuple[Predictions, ...]] = {}
@@ -48,8 +49,9 @@ class Panel:
         """
         found = [m for m in MODALITIES if self.ask(m)[0].keys]
         if not found:
-            raise InvalidInput(f'{self.name}: no example has text, audio or faces; '
-                               'check that the split is not empty')
+            raise InvalidInput(f'{self.name}: no example has text, audio or faces that it takes; '
+                               'check that the split is not empty and, for audio and faces, '
+                               'that the data are a cache of `prepare`')
         return found
 
 
@@ -76,8 +78,25 @@ def conditions(available: Sequence[Modality]) -> list[tuple[Modality, bool]]:
 
 def measure_subsets(panel: Panel, available: Sequence[Modality], *,
                     resamples: int = 1000) -> tuple[Result, ...]:
-    """Measure a model under all conditions."""
+    """Measure a model under all conditions under which it can be asked."""
     return tuple(
-        measure(title_of(subset) + ('' if causal else ', with reply'), subset,
-                panel.ask(subset, causal=causal), causal=causal, resamples=resamples)
-        for subset, causal in conditions(available))
+        measure(title_of(subset) + reply_title(causal), subset, answers, causal=causal,
+                resamples=resamples)
+        for subset, causal in conditions(available)
+        if (answers := panel.ask(subset, causal=causal))[0].keys)
+
+
+def measure_whole(panel: Panel, *, resamples: int = 1000) -> tuple[Result, ...]:
+    """Measure a model given all that it takes: causal, and with the reply if it can read it."""
+    whole = together(panel.available())
+    return tuple(
+        measure(panel.name + reply_title(causal), whole, answers, causal=causal,
+                resamples=resamples)
+        for causal in (True, False)
+        if (causal or Modality.TEXT in whole)
+        and (answers := panel.ask(whole, causal=causal))[0].keys)
+
+
+def reply_title(causal: bool) -> str:
+    """Return what tells a result with the reply from a causal one."""
+    return '' if causal else ', with reply'

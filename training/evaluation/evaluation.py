@@ -12,7 +12,13 @@ from mmer_ros.types import Modality
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from training.evaluation.comparisons import compare_all, Comparison
-from training.evaluation.conditions import conditions, measure_subsets, Panel, together
+from training.evaluation.conditions import (
+    conditions,
+    measure_subsets,
+    measure_whole,
+    Panel,
+    together,
+)
 from training.evaluation.embedding_map import EmbeddingMap, map_embeddings
 from training.evaluation.learning import LearningCurve, read_learning_curves
 from training.evaluation.results import measure, names_of, Result, title_of
@@ -32,7 +38,9 @@ class Evaluation:
     :param seeds: number of models trained alike.
     :param available: modalities that the data has.
     :param subsets: each subset of them, causal, and where there is text with the reply too.
-    :param baselines: other models on the same data; each as it came.
+    :param others: trained models that it is set beside, given all that they take; causal, and
+        with the reply too where they can read it.
+    :param baselines: simple models on the same data; each as it came.
     :param ablations: models trained with a part left out, given all.
     :param specialists: models trained for a subset only, beside the full model on it.
     :param comparisons: full model against all others, paired by example.
@@ -45,6 +53,7 @@ class Evaluation:
     available: tuple[Modality, ...]
     subsets: tuple[Result, ...]
     curves: tuple[Curve, ...] = ()
+    others: tuple[Result, ...] = ()
     baselines: tuple[Result, ...] = ()
     ablations: tuple[Result, ...] = ()
     specialists: tuple[Result, ...] = ()
@@ -72,6 +81,11 @@ class Evaluation:
         return next((r for r in self.subsets
                      if (r.modalities, r.causal) == (modalities, causal)), None)
 
+    def compared(self, first: Result, second: Result) -> Comparison | None:
+        """Return how much better the first is, if that was asked."""
+        return next((c for c in self.comparisons
+                     if (c.first, c.second) == (first.name, second.name)), None)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: all that was measured."""
         def plain(items: Sequence[Any]) -> list[Any]:
@@ -81,13 +95,15 @@ class Evaluation:
             'name': self.name, 'data': self.data, 'seeds': self.seeds,
             'available': names_of(self.whole), 'facts': dict(self.facts),
             'notes': list(self.notes), 'warning': self.warning, 'subsets': plain(self.subsets),
-            'robustness': plain(self.curves), 'baselines': plain(self.baselines),
+            'robustness': plain(self.curves), 'others': plain(self.others),
+            'baselines': plain(self.baselines),
             'ablations': plain(self.ablations), 'specialists': plain(self.specialists),
             'comparisons': plain(self.comparisons), 'learning': plain(self.learning),
             'embedding_map': self.embedding_map.to_dict() if self.embedding_map else None}
 
 
-def evaluate(predictors: Sequence[Predictor], *, data: str,
+def evaluate(predictors: Sequence[Predictor], *, data: str, name: str = '',
+             others: Mapping[str, Sequence[Predictor]] | None = None,
              ablations: Mapping[str, Sequence[Predictor]] | None = None,
              specialists: Mapping[Modality, Sequence[Predictor]] | None = None,
              baselines: Sequence[Predictions] = (), runs: Sequence[Path] = (),
@@ -99,9 +115,11 @@ def evaluate(predictors: Sequence[Predictor], *, data: str,
 
     :param predictors: of the same recipe, one per seed.
     :param data: corpus and split, e.g. 'MELD dev'; the paper's figures are of 'MELD test'.
+    :param name: of the model; by default that of the first predictor.
+    :param others: other models by name, one predictor per seed; given all that they take.
     :param ablations: by name, one predictor per seed; given all modalities.
     :param specialists: by subset of modalities that they were trained on and are given.
-    :param baselines: answers of other models on the same split.
+    :param baselines: answers of simple models on the same split.
     :param runs: folders whose metrics.jsonl are drawn as learning curves.
     :param facts: shown at the top of the page, e.g. bundle and commit.
     :param resamples: of each bootstrap.
@@ -110,27 +128,29 @@ def evaluate(predictors: Sequence[Predictor], *, data: str,
     """
     learning = tuple(curve for run in runs for curve in read_learning_curves(run))
     with _progress(console) as (told, expect):
-        panel = Panel(predictors, told)
+        panel = Panel(predictors, told, name)
         available = panel.available()
         expect(len(conditions(available)) - len(available)
                + (len(NOISE_LEVELS) - 1) * len(available) + len(ablations or {})
-               + len(specialists or {}) + 1)
+               + len(specialists or {}) + 4 * len(others or {}) + 1)
         whole = together(available)
         subsets = measure_subsets(panel, available, resamples=resamples)
         curves = (*noise_curves(panel, available, resamples=resamples),
                   *missing_curves(panel, available, resamples=resamples))
-        ablated = [measure(name, whole, Panel(each, told).ask(whole), resamples=resamples)
-                   for name, each in (ablations or {}).items()]
+        beside = [result for title, each in (others or {}).items()
+                  for result in measure_whole(Panel(each, told, title), resamples=resamples)]
+        ablated = [measure(title, whole, Panel(each, told).ask(whole), resamples=resamples)
+                   for title, each in (ablations or {}).items()]
         special = [measure(f'Trained on {title_of(subset).lower()} only', subset,
                            Panel(each, told).ask(subset), resamples=resamples)
                    for subset, each in (specialists or {}).items()]
         drawn = map_embeddings(panel.ask(whole)[0])
         told()
-    others = tuple(measure(p.name, Modality.TEXT, [p], resamples=resamples) for p in baselines)
-    comparisons = compare_all(subsets, others, ablated, special, resamples=resamples)
+    simple = tuple(measure(p.name, Modality.TEXT, [p], resamples=resamples) for p in baselines)
+    comparisons = compare_all(subsets, beside, simple, ablated, special, resamples=resamples)
     return Evaluation(
-        panel.name, data, len(predictors), tuple(available), subsets, curves, others,
-        tuple(ablated), tuple(special), comparisons, drawn, learning, dict(facts or {}),
+        panel.name, data, len(predictors), tuple(available), subsets, curves, tuple(beside),
+        simple, tuple(ablated), tuple(special), comparisons, drawn, learning, dict(facts or {}),
         tuple(notes), warning)
 
 

@@ -19,7 +19,7 @@ class LearningCurve:
     """
     One quantity of one split during a run.
 
-    :param run: name of the run's folder.
+    :param run: path of the run's folder, as it was given.
     :param quantity: 'loss' or 'weighted_f1'.
     :param points: step and value, by step; values that are not finite are left out.
     """
@@ -51,7 +51,7 @@ def read_learning_curves(run: Path) -> list[LearningCurve]:
             if isinstance(value, (int, float)) and math.isfinite(value):
                 points = found.setdefault((str(line['split']), quantity), {})
                 points[int(line['step'])] = float(value)
-    return [LearningCurve(run.resolve().name, split, quantity, tuple(sorted(points.items())))
+    return [LearningCurve(str(run), split, quantity, tuple(sorted(points.items())))
             for (split, quantity), points in found.items()]
 
 

@@ -27,7 +27,8 @@ from training.evaluation.figures import (
 from training.evaluation.results import Result, title_of
 from training.evaluation.svg import Plot, tooltip
 from training.evaluation.table import Cell, of_figure, Table
-from training.evaluation.tables import all_tables, inline, provenance, TITLES
+from training.evaluation.tables import all_tables, gap
+from training.evaluation.wording import inline, provenance, TITLES
 
 MAX_RUNS = 12  # whose learning curves are drawn
 
@@ -51,6 +52,11 @@ def render_page(evaluation: Evaluation) -> str:
 def _sections(evaluation: Evaluation,
               tables: dict[str, Table]) -> Iterator[tuple[str, str, str]]:
     """Yield anchor, name and markup of each section that has something to show."""
+    for key, name in (('models', 'Models'), ('ablations', 'Ablations'),
+                      ('specialists', 'Trained without')):
+        if key in tables:
+            same = tables[key].title == name
+            yield _section(key, name, (_bare if same else _table_card)(tables[key]))
     yield _section('classes', 'Classes', _pair(
         _card('Confusion matrix', _confusion(evaluation.main), 'As Fig. 7. Rows: truth; columns: '
               'answer. Percent of the row, and the number of examples'
@@ -60,7 +66,9 @@ def _sections(evaluation: Evaluation,
     yield _section('tables', 'The paper’s tables', _tabs(firsts) + ''.join(
         _table_card(tables[key]) for key in ('table-2', 'table-3')))
     yield _section('subsets', 'Subsets of modalities',
-                   _subsets(evaluation) + _table_card(tables['subsets']))
+                   _subsets(evaluation) + ''.join(
+                       _table_card(tables[key]) for key in ('subsets', 'singles')
+                       if key in tables))
     if evaluation.curves:
         yield _section('robustness', 'Robustness', _robustness(evaluation) + ''.join(
             _folded(tables[key]) for key in ('noise', 'missing') if key in tables))
@@ -69,8 +77,6 @@ def _sections(evaluation: Evaluation,
         yield _section('embeddings', 'Embeddings', _embeddings(evaluation))
     if evaluation.learning:
         yield _section('learning', 'Learning curves', _learning(evaluation))
-    if 'ablations' in tables:
-        yield _section('ablations', 'Ablations', _bare(tables['ablations']))
     if 'comparisons' in tables:
         yield _section('differences', 'Differences', _bare(tables['comparisons']))
 
@@ -116,17 +122,25 @@ def _notes(evaluation: Evaluation) -> str:
 
 def _tiles(evaluation: Evaluation) -> str:
     """Return the figures that one looks for first, causal, all modalities."""
-    printed = {'weighted_f1': paper.WEIGHTED_F1[paper.WHOLE]} | {
-        key: getattr(paper.OVERALL[paper.WHOLE], key)
+    alike = paper.WHOLE if len(evaluation.available) > 1 else evaluation.whole
+    printed = {'weighted_f1': paper.WEIGHTED_F1[alike]} | {
+        key: getattr(paper.OVERALL[alike], key)
         for key in ('harmonic_f1', 'accuracy', 'balanced_accuracy')}
     where = 'paper' if evaluation.data == PAPER_DATA else f'paper, {PAPER_DATA}'
     tiles = []
     for key in ('weighted_f1', 'harmonic_f1', 'accuracy', 'balanced_accuracy', 'ece'):
         cell = of_figure(evaluation.main.figures[key])
         theirs = f'{where}: {printed[key]:.1f}' if key in printed else 'lower is better'
-        tiles.append(f'<div><dt>{TITLES[key]}</dt><dd>{cell.text}<small>%</small></dd>'
-                     f'<p>{escape(cell.small) or "&nbsp;"}</p><p>{escape(theirs)}</p></div>')
+        tiles.append(_tile(TITLES[key], cell, '%', theirs))
+    for simple in evaluation.baselines:
+        lead = gap(evaluation.compared(evaluation.main, simple))
+        tiles.append(_tile('Lead, weighted F1', lead, 'points', f'over {simple.name}'))
     return f'<dl class="tiles card">{"".join(tiles)}</dl>'
+
+
+def _tile(name: str, cell: Cell, unit: str, beneath: str) -> str:
+    return (f'<div><dt>{escape(name)}</dt><dd>{escape(cell.text)}<small>{unit}</small></dd>'
+            f'<p>{escape(cell.small) or "&nbsp;"}</p><p>{escape(beneath)}</p></div>')
 
 
 # -- tables ---------------------------------------------------------------------------------

@@ -1,24 +1,30 @@
-"""An evaluation on disk: evaluation.json, tables.md and report.html."""
+"""An evaluation on disk: evaluation.json, predictions/, tables.md and report.html."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 import json
 import math
 from pathlib import Path
+import re
 from typing import Any
 
 from training.engine.files import write_file
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.page import render_page
 from training.evaluation.table import sections
-from training.evaluation.tables import all_tables, provenance
+from training.evaluation.tables import all_tables
+from training.evaluation.wording import provenance
+from training.predictions import Predictions
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> Path:
     """
     Write everything that was measured; files that are there are replaced one by one.
 
-    The figures come first, so that they are kept whatever becomes of the page.
+    The figures and the answers of the whole models come first, so that they are kept whatever
+    becomes of the page.
 
     :param folder: made if it is not there.
     :return: path of the page.
@@ -26,10 +32,32 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_plain(evaluation.to_dict()), indent=1, allow_nan=False)
     write_file(folder / 'evaluation.json', text.encode())
+    _write_answers(evaluation, folder / 'predictions')
     write_file(folder / 'tables.md', render_tables(evaluation).encode())
     page = folder / 'report.html'
     write_file(page, render_page(evaluation).encode())
     return page
+
+
+def _write_answers(evaluation: Evaluation, folder: Path) -> None:
+    written = set()
+    for name, answers in _answers(evaluation):
+        written.add(folder / f'{name}.safetensors')
+        answers.save(folder / f'{name}.safetensors')
+    for stale in set(folder.glob('*.safetensors')) - written:  # of an evaluation before
+        stale.unlink()
+
+
+def _answers(evaluation: Evaluation) -> Iterator[tuple[str, Predictions]]:
+    """Yield the answers of each model given all that it takes, with the name of their file."""
+    whole = [(evaluation.name, r) for r in evaluation.subsets
+             if r.modalities == evaluation.whole]
+    rest = [(r.name, r) for r in (*evaluation.others, *evaluation.baselines,
+                                  *evaluation.ablations, *evaluation.specialists)]
+    for number, (name, result) in enumerate((*whole, *rest)):
+        slug = re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')[:40]
+        for seed, answers in enumerate(result.predictions):
+            yield f'{number:02d}-{slug}-{seed}', replace(answers, embeddings=None)
 
 
 def render_tables(evaluation: Evaluation) -> str:

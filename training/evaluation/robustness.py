@@ -48,8 +48,14 @@ class Curve:
 
 def noise_curves(panel: Panel, available: Sequence[Modality], *,
                  levels: Sequence[float] = NOISE_LEVELS, resamples: int = 1000) -> list[Curve]:
-    """Add Gaussian noise to the features of one modality at a time; all are given."""
+    """
+    Add Gaussian noise to the features of one modality at a time; all are given.
+
+    Of a model that has no features to add it to, there are no curves.
+    """
     whole = together(available)
+    if not panel.ask(whole, noise={available[0]: levels[-1]})[0].keys:
+        return []
     return [_curve('noise', modality, levels,
                    [panel.ask(whole, noise={modality: level} if level else None)
                     for level in levels], resamples)

@@ -6,35 +6,39 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmer_ros.bundle import Bundle, BundleConfig
+from mmer_ros.faces import FaceConfig
 from mmer_ros.fusion import FusionConfig
 from mmer_ros.model import EmotionModel, ModelConfig
-from mmer_ros.types import InvalidInput
+from mmer_ros.types import InvalidInput, MODALITIES, Modality
 from torch import nn
 from training.encoders import TrainedEncoder
 
 
-def assemble(name: str, text: TrainedEncoder, audio: TrainedEncoder, face: TrainedEncoder,
-             fusion: FusionConfig, *, network: nn.Module | None = None,
+def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: FusionConfig,
+             network: nn.Module, *, faces: FaceConfig,
              temperatures: Mapping[str, float] | None = None,
              trust: tuple[float, float, float] = (1.0, 1.0, 1.0),
              training: Mapping[str, Any] | None = None, card: str = '') -> Bundle:
     """
-    Return a bundle; without a network its fusion is untrained and serves for features only.
+    Return a bundle.
 
+    :param encoders: of text, audio and face.
     :param network: a trained FusionNetwork of the sizes in `fusion`.
+    :param faces: how the faces of the corpus were found; the robot has to find them alike.
     :param temperatures: by subset of modalities, as fitted on the dev split.
     :param training: facts for the bundle's config.
     """
-    if text.tokenizer is None:
+    tokenizer = encoders[Modality.TEXT].tokenizer
+    if tokenizer is None:
         raise InvalidInput('the text encoder has no tokenizer; train it with `train text`')
+    sizes = {str(m.name).lower(): encoders[m].config for m in MODALITIES}
     config = BundleConfig(
-        name=name, model=ModelConfig(text=text.config, audio=audio.config, face=face.config,
-                                     fusion=fusion),
-        trained=network is not None, calibrated=bool(temperatures),
-        temperatures=dict(temperatures or {}), trust=trust, training=dict(training or {}))
+        name=name, model=ModelConfig(**sizes, fusion=fusion), trained=True, faces=faces,
+        calibrated=bool(temperatures), temperatures=dict(temperatures or {}), trust=trust,
+        training=dict(training or {}))
     model = EmotionModel(config.model)
-    for modality, trained in (('text', text), ('audio', audio), ('face', face)):
-        getattr(model, modality).load_state_dict(trained.encoder.state_dict())
-    if network is not None:
-        model.fusion.load_state_dict(network.state_dict())
-    return Bundle.create(config, model.eval(), text.tokenizer, card)
+    for modality, trained in encoders.items():
+        part = getattr(model, str(modality.name).lower())
+        part.load_state_dict(trained.encoder.state_dict())
+    model.fusion.load_state_dict(network.state_dict())
+    return Bundle.create(config, model.eval(), tokenizer, card)

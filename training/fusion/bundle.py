@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmer_ros.bundle import Bundle
 from mmer_ros.metrics import score
-from mmer_ros.types import subset_name, SUBSETS
+from mmer_ros.types import Modality, subset_name, SUBSETS
 from training.encoders import TrainedEncoder
 from training.engine.progress import Reporter
 from training.fusion.assemble import assemble
@@ -19,30 +20,29 @@ from training.fusion.stage import FusionRecipe, train_fusion
 from training.preparation.clip_cache import ClipCache
 
 
-def train_bundle(recipe: FusionRecipe, text: TrainedEncoder, audio: TrainedEncoder,
-                 face: TrainedEncoder, cache: ClipCache, folder: Path, reporter: Reporter,
+def train_bundle(recipe: FusionRecipe, encoders: Mapping[Modality, TrainedEncoder],
+                 cache: ClipCache, folder: Path, features_folder: Path, reporter: Reporter,
                  name: str) -> Bundle:
     """
     Train the fusion on a corpus and return the calibrated bundle.
 
-    :param folder: of the run; the features lie in it, too.
+    :param encoders: of text, audio and face.
+    :param folder: of the run.
+    :param features_folder: where features are kept, as of `make_features`.
     """
-    encoders = assemble(name, text, audio, face, recipe.fusion)
-    features = make_features(encoders, cache, folder / 'features', reporter,
-                             splits=('train', 'dev'))
+    features = make_features(encoders, cache, features_folder, reporter, splits=('train', 'dev'))
     network = train_fusion(recipe, features, cache.examples, folder, reporter)
     dev = [e for e in cache.examples if e.split == 'dev']
-    raw = FusionPredictor(name, network, features, dev, trust=recipe.trust)
-    temperatures = fit_temperatures(raw)
-    calibrated = FusionPredictor(name, network, features, dev, trust=recipe.trust,
-                                 temperatures=temperatures)
-    figures = dev_figures(calibrated)
+    predictor = partial(FusionPredictor, name, network, features, dev, trust=recipe.trust,
+                        allowed=recipe.allowed)
+    temperatures = fit_temperatures(predictor())
+    figures = dev_figures(predictor(temperatures=temperatures))
     return assemble(
-        name, text, audio, face, recipe.fusion, network=network, temperatures=temperatures,
-        trust=recipe.trust, card=card(name, figures),
+        name, encoders, recipe.fusion, network, temperatures=temperatures,
+        faces=cache.info.preprocessing.faces, trust=recipe.trust, card=card(name, figures),
         training={'dev': figures, 'recipe': recipe.model_dump(mode='json'),
-                  'encoders': {'text': dict(text.facts), 'audio': dict(audio.facts),
-                               'face': dict(face.facts)}})
+                  'encoders': {str(m.name).lower(): {**trained.facts, 'run': dict(trained.recipe)}
+                               for m, trained in encoders.items()}})
 
 
 def dev_figures(predictor: FusionPredictor) -> dict[str, dict[str, float]]:

@@ -3,139 +3,178 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import cast, Protocol
 
 from mmer_ros.batching import batch_features
-from mmer_ros.bundle import Bundle
-from mmer_ros.text_encoder import DialogueTokenizer
-from mmer_ros.types import InvalidInput, MODALITIES, Modality, Utterance
-from rich.progress import track
-import safetensors
-import safetensors.torch
+from mmer_ros.model import EmotionModel, ModelConfig
+from mmer_ros.text_encoder import byte_tokenizer, DialogueTokenizer
+from mmer_ros.types import Int16, MODALITIES, Modality, UInt8, Utterance
 import torch
 from torch import Tensor
 from training.corpora.examples import Example
-from training.engine.files import write_file
+from training.encoders import TrainedEncoder
+from training.engine.device import default_device
 from training.engine.progress import Reporter
+from training.engine.tensor_store import make_store, TensorStore
 from training.preparation.clip_cache import ClipCache
 from training.text.data import dialogues
 
-SHARD = 64  # examples
+BATCH = {Modality.TEXT: 32, Modality.AUDIO: 8, Modality.FACE: 8}  # utterances
+
+
+class Clips(Protocol):
+    """Examples with what was heard and seen of them; a ClipCache is one."""
+
+    @property
+    def examples(self) -> Sequence[Example]:
+        """Return the examples of all splits."""
+
+    def audio(self, key: str) -> Int16 | None:
+        """Return the sound of an example, 16 kHz."""
+
+    def faces(self, key: str) -> UInt8 | None:
+        """Return the crops of an example."""
+
+
+@dataclass(frozen=True)
+class TextOnly:
+    """Examples of which nothing but the text is at hand."""
+
+    examples: Sequence[Example]
+
+    def audio(self, key: str) -> None:
+        """Return nothing."""
+
+    def faces(self, key: str) -> None:
+        """Return nothing."""
 
 
 class FeatureCache:
     """
     Features by example and modality, (T, width) float32 each.
 
-    :param folder: of the features, with `features.json` and `shards/`.
-    :raises InvalidInput: if it is not complete.
+    :param widths: of the modalities that have an encoder.
+    :param stores: of each of them, one for each split.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Read what there is."""
-        try:
-            facts = json.loads((folder / 'features.json').read_text())
-        except (OSError, ValueError) as error:
-            raise InvalidInput(f'features {folder}: they are not complete ({error}); make them '
-                               'with `train fusion`') from error
-        self.folder = folder
-        self.widths = {Modality[name]: int(width) for name, width in facts['widths'].items()}
-        self._place: dict[str, tuple[int, int]] = {
-            key: (shard, row) for shard, keys in enumerate(facts['shards'])
-            for row, key in enumerate(keys)}
-        self._shards: dict[int, Any] = {}
+    def __init__(self, widths: Mapping[Modality, int],
+                 stores: Mapping[Modality, Sequence[TensorStore]]) -> None:
+        """Take the stores."""
+        self.widths, self._stores = dict(widths), stores
 
     def __contains__(self, key: str) -> bool:
         """Tell whether there are features of an example."""
-        return key in self._place
+        return any(key in store for stores in self._stores.values() for store in stores)
 
     def get(self, key: str) -> dict[Modality, Tensor]:
         """Return the features of an example; modalities that it lacks are missing."""
-        shard, names = self._names(key)
-        return {modality: shard.get_tensor(name) for modality, name in names.items()}
+        return {modality: store.get(key) for modality, store in self._of(key).items()}
 
     def lengths(self, key: str) -> dict[Modality, int]:
         """Return the steps of each modality of an example, without loading them."""
-        shard, names = self._names(key)
-        return {modality: int(shard.get_slice(name).get_shape()[0])
-                for modality, name in names.items()}
+        return {modality: store.steps(key) for modality, store in self._of(key).items()}
 
-    def _names(self, key: str) -> tuple[Any, dict[Modality, str]]:
-        """Return the shard of an example, and the tensors in it by modality."""
-        number, row = self._place[key]
-        if number not in self._shards:  # mapped into memory: only what is asked for is read
-            path = self.folder / 'shards' / f'{number:05d}.safetensors'
-            self._shards[number] = safetensors.safe_open(path, 'pt')
-        shard = self._shards[number]
-        there = set(shard.keys())
-        return shard, {m: name for m in MODALITIES if (name := f'{row}.{m.name}') in there}
+    def _of(self, key: str) -> dict[Modality, TensorStore]:
+        return {modality: store for modality, stores in self._stores.items()
+                for store in stores if key in store}
 
 
-def make_features(bundle: Bundle, cache: ClipCache, folder: Path, reporter: Reporter, *,
-                  splits: Iterable[str], with_reply: bool = False,
+def make_features(encoders: Mapping[Modality, TrainedEncoder], clips: Clips, folder: Path,
+                  reporter: Reporter, *, splits: Iterable[str], with_reply: bool = False,
                   device: torch.device | None = None) -> FeatureCache:
     """
-    Run the encoders of a bundle over a corpus; what is on disk already is kept.
+    Run encoders over a corpus; what is on disk already is kept.
 
-    :param folder: gets a folder of its own for each bundle and corpus.
+    :param folder: gets a folder for each modality, split, encoder and corpus, so that stages,
+        seeds and conditions share what they have in common.
     :param with_reply: give the text encoder the reply that follows, which no robot has.
     """
-    wanted = set(splits)
-    examples = [e for e in cache.examples if e.split in wanted and cache.modalities(e.key)]
-    folder = folder / _fingerprint(bundle, cache, examples, with_reply)
-    if (folder / 'features.json').is_file():
-        return FeatureCache(folder)
-    (folder / 'shards').mkdir(parents=True, exist_ok=True)
-    turns = {d.example.key: d for d in dialogues(
-        cache.examples, bundle.config.model.text.history_turns)}
-    groups = [examples[i:i + SHARD] for i in range(0, len(examples), SHARD)]
-    for number, group in enumerate(track(groups, 'features' + ', with reply' * with_reply,
-                                         console=reporter.console, transient=True)):
-        path = folder / 'shards' / f'{number:05d}.safetensors'
-        if path.is_file():
-            continue
-        utterances = []
-        for example in group:
-            turn = turns.get(example.key)
-            utterances.append(Utterance(
-                text=example.text or None, audio=cache.audio(example.key),
-                faces=cache.faces(example.key), speaker=example.speaker,
-                history=turn.history if turn else (),
-                reply=turn.reply if turn and with_reply else None))
-        encoded = _encode(bundle, utterances, device or torch.device('cpu'))
-        write_file(path, safetensors.torch.save(dict(encoded)))
-    model = bundle.model
-    write_file(folder / 'features.json', json.dumps({
-        'shards': [[e.key for e in group] for group in groups],
-        'widths': {'TEXT': model.text.width, 'AUDIO': model.audio.width,
-                   'FACE': model.face.width}}).encode())
-    return FeatureCache(folder)
+    splits = list(splits)
+    made = {}
+    for modality in (m for m in MODALITIES if m in encoders):
+        worker = _Worker(encoders[modality], clips, with_reply and modality is Modality.TEXT,
+                         device or default_device())
+        made[modality] = [worker.store(folder, split, reporter) for split in splits]
+    return FeatureCache({m: encoders[m].encoder.width for m in made}, made)
 
 
-@torch.inference_mode()
-def _encode(bundle: Bundle, utterances: Sequence[Utterance], device: torch.device
-            ) -> Mapping[str, Tensor]:
-    """Return the features of the utterances without padding, named 'row.MODALITY'."""
-    model = bundle.model.to(device).eval()
-    found: dict[str, Tensor] = {}
-    for start in range(0, len(utterances), 8):
-        part = utterances[start:start + 8]
-        encoded = batch_features(model, DialogueTokenizer(bundle.tokenizer), part, device)
-        for modality, (features, mask) in encoded.items():
-            for row, (values, valid) in enumerate(zip(features, mask)):
-                if valid.any():
-                    found[f'{start + row}.{modality.name}'] = values[valid].cpu().contiguous()
-    return found
+class _Worker:
+    """One encoder on one corpus."""
+
+    def __init__(self, trained: TrainedEncoder, clips: Clips, with_reply: bool,
+                 device: torch.device) -> None:
+        self.trained, self.clips, self.with_reply, self.device = trained, clips, with_reply, device
+        self.name = str(trained.modality.name).lower()
+        self.model, self.tokenizer = _alone(trained, device)
+        turns = trained.config.history_turns if trained.modality is Modality.TEXT else 0
+        self.turns = {d.example.key: d for d in dialogues(clips.examples, turns)}
+
+    def store(self, folder: Path, split: str, reporter: Reporter) -> TensorStore:
+        """Return the features of a split."""
+        keys = [e.key for e in self.clips.examples if e.split == split]
+        kind = self.name + '-reply' * self.with_reply
+        return make_store(
+            folder / f'{kind}-{split}-{self._fingerprint(keys)}', keys, self.compute,
+            title=f'features of {self.name}{", with reply" * self.with_reply}, {split}',
+            console=reporter.console)
+
+    @torch.inference_mode()
+    def compute(self, keys: Sequence[str]) -> dict[str, Tensor]:
+        """Return the features of the examples that have the modality, without padding."""
+        given = {key: u for key in keys if (u := self._utterance(key)) is not None}
+        order = sorted(given, key=lambda key: _size(given[key]))  # little padding
+        found: dict[str, Tensor] = {}
+        step = BATCH[self.trained.modality]
+        for start in range(0, len(order), step):
+            part = order[start:start + step]
+            features, mask = batch_features(
+                self.model, self.tokenizer, [given[key] for key in part],
+                self.device)[self.trained.modality]
+            for key, values, valid in zip(part, features, mask, strict=True):
+                found[key] = values[valid].cpu().contiguous()
+        return {key: found[key] for key in given}
+
+    def _utterance(self, key: str) -> Utterance | None:
+        """Return what this encoder takes of an example; None if there is nothing of it."""
+        if self.trained.modality is Modality.TEXT:
+            turn = self.turns.get(key)
+            return None if turn is None else Utterance(
+                text=turn.example.text, speaker=turn.example.speaker, history=turn.history,
+                reply=turn.reply if self.with_reply else None)
+        if self.trained.modality is Modality.AUDIO:
+            audio = self.clips.audio(key)
+            return None if audio is None else Utterance(audio=audio)
+        faces = self.clips.faces(key)
+        return None if faces is None else Utterance(faces=faces)
+
+    def _fingerprint(self, keys: Sequence[str]) -> str:
+        """Return a name that changes with the encoder and all that it is given."""
+        digest = hashlib.sha256(self.trained.digest.encode())
+        if self.trained.modality is Modality.TEXT:
+            said = [self._utterance(key) for key in keys]
+            digest.update(repr([keys, said]).encode())
+        else:
+            info = self.clips.info.model_dump_json() if isinstance(self.clips, ClipCache) else ''
+            digest.update(json.dumps([info, list(keys)]).encode())
+        return digest.hexdigest()[:16]
 
 
-def _fingerprint(bundle: Bundle, cache: ClipCache, examples: Sequence[Example], with_reply: bool
-                 ) -> str:
-    """Return a name that changes with the encoders, the corpus and the conditions."""
-    digest = hashlib.sha256(bundle.content_hash.encode())
-    digest.update(cache.info.model_dump_json().encode())
-    digest.update(json.dumps([[e.key, e.text, e.speaker, e.turn] for e in examples]).encode())
-    digest.update(b'reply' if with_reply else b'causal')
-    return digest.hexdigest()[:16]
+def _alone(trained: TrainedEncoder, device: torch.device
+           ) -> tuple[EmotionModel, DialogueTokenizer]:
+    """Return as much of an EmotionModel as `batch_features` asks for, and a tokenizer."""
+    encoder = trained.encoder.to(device).eval()
+    name = str(trained.modality.name).lower()
+    model = SimpleNamespace(text=encoder, audio=encoder, face=encoder,
+                            config=ModelConfig(**{name: trained.config}))
+    return cast(EmotionModel, model), DialogueTokenizer(trained.tokenizer or byte_tokenizer())
+
+
+def _size(utterance: Utterance) -> int:
+    if utterance.audio is not None:
+        return len(utterance.audio)
+    return len(utterance.faces) if utterance.faces is not None else len(utterance.text or '')

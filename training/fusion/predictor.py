@@ -1,15 +1,16 @@
-"""A trained fusion on the cached features of one split, asked under several conditions."""
+"""A trained network on the cached features of one split, asked under several conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from mmer_ros.model import available
-from mmer_ros.types import InvalidInput, MODALITIES, Modality, subset_name
+from mmer_ros.types import MODALITIES, Modality, subset_name
 import numpy as np
 import torch
 from torch import nn
 from training.corpora.examples import Example
+from training.engine.device import default_device
 from training.engine.fit import Batch
 from training.engine.sampling import Draw
 from training.fusion.features import FeatureCache
@@ -22,10 +23,10 @@ ALL = Modality(7)
 
 class FusionPredictor:
     """
-    Answers of a fusion network; see predictions.Predictor.
+    Answers of a fusion, or of an encoder's own classifier; see predictions.Predictor.
 
     :param features: causal ones.
-    :param with_reply: those that have seen the reply, or None.
+    :param with_reply: those that have seen the reply; None: it cannot be asked with the reply.
     :param temperatures: by subset of modalities; {}: raw logits.
     :param allowed: modalities that the network was trained with.
     """
@@ -36,7 +37,8 @@ class FusionPredictor:
                  trust: Sequence[float] = (1.0, 1.0, 1.0),
                  allowed: Modality = ALL) -> None:
         """Keep the labelled examples."""
-        self.name, self.network, self.allowed = name, network, allowed
+        self.device = default_device()
+        self.name, self.network, self.allowed = name, network.to(self.device).eval(), allowed
         self.features, self.with_reply = features, with_reply
         self.examples = [e for e in examples if e.labels and e.key in features]
         self.temperatures, self.trust = temperatures or {}, torch.tensor(trust)
@@ -44,25 +46,24 @@ class FusionPredictor:
     @torch.inference_mode()
     def predict(self, modalities: Modality, *, causal: bool = True,
                 noise: Mapping[Modality, float] | None = None, seed: int = 0) -> Predictions:
-        """
-        Return the answers when only these modalities are given.
-
-        :raises InvalidInput: if the features with the reply were not made.
-        """
+        """Return the answers when only these modalities are given."""
         cache = self.features if causal else self.with_reply
-        if cache is None:
-            raise InvalidInput(f'{self.name}: there are no features with the reply; make them')
-        data = FusionData(cache, self.examples, modalities & self.allowed, noise=noise)
+        given = modalities & self.allowed
+        if cache is None or not given:
+            return Predictions.none(self.name)
+        data = FusionData(cache, self.examples, given, noise=noise)
         logits, embeddings, order = [], [], np.argsort(data.sizes, kind='stable')
         for start in range(0, len(order), BATCH):
             items: list[FusionItem] = [data[Draw(int(i), 0, seed)]
                                        for i in order[start:start + BATCH]]
             batch = collate_features(items, cache.widths)
-            output = self.network(batch['features'], self.trust)
-            logits.append(output.logits / self._temperatures(batch))
-            embeddings.append(output.embedding)
+            given_here = {m: (values.to(self.device), mask.to(self.device))
+                          for m, (values, mask) in batch['features'].items()}
+            output = self.network(given_here, self.trust.to(self.device))
+            logits.append(output.logits.cpu() / self._temperatures(batch))
+            embeddings.append(output.embedding.cpu())
         if not logits:
-            return Predictions(self.name, [], np.zeros(0, np.int64), np.zeros((0, 7), np.float32))
+            return Predictions.none(self.name)
         back = np.argsort(order)
         return Predictions(
             self.name, [e.key for e in data.examples],

@@ -113,8 +113,8 @@ def some_of(values: Values, random: np.random.Generator) -> Values:
 def collate_features(items: Sequence[FusionItem], widths: Mapping[Modality, int]) -> Batch:
     """Pad the features; a modality that an example lacks has an empty mask in its row."""
     features = {}
-    for modality in MODALITIES:
-        rows = [i.values.get(modality, torch.zeros(0, widths[modality])) for i in items]
+    for modality, width in widths.items():
+        rows = [i.values.get(modality, torch.zeros(0, width)) for i in items]
         if not any(len(row) for row in rows):
             continue
         lengths = torch.tensor([len(row) for row in rows])
@@ -180,5 +180,5 @@ def train_fusion(recipe: FusionRecipe, cache: FeatureCache, examples: Sequence[E
     counts = class_counts([e.labels for e in examples if e.split == 'train' and e.key in cache])
     module = FusionModule(network, EmotionLoss(recipe.loss, counts), recipe.trust)
     task = FusionTask(module, cache, examples, recipe)
-    fit(task, recipe.engine, run, reporter.named(f'fusion/{folder.name}'))
+    fit(task, recipe.engine, run, reporter)
     return network.eval()

@@ -9,13 +9,13 @@ from mmer_ros.types import EMOTIONS, InvalidInput
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 from training.corpora.examples import Example
 from training.predictions import Predictions
+from training.text.tfidf import tfidf_features
 
 STRENGTHS = (1.0, 3.0, 10.0)  # C, the inverse of the regularisation
 FOLDS = 5
@@ -83,10 +83,8 @@ def _model(strength: float, min_count: int) -> Any:
 
 
 def _features(min_count: int) -> Any:
-    options = {'min_df': min_count, 'sublinear_tf': True, 'dtype': np.float32}
-    return FeatureUnion([
-        ('words', TfidfVectorizer(ngram_range=(1, 2), token_pattern=WORD, **options)),
-        ('characters', TfidfVectorizer(analyzer='char_wb', ngram_range=(2, 5), **options))])
+    return tfidf_features(WORD, least_words=min_count, least_characters=min_count,
+                          dtype=np.float32)
 
 
 def _classifier(strength: float) -> Any:

@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 import safetensors.numpy
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict, GroupKFold
 from sklearn.pipeline import FeatureUnion
 from training.corpora.examples import Example
 from training.engine.config import Settings
 from training.engine.progress import Reporter
+from training.text.tfidf import tfidf_features
 
 Matrix = Any  # scipy.sparse, which is not typed
 Probabilities = NDArray[np.float32]  # (N, 7)
 LOG_SCALE = 0.3  # of log-probabilities beside TF-IDF columns
 CONTEXT_TURNS = 3
+WORD = r'\b\w+\b|[!?.]+'
 
 
 class TeacherConfig(Settings):
@@ -62,12 +63,8 @@ def soft_targets(config: TeacherConfig, main: Sequence[Example],
 
 
 def features() -> FeatureUnion:
-    """Return TF-IDF of words and punctuation (1-2) and of characters within words (2-5)."""
-    return FeatureUnion([
-        ('words', TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2,
-                                  token_pattern=r'(?u)\b\w+\b|[!?.]+')),
-        ('characters', TfidfVectorizer(analyzer='char_wb', ngram_range=(2, 5), min_df=3,
-                                       sublinear_tf=True))])
+    """Return what the linear models read: words, marks, characters."""
+    return tfidf_features(WORD, least_words=2, least_characters=3)
 
 
 class _Stacked:

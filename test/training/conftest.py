@@ -1,0 +1,34 @@
+"""Prepared clips that several tests of this folder read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import shutil
+
+import pytest
+from training.commands.prepare import prepare
+from training.corpora.meld import read_meld
+
+from .clip_fixtures import CONFIG, make_corpus
+
+
+@pytest.fixture(scope='session')
+def meld(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the clips of `make_corpus`."""
+    folder = tmp_path_factory.mktemp('meld')
+    make_corpus(folder)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def whole(meld: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the cache in one go; tests must leave it as it is."""
+    folder = tmp_path_factory.mktemp('cache') / 'whole'
+    prepare(read_meld(meld), folder, CONFIG)
+    return folder
+
+
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Path:
+    """Return a cache of the test's own."""
+    return Path(shutil.copytree(whole, tmp_path / 'copy'))

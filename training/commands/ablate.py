@@ -1,0 +1,122 @@
+"""
+Command `ablate`: the full fusion beside those with a part left out, trained alike.
+
+On the same features, with the same recipe and seeds: feature-level concatenation, decision-level
+averaging, crossmodal blocks without EmbraceNet, EmbraceNet without crossmodal blocks, and the
+full model for each smaller subset of modalities, which a missing modality is measured against.
+The same command goes on where it was stopped; finished runs are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+
+from mmer_ros.types import Modality
+from rich.progress import Progress
+from training.commands.evaluate import (
+    add_report_arguments,
+    data_name,
+    facts_of,
+    features_folder,
+)
+from training.commands.terminal import shown
+from training.commands.train import add_encoder_arguments, add_recipe_arguments, load_encoders
+from training.encoders import TrainedEncoder
+from training.engine.config import load_settings
+from training.engine.progress import Reporter
+from training.evaluation.evaluation import evaluate
+from training.evaluation.report import write_report
+from training.evaluation.tables import ablation_table, singles_table, specialist_table
+from training.fusion.ablation import FAMILIES, SeedData, TITLES, train_variant, Variant, variants
+from training.fusion.features import make_features
+from training.fusion.model import OwnClassifier
+from training.fusion.predictor import FusionPredictor
+from training.fusion.stage import FusionRecipe
+from training.preparation.clip_cache import ClipCache
+
+Trained = Mapping[Variant, Sequence[FusionPredictor]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_report_arguments(parser)
+    add_encoder_arguments(parser)
+    add_recipe_arguments(parser)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N')
+    parser.add_argument('--families', nargs='*', choices=FAMILIES, default=FAMILIES,
+                        help='those that are trained beside the full model (default: all)')
+    parser.add_argument('--no-specialists', dest='specialists', action='store_false',
+                        help='train no models of fewer modalities')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train what is not trained yet, evaluate; return the exit code."""
+    recipe = load_settings(FusionRecipe, options.recipe, options.settings)
+    cache, reporter = ClipCache(options.data), Reporter('ablate')
+    encoders = {seed: load_encoders(options, seed) for seed in options.seeds}
+    data = {seed: _features(options, cache, each, reporter) for seed, each in encoders.items()}
+    trained = _train(options, recipe, data, cache, reporter)
+    full, rest = Variant('full'), list(trained)[1:]
+    families = [v for v in rest if v.family != 'full']
+    specialists = [v for v in rest if v.family == 'full']
+    evaluation = evaluate(
+        trained[full], name='full model', data=data_name(options),
+        others=_encoders_alone(options, encoders, data, cache),
+        ablations={TITLES[v.family]: trained[v] for v in families},
+        specialists={v.modalities: trained[v] for v in specialists},
+        runs=[options.output / 'runs' / full.name / f'seed{seed}' for seed in options.seeds],
+        facts=facts_of(cache, options, {
+            'Recipe': options.recipe or 'defaults', 'Settings': ' '.join(options.settings) or '–',
+            'Seeds': ' '.join(map(str, options.seeds))}),
+        console=reporter.console)
+    page = write_report(evaluation, options.output)
+    for found, table in ((families, ablation_table), (specialists, specialist_table),
+                         (True, singles_table)):
+        if found:
+            reporter.console.print(shown(table(evaluation)))
+    reporter.console.print(f'written: {page}')
+    return 0
+
+
+def _features(options: argparse.Namespace, cache: ClipCache,
+              encoders: Mapping[Modality, TrainedEncoder], reporter: Reporter) -> SeedData:
+    folder = features_folder(options)
+    learned = make_features(encoders, cache, folder, reporter, splits=('train', 'dev'))
+    causal, with_reply = (make_features(encoders, cache, folder, reporter, with_reply=reply,
+                                        splits=[options.split]) for reply in (False, True))
+    return SeedData(learned, causal, with_reply)
+
+
+def _train(options: argparse.Namespace, recipe: FusionRecipe, data: Mapping[int, SeedData],
+           cache: ClipCache, reporter: Reporter) -> Trained:
+    """Return the predictors of each variant, one for each seed; the full model comes first."""
+    wanted = list(variants(options.families, specialists=options.specialists))
+    trained: dict[Variant, list[FusionPredictor]] = {variant: [] for variant in wanted}
+    with Progress(console=reporter.console, transient=True) as bar:
+        task = bar.add_task('fusions', total=len(wanted) * len(data))
+        for variant in wanted:
+            for seed, features in data.items():
+                bar.update(task, description=f'{variant.name}, seed {seed}')
+                trained[variant].append(train_variant(
+                    variant, recipe, seed, features, cache.examples, options.split,
+                    options.output / 'runs', reporter))
+                bar.advance(task)
+    return trained
+
+
+def _encoders_alone(options: argparse.Namespace,
+                    encoders: Mapping[int, Mapping[Modality, TrainedEncoder]],
+                    data: Mapping[int, SeedData], cache: ClipCache
+                    ) -> dict[str, list[FusionPredictor]]:
+    """Return the encoders with their own classifiers; one that all seeds share counts once."""
+    of_split = [e for e in cache.examples if e.split == options.split]
+    alone: dict[str, dict[str, FusionPredictor]] = {}
+    for seed, each in encoders.items():
+        for modality, trained in each.items():
+            name = f'{str(modality.name).capitalize()} encoder'
+            replies = data[seed].with_reply if modality is Modality.TEXT else None
+            alone.setdefault(name, {})[trained.digest] = FusionPredictor(
+                name, OwnClassifier(trained), data[seed].causal, of_split, with_reply=replies,
+                allowed=modality)
+    return {name: list(seeds.values()) for name, seeds in alone.items()}

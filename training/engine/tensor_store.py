@@ -1,0 +1,102 @@
+"""Tensors by key, computed once and kept on disk: features of encoders, embeddings of faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.types import InvalidInput
+from rich.console import Console
+from rich.progress import track
+import safetensors
+import safetensors.torch
+from torch import Tensor
+from training.engine.files import write_file
+
+SHARD = 64  # keys, which is what a killed run loses at most
+INDEX = 'index.json'
+
+
+class TensorStore:
+    """
+    A tensor for each key, (T, ...); loaded when asked for.
+
+    May be used in the worker processes of a DataLoader, forked or spawned.
+
+    :param folder: with index.json and shards/, as `make_store` leaves it.
+    :raises InvalidInput: if it is not complete.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read the index."""
+        try:
+            index = json.loads((folder / INDEX).read_text(encoding='utf-8'))
+            self._rows = {key: (int(shard), int(steps)) for key, (shard, steps) in index.items()}
+        except (OSError, ValueError, AttributeError) as error:
+            raise InvalidInput(f'{folder}: {INDEX} cannot be read ({error}); remove the folder, '
+                               'the command that made it makes it again') from error
+        self.folder = folder
+        self._shards: dict[int, Any] = {}
+
+    def __contains__(self, key: str) -> bool:
+        """Tell whether there is a tensor."""
+        return key in self._rows
+
+    def steps(self, key: str) -> int:
+        """Return T of a tensor, without loading it."""
+        return self._rows[key][1]
+
+    def get(self, key: str) -> Tensor:
+        """Return a tensor."""
+        number = self._rows[key][0]
+        if number not in self._shards:  # mapped into memory: only what is asked for is read
+            self._shards[number] = safetensors.safe_open(_shard(self.folder, number), 'pt')
+        tensor: Tensor = self._shards[number].get_tensor(key)
+        return tensor
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open files out, for processes that are spawned."""
+        return {**self.__dict__, '_shards': {}}
+
+
+def make_store(folder: Path, keys: Sequence[str],
+               compute: Callable[[Sequence[str]], Mapping[str, Tensor]], *, title: str,
+               console: Console) -> TensorStore:
+    """
+    Compute a tensor for each key; shards that are on disk already are kept.
+
+    :param folder: of this store alone; its name says what the tensors depend on.
+    :param compute: is given up to SHARD keys and returns their tensors, contiguous, on the CPU.
+    :param title: of the progress bar.
+    :raises InvalidInput: if the disk is full; the shards that are complete stay.
+    """
+    if (folder / INDEX).is_file():
+        return TensorStore(folder)
+    groups = [keys[i:i + SHARD] for i in range(0, len(keys), SHARD)]
+    try:
+        (folder / 'shards').mkdir(parents=True, exist_ok=True)
+        for number, group in enumerate(track(groups, title, console=console, transient=True)):
+            path = _shard(folder, number)
+            if not path.is_file():
+                write_file(path, safetensors.torch.save(dict(compute(group))))
+        write_file(folder / INDEX, json.dumps(_index(folder, len(groups))).encode())
+    except OSError as error:
+        raise InvalidInput(f'{folder}: it cannot be written ({error.strerror}); make room and '
+                           'give the same command, complete shards are kept') from error
+    return TensorStore(folder)
+
+
+def _shard(folder: Path, number: int) -> Path:
+    return folder / 'shards' / f'{number:05d}.safetensors'
+
+
+def _index(folder: Path, shards: int) -> dict[str, tuple[int, int]]:
+    """Return the shard and the steps of each key, from the heads of the shards."""
+    index = {}
+    for number in range(shards):
+        with safetensors.safe_open(_shard(folder, number), 'pt') as file:
+            for key in file.keys():
+                index[key] = (number, file.get_slice(key).get_shape()[0])
+    return index

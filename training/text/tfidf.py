@@ -1,0 +1,25 @@
+"""Sentences as TF-IDF vectors, for the baseline and for the linear models that teach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import FeatureUnion
+
+
+def tfidf_features(word: str, *, least_words: int, least_characters: int, dtype: Any = np.float64
+                   ) -> FeatureUnion:
+    """
+    Return TF-IDF of words (1-2) and of characters within words (2-5), with logarithmic counts.
+
+    :param word: pattern of a word or a mark.
+    :param least_words: texts in which a word or pair must occur; so `least_characters`.
+    """
+    options = {'sublinear_tf': True, 'dtype': dtype}
+    return FeatureUnion([
+        ('words', TfidfVectorizer(ngram_range=(1, 2), token_pattern=word, min_df=least_words,
+                                  **options)),
+        ('characters', TfidfVectorizer(analyzer='char_wb', ngram_range=(2, 5),
+                                       min_df=least_characters, **options))])
