@@ -46,6 +46,9 @@ PACKAGE_XML = """\
 """
 
 
+_loaded: set[Path] = set()  # sys.path does not tell: a spawned process inherits it
+
+
 def build(package: str) -> Path:
     """
     Build a package unless it is up to date, and return its prefix.
@@ -92,10 +95,10 @@ def use(package: str) -> None:
     found as well if they are loaded already.
     """
     prefix = build(package)
-    site = str(prefix / PYTHON)
-    if site in sys.path:
+    if prefix in _loaded:
         return
-    sys.path.insert(0, site)
+    _loaded.add(prefix)
+    sys.path.insert(0, str(prefix / PYTHON))
     waiting = sorted((prefix / 'lib').glob('lib*.so'), key=lambda path: len(path.name))
     for library in waiting:  # what they need of one another comes by their RPATH
         ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)

@@ -25,6 +25,7 @@ from mmer_ros.nodes.health.limits import Limits  # noqa: E402,I100
 from mmer_ros.nodes.health.meter import Meter  # noqa: E402,I100
 from mmer_ros.nodes.health.window import percentile, Window  # noqa: E402,I100
 from mmer_ros.nodes.inbox import Item  # noqa: E402,I100
+from mmer_ros.types import VideoFrame  # noqa: E402,I100
 from rclpy.parameter import Parameter  # noqa: E402,I100
 from sensor_msgs.msg import CompressedImage  # noqa: E402,I100
 from std_msgs.msg import String  # noqa: E402,I100
@@ -287,7 +288,7 @@ def test_stamps_that_are_apart_are_told(tmp_path: Path) -> None:
 
 def test_in_a_flood_of_large_images_the_latest_win_and_the_others_are_counted(
         tmp_path: Path) -> None:
-    """Every image is due to be looked at, and they come faster than that can be done."""
+    """Every image is due to be looked at, and they come faster than that is done."""
     noise = np.random.default_rng(0).integers(0, 255, (68, 120, 3), dtype=np.uint8)
     data = cv2.imencode('.jpg', cv2.resize(noise, (1920, 1080)))[1].tobytes()
     count = 60
@@ -298,8 +299,13 @@ def test_in_a_flood_of_large_images_the_latest_win_and_the_others_are_counted(
         publish = rig.talker.publishers['image'].publish
         seen: list[float] = []
         on_faces = rig.node._pipeline._on_faces
-        rig.node._pipeline._on_faces = lambda frame, crops: (
-            seen.append(frame.stamp), on_faces(frame, crops))
+
+        def slowly(frame: VideoFrame, crops: object) -> None:
+            seen.append(frame.stamp)
+            on_faces(frame, crops)
+            time.sleep(0.1)  # a fast computer would keep up
+
+        rig.node._pipeline._on_faces = slowly
         stamps = [1000.0 + 0.25 * i for i in range(count)]  # each in a slot of its own
         for stamp in stamps:
             publish(jpeg(stamp, data))

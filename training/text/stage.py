@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from mmer_ros.pretrained import load_gpt
 from mmer_ros.text_encoder import DialogueTokenizer, TextEncoder, TextEncoderConfig
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from tokenizers import Tokenizer
 import torch
 from training.corpora.examples import Example
@@ -28,7 +29,9 @@ from training.text.data import (
     TextDataConfig,
     TextItem,
 )
+from training.text.distill import DistillConfig, mixed_targets
 from training.text.module import TextLossWeights, TextModule
+from training.text.splices import spliced
 from training.text.teacher import soft_targets, TeacherConfig
 from training.text.tokenizer import train_tokenizer
 
@@ -41,9 +44,12 @@ class TextConfig(Settings):
 
     :param init: published GPT to begin with, by name or folder (`openai-gpt`); '': from scratch,
         with a tokenizer trained on the corpora.
-    :param pretrain: epochs over the main and the extra corpora together, each sentence for
-        itself; None: none.
-    :param finetune: epochs over the main corpus, with history.
+    :param splices: sentences spliced from those of the corpora (see splices.py), for the teacher
+        to answer beside the corpora.
+    :param pretrain: epochs over the main and the extra corpora together; None: none.
+    :param distill: epochs over the same with the network's own answers in the targets; needs a
+        teacher and `pretrain`; None: none.
+    :param finetune: epochs over the main corpus alone; None: none.
     """
 
     model: TextEncoderConfig = TextEncoderConfig()
@@ -52,12 +58,24 @@ class TextConfig(Settings):
     loss: LossConfig = LossConfig()
     weights: TextLossWeights = TextLossWeights()
     teacher: TeacherConfig = TeacherConfig()
+    splices: int = Field(0, ge=0)
     pretrain: EngineConfig | None = None
-    finetune: EngineConfig = Field(default_factory=EngineConfig)
+    distill: DistillConfig | None = None
+    finetune: EngineConfig | None = Field(default_factory=EngineConfig)
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.pretrain is None and self.finetune is None:
+            raise ValueError('pretrain and finetune are both null; give at least one')
+        if self.distill and (self.pretrain is None or self.teacher.kind == 'none'):
+            raise ValueError('distill goes on from pretrain, with a teacher; give both')
+        return self
 
 
 class TextTask(Task):
     """Dialogues of some corpora; scores on the dev split of the first."""
+
+    train_data: TextData
 
     def __init__(self, module: TextModule, tokenizer: DialogueTokenizer,
                  corpora: Sequence[Sequence[Dialogue]], config: TextConfig, soft: Soft) -> None:
@@ -91,27 +109,46 @@ def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequ
 
     :param main: the corpus whose emotions are to be told; its dev split decides what is kept.
     :param extra: other corpora, for `pretrain` and for the tokenizer.
-    :param folder: of the run, with `pretrain/`, `finetune/` and the result in `encoder/`.
+    :param folder: of the run, with a folder for each phase and the result in `encoder/`.
     """
     RunFolder.take_up(folder, config)
-    torch.manual_seed(config.finetune.seed)
+    torch.manual_seed((config.pretrain or config.finetune or EngineConfig()).seed)
     encoder = TextEncoder(config.model, len(EMOTIONS))
     tokenizer = _tokenizer(config, encoder, [main, *extra], folder)
-    layout = DialogueTokenizer(tokenizer)
+    if config.splices:
+        extra = [*extra, spliced(main, extra, config.splices)]
     learned = [e.labels for e in main if e.split == 'train' and e.text]
     module = TextModule(encoder, EmotionLoss(config.loss, class_counts(learned)), config.weights,
                         len(extra))
     soft = soft_targets(config.teacher, main, extra, folder / 'teacher.safetensors', reporter)
-    if config.pretrain is not None:
-        corpora = [dialogues(corpus, 0) for corpus in (main, *extra)]
-        _phase('pretrain', TextTask(module, layout, corpora, config, soft), config.pretrain,
-               folder, reporter)
-    turns = dialogues(main, config.model.history_turns)
-    task = TextTask(module, layout, [turns], config, soft)
-    facts = _phase('finetune', task, config.finetune, folder, reporter)
+    facts = _phases(config, module, DialogueTokenizer(tokenizer), [main, *extra], soft, folder,
+                    reporter)
     result = TrainedEncoder(Modality.TEXT, config.model, encoder, facts, tokenizer)
     result.save(folder / 'encoder')
     return result
+
+
+def _phases(config: TextConfig, module: TextModule, layout: DialogueTokenizer,
+            corpora: Sequence[Sequence[Example]], soft: Soft, folder: Path, reporter: Reporter
+            ) -> dict[str, object]:
+    """Run the phases of the recipe; return the facts of the last."""
+    facts: dict[str, object] = {}
+    turns = [dialogues(corpus, config.model.history_turns) for corpus in corpora]
+    if config.pretrain is not None:
+        task = TextTask(module, layout, turns, config, soft)
+        facts = _phase('pretrain', task, config.pretrain, folder, reporter)
+        if config.distill is not None:
+            seen = TextData(task.train_data.rows, task.train_data.domains, module.encoder, layout,
+                            config.data, training=False)
+            task.train_data.teacher = mixed_targets(module, seen, layout.pad, soft,
+                                                    config.distill.share)
+            module.weights = config.distill.weights
+            facts = _phase('distill', task, config.distill.engine, folder, reporter)
+            module.weights = config.weights
+    if config.finetune is not None:
+        task = TextTask(module, layout, turns[:1], config, soft)
+        facts = _phase('finetune', task, config.finetune, folder, reporter)
+    return facts
 
 
 def _phase(name: str, task: TextTask, engine: EngineConfig, folder: Path, reporter: Reporter

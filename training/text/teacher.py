@@ -17,6 +17,7 @@ from sklearn.model_selection import cross_val_predict, GroupKFold
 from sklearn.pipeline import FeatureUnion
 from training.corpora.examples import Example
 from training.engine.config import Settings
+from training.engine.losses import class_counts
 from training.engine.progress import Reporter
 from training.text.tfidf import tfidf_features
 
@@ -35,11 +36,14 @@ class TeacherConfig(Settings):
         columns beside TF-IDF for the main corpus, and the answers for the turns before. What
         it says of the main corpus's own training examples is cross-validated by dialogue.
     :param regularisation: C of the logistic regressions.
+    :param tilt: the answers are divided by the priors of the main corpus to this power, as
+        fits `logit_adjusted` of the same strength; 0: they stay as they are.
     """
 
     kind: Literal['none', 'stacked'] = 'none'
     regularisation: float = Field(1.5, gt=0)
     folds: int = Field(5, ge=2)
+    tilt: float = Field(0.0, ge=0, le=1)
 
 
 def soft_targets(config: TeacherConfig, main: Sequence[Example],
@@ -55,11 +59,22 @@ def soft_targets(config: TeacherConfig, main: Sequence[Example],
     keys = [e.key for corpus in (main, *extra) for e in _trained_on(corpus)]
     if not cache.is_file():
         with reporter.console.status('teacher: TF-IDF and logistic regressions'):
-            answers = _Stacked(config, main, extra).answers()
+            said = _Stacked(config, main, extra).answers()
         partial = cache.with_suffix('.partial')
-        safetensors.numpy.save_file({'answers': answers}, partial)
+        safetensors.numpy.save_file({'answers': said}, partial)
         partial.replace(cache)
-    return dict(zip(keys, safetensors.numpy.load_file(cache)['answers'], strict=True))
+    answers: Probabilities = safetensors.numpy.load_file(cache)['answers']
+    answers = tilted(answers, _trained_on(main), config.tilt)
+    return dict(zip(keys, answers, strict=True))
+
+
+def tilted(answers: Probabilities, examples: Sequence[Example], tilt: float) -> Probabilities:
+    """Return (N, 7) answers, divided by the examples' class shares to the power `tilt`."""
+    counts = np.array(class_counts([e.labels for e in examples]))
+    shares = counts.clip(1) / counts.clip(1).sum()
+    result: Probabilities = answers * (shares ** -tilt).astype(np.float32)
+    result /= result.sum(axis=1, keepdims=True)
+    return result
 
 
 def features() -> FeatureUnion:
@@ -98,6 +113,8 @@ class _Stacked:
         result: list[list[Matrix]] = [[] for _ in texts]
         for corpus in self.extra:
             known = [e for e in corpus if e.labels]
+            if not known:
+                continue
             vectors = features()
             model = self._model().fit(vectors.fit_transform([e.text for e in known]),
                                       [e.labels[0] for e in known])
