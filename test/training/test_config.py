@@ -59,28 +59,31 @@ def test_the_papers_recipes_have_the_papers_sizes() -> None:
 
 def test_a_seed_is_set_wherever_there_is_one_and_nothing_else() -> None:
     config = load_settings(TextConfig, 'text/default')
-    assert config.pretrain is not None
     seeded = with_seed(config, 7)
-    assert seeded.pretrain is not None
-    assert (seeded.pretrain.seed, seeded.finetune.seed) == (7, 7) != (config.finetune.seed,) * 2
-    assert seeded != config
+    assert seeded.pretrain and seeded.distill and config.pretrain
+    assert (seeded.pretrain.seed, seeded.distill.engine.seed) == (7, 7)
+    assert config.pretrain.seed != 7 and seeded != config
     plain, other = (c.model_dump(mode='json') for c in (config, seeded))
     assert without_seeds(plain) == without_seeds(other)
-    assert without_seeds(plain) != without_seeds(
-        load_settings(TextConfig, 'text/default', ['finetune.epochs=99']).model_dump(mode='json'))
+    longer = load_settings(TextConfig, 'text/default', ['pretrain.epochs=99'])
+    assert without_seeds(plain) != without_seeds(longer.model_dump(mode='json'))
 
 
 def test_overrides_reach_inner_settings() -> None:
-    config = load_settings(TextConfig, 'text/default', ['finetune.lr=0.5', 'pretrain=null'])
-    assert config.finetune.lr == 0.5 and config.pretrain is None
-    assert config.finetune.epochs == load_settings(TextConfig, 'text/default').finetune.epochs
+    plain = load_settings(TextConfig, 'text/default')
+    config = load_settings(
+        TextConfig, 'text/default', ['pretrain.lr=0.5', 'distill=null', 'finetune.epochs=9'])
+    assert config.pretrain and config.finetune and plain.pretrain
+    assert config.pretrain.lr == 0.5 and config.pretrain.epochs == plain.pretrain.epochs
+    assert plain.distill and config.distill is None
+    assert plain.finetune is None and config.finetune.epochs == 9, 'one that the recipe leaves out'
 
 
 def test_a_recipe_builds_on_another(tmp_path: Path) -> None:
     path = tmp_path / 'mine.yaml'
     path.write_text('base: text/default\nfinetune: {epochs: 99}\n')
     config = load_settings(TextConfig, path)
-    assert config.finetune.epochs == 99
+    assert config.finetune and config.finetune.epochs == 99
     assert config.model == load_settings(TextConfig, 'text/default').model
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, get_args, TypeVar
 
 from mmer_ros.types import InvalidInput
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -125,10 +125,18 @@ def _nearest(kind: type[BaseModel], where: tuple[int | str, ...]) -> str:
     """Suggest the key that was meant, among those of the model that refused."""
     for part in where[:-1]:
         field = kind.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        inner = _inner_model(field.annotation if field else None)
+        if inner is None:
             return ''
-        kind = annotation
+        kind = inner
     names = list(kind.model_fields)
     close = difflib.get_close_matches(str(where[-1]), names, n=1)
     return f'; did you mean {close[0]!r}?' if close else f'; there are {", ".join(names)}'
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that a field holds, also where it may be null."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
