@@ -358,11 +358,12 @@ def test_two_nodes_in_one_domain_do_not_mix(tmp_path: Path) -> None:
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start the executable, its output in one pipe."""
+    """Start the executable, its output in one pipe; a shell may have told us to ignore SIGINT."""
     own_domain()
     command = [sys.executable, '-m', 'mmer_ros.nodes.emotion', *arguments]
     return subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True,
-                            env={**os.environ, 'PYTHONUNBUFFERED': '1'})
+                            env={**os.environ, 'PYTHONUNBUFFERED': '1'},
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def until(process: subprocess.Popen[str], text: str) -> str:
@@ -379,7 +380,10 @@ def interrupt(process: subprocess.Popen[str], said: str = '') -> str:
     """Interrupt; it must end by itself, well and quietly. Return how long it took."""
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
-    said += process.communicate(timeout=20)[0]
+    try:
+        said += process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
     assert process.returncode == 0, said
     assert 'Traceback' not in said and 'rror' not in said, said
     print(f'ended after {time.monotonic() - begin:.2f} s')
