@@ -11,6 +11,7 @@ from launch_ros.actions import Node
 # Each overrides the parameter of its name; left empty, the parameter file decides.
 OVERRIDES = {
     'bundle': 'name or folder of the model bundle',
+    'prior': 'how common the emotions are: meld, flat, or seven numbers',
     'device': 'cpu, cuda, cuda:1, ...',
     'image_topic': 'camera: sensor_msgs/Image or CompressedImage',
     'image_transport': 'raw or compressed; by default whichever is published',

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 import shutil
 import tempfile
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from mmer_ros.faces import FaceConfig
 from mmer_ros.model import EmotionModel, ModelConfig
@@ -24,6 +24,7 @@ from torch import Tensor
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, TOKENIZER, CARD = (
     'config.json', 'model.safetensors', 'tokenizer.json', 'MODEL_CARD.md')
+DEFAULT_BUNDLE = 'compact'
 SEARCH_PATH_VARIABLE = 'MMER_BUNDLE_PATH'
 
 # Valence and arousal of each emotion in Russell's circumplex (1980), in label order.
@@ -41,8 +42,11 @@ class BundleConfig(BaseModel):
 
     :param labels: must be types.EMOTIONS, in that order.
     :param temperatures: divisors of the logits by available modalities, e.g. 'text+audio'.
+    :param priors: class shares under which a subset's answers are calibrated, (7,), likewise.
     :param trust: relative weights of text, audio and face in the embracement.
     :param circumplex: (valence, arousal) of each label, each in [-1, 1].
+    :param notice: what whoever uses the bundle has to know of its licences; told once at load.
+    :param weights: how matrices are stored; in memory they are float32.
     :param training: data, licence and metrics of the training, as the model card tells them.
     :param files: sha256 of every other file of the bundle.
     """
@@ -58,9 +62,14 @@ class BundleConfig(BaseModel):
     model: ModelConfig = ModelConfig()
     faces: FaceConfig = FaceConfig()
     temperatures: dict[str, PositiveFloat] = Field(default_factory=dict)
+    priors: dict[str, Annotated[
+        tuple[PositiveFloat, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
+    ] = Field(default_factory=dict)
     trust: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
     circumplex: tuple[tuple[float, float], ...] = Field(
         CIRCUMPLEX, min_length=len(EMOTIONS), max_length=len(EMOTIONS))
+    notice: str = ''
+    weights: Literal['float32', 'float16'] = 'float32'
     training: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 
@@ -86,8 +95,17 @@ class Bundle:
     @classmethod
     def create(cls, config: BundleConfig, model: EmotionModel, tokenizer: Tokenizer,
                card: str) -> Bundle:
-        """Make a bundle of a model; its hashes are computed here."""
-        contents = _contents(model, tokenizer, card)
+        """
+        Make a bundle of a model; its hashes are computed here.
+
+        Where the weights are to be stored as float16 they are rounded here, in the model, so that
+        it answers alike before and after it was on the disk.
+        """
+        if config.weights == 'float16':
+            with torch.no_grad():
+                for parameter in _matrices(model):
+                    parameter.copy_(parameter.half())
+        contents = _contents(config, model, tokenizer, card)
         config = config.model_copy(update={
             'files': {name: _sha256(data) for name, data in contents.items()}})
         return cls(config, model, tokenizer, card, _sha256(config.to_json()))
@@ -146,7 +164,8 @@ class Bundle:
         partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}.'))
         old = partial.with_name(f'{partial.name}.old')
         try:
-            for name, data in _contents(self.model, self.tokenizer, self.card).items():
+            for name, data in _contents(self.config, self.model, self.tokenizer,
+                                        self.card).items():
                 (partial / name).write_bytes(data)
             (partial / CONFIG).write_bytes(self.config.to_json())
             partial.chmod(0o755)
@@ -199,8 +218,17 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _contents(model: EmotionModel, tokenizer: Tokenizer, card: str) -> dict[str, bytes]:
+def _matrices(model: EmotionModel) -> list[Tensor]:
+    """Return the weights that may be rounded: not biases, nor what norms and spectrograms hold."""
+    return [p for p in model.parameters() if p.dim() > 1]
+
+
+def _contents(config: BundleConfig, model: EmotionModel, tokenizer: Tokenizer, card: str
+              ) -> dict[str, bytes]:
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    if config.weights == 'float16':
+        rounded = {name for name, p in model.named_parameters() if p.dim() > 1}
+        tensors = {name: t.half() if name in rounded else t for name, t in tensors.items()}
     return {WEIGHTS: safetensors.torch.save(tensors), TOKENIZER: tokenizer.to_str().encode(),
             CARD: card.encode()}
 
@@ -240,9 +268,10 @@ def _check_config(folder: Path, config: BundleConfig) -> None:
         raise BundleError(f'bundle {folder}: sample rate {config.sample_rate}; expected '
                           f'{SAMPLE_RATE} Hz')
     known = [subset_name(subset) for subset in SUBSETS]
-    for name in config.temperatures:
+    for name in [*config.temperatures, *config.priors]:
         if name not in known:
-            raise BundleError(f'bundle {folder}: a temperature for {name!r}; expected one of '
+            kind = 'temperature' if name in config.temperatures else 'prior'
+            raise BundleError(f'bundle {folder}: a {kind} for {name!r}; expected one of '
                               f'{", ".join(known)}; write it so')
     if config.calibrated and not config.trained:
         raise BundleError(f'bundle {folder}: calibrated but not trained; one of them is wrong')

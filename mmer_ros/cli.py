@@ -12,12 +12,13 @@ from pathlib import Path
 import sys
 
 from mmer_ros import __version__
-from mmer_ros.bundle import architectures, Bundle
+from mmer_ros.bundle import architectures, Bundle, DEFAULT_BUNDLE
 from mmer_ros.clips import utterance_of_clip
 from mmer_ros.commands import meld2bag, monitor, replay
 from mmer_ros.faces import FaceDetector, FaceStream, FrameSampler
 from mmer_ros.media import duration, read_media
 from mmer_ros.pipeline import Pipeline
+from mmer_ros.priors import ROBOT
 from mmer_ros.recognizer import Recognizer
 from mmer_ros.types import (
     AudioBlock,
@@ -75,7 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         'start, end, text (seconds) for the words of each utterance'))
     recognize.add_argument('--whole', action='store_true',
                            help='take each clip as one utterance, without segmentation')
-    recognize.add_argument('--bundle', default='compact', help='name or folder of a bundle')
+    recognize.add_argument('--bundle', default=DEFAULT_BUNDLE,
+                           help='name or folder of a bundle')
+    recognize.add_argument('--prior', default=ROBOT, metavar='NAME|NUMBERS', help=(
+        'how common the emotions are: meld (talk, mostly neutral), flat, or seven numbers in '
+        'label order; empty: as the bundle was calibrated (default: %(default)s)'))
     recognize.add_argument('--device', default='cpu')
     recognize.add_argument('--threads', type=int, default=1, help='CPU threads of the networks')
     recognize.add_argument('--output', type=Path, metavar='FILE', help=(
@@ -103,7 +108,7 @@ def _recognize(options: argparse.Namespace, console: Console) -> int:
     if missing:
         raise InvalidInput(f'{", ".join(missing)}: there is no such file')
     torch.set_num_threads(max(1, options.threads))
-    recognizer = Recognizer.load(options.bundle, device=options.device)
+    recognizer = Recognizer.load(options.bundle, device=options.device, prior=options.prior)
     count = 0
     for clip in options.clips:
         output = options.output or Path(f'{clip.stem}.emotions.jsonl')

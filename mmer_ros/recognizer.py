@@ -11,9 +11,10 @@ from typing import Any
 
 from mmer_ros.audio_encoder import AudioState
 from mmer_ros.batching import as_float, batch_features
-from mmer_ros.bundle import Bundle
+from mmer_ros.bundle import Bundle, DEFAULT_BUNDLE
 from mmer_ros.face_encoder import FaceState, sample_evenly
 from mmer_ros.model import available, FusionOutput
+from mmer_ros.priors import correction, read_prior
 from mmer_ros.stages import AUDIO, FACE, FUSION, Stages, TEXT, UNMEASURED
 from mmer_ros.text_encoder import DialogueTokenizer, TextState
 from mmer_ros.types import (
@@ -35,7 +36,11 @@ from torch import Tensor
 LOGGER = logging.getLogger('mmer_ros')
 UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
              'its estimates are noise and mean nothing')
+NO_PRIOR = ('bundle {name}: it does not say under which class shares it was calibrated; its '
+            'answers are not corrected for the prior')
 REVISABLE = 4  # finished utterances that are kept for late words
+
+_told: set[str] = set()  # hashes of the bundles whose notice was told
 
 
 @dataclass
@@ -65,31 +70,42 @@ class Recognizer:
     Estimate emotions with a bundle. The whole API for a client is `load` and `recognize`.
 
     :param device: e.g. 'cpu', 'cuda', 'cuda:1'.
-    :raises InvalidInput: if the device does not exist.
+    :param prior: how common the emotions are where it is used: 'flat', 'meld', or seven numbers in
+        label order; '' answers as the bundle was calibrated, which differs between subsets of
+        the modalities. See mmer_ros.priors.
+    :raises InvalidInput: if the device does not exist, or the prior is none.
     """
 
-    def __init__(self, bundle: Bundle, device: str = 'cpu') -> None:
+    def __init__(self, bundle: Bundle, device: str = 'cpu', prior: str = '') -> None:
         """Move the bundle to the device."""
+        shares = read_prior(prior)
         self.device = check_device(device)
         self.bundle = bundle
         self.config = bundle.config
         self.model = bundle.model.to(self.device).eval()
         self._tokenizer = DialogueTokenizer(bundle.tokenizer)
         self._trust = torch.tensor(self.config.trust, device=self.device)
+        self._corrections = {} if shares is None else {
+            subset: correction(shares, trained) for subset, trained in self.config.priors.items()}
         if not self.config.trained:
             LOGGER.warning(UNTRAINED.format(name=self.config.name))
+        elif shares is not None and not self.config.priors:
+            LOGGER.warning(NO_PRIOR.format(name=self.config.name))
+        _tell_notice(bundle)
 
     @classmethod
-    def load(cls, name_or_path: str | Path = 'compact', *, device: str = 'cpu',
-             expected_hash: str = '') -> Recognizer:
+    def load(cls, name_or_path: str | Path = DEFAULT_BUNDLE, *, device: str = 'cpu',
+             expected_hash: str = '', prior: str = '') -> Recognizer:
         """
         Load a bundle by name or path.
 
+        :param prior: as of the class.
         :raises BundleError: if it cannot be used.
-        :raises InvalidInput: if the device does not exist.
+        :raises InvalidInput: if the device does not exist, or the prior is none.
         """
         check_device(device)
-        return cls(Bundle.load(name_or_path, expected_hash), device)
+        read_prior(prior)
+        return cls(Bundle.load(name_or_path, expected_hash), device, prior)
 
     @torch.inference_mode()
     def recognize(self, utterance: Utterance) -> Estimate:
@@ -177,7 +193,10 @@ class Recognizer:
         subset = subset_name(modalities)
         temperature = self.config.temperatures.get(subset, 1.0)
         logits = output.logits[row].float().cpu()
-        probabilities = torch.softmax(logits / temperature, dim=0).numpy()
+        scaled = logits / temperature
+        if subset in self._corrections:
+            scaled = scaled + torch.from_numpy(self._corrections[subset])
+        probabilities = torch.softmax(scaled, dim=0).numpy()
         valence, arousal = probabilities @ np.array(self.config.circumplex, np.float32)
         text, audio, face = (float(w) for w in output.weights[row])
         return Estimate(
@@ -294,6 +313,13 @@ class RecognitionStream:
             session.turn = (part.end, Turn(_speaker(part), text))
             self._turns.append(session.turn)
             self._turns.sort(key=lambda turn: turn[0])
+
+
+def _tell_notice(bundle: Bundle) -> None:
+    """Tell of the bundle's licences, once in a process."""
+    if bundle.config.notice and bundle.content_hash not in _told:
+        _told.add(bundle.content_hash)
+        LOGGER.warning('bundle %s: %s', bundle.config.name, bundle.config.notice)
 
 
 def _speaker(part: UtterancePart) -> str:

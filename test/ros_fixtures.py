@@ -75,6 +75,7 @@ def running(image_type: type = Image, activate: bool = True, **parameters: objec
     own_domain()
     context = rclpy.Context()
     context.init()
+    parameters.setdefault('bundle', 'compact')  # small, and nothing depends on what it says
     parameters.setdefault('partial_rate', 0.0)  # most tests count final estimates
     overrides = [Parameter(name, value=value) for name, value in parameters.items()]
     node = EmotionNode(context=context, parameter_overrides=overrides)

@@ -38,6 +38,8 @@ def add_parser(commands: Any) -> None:
         'KIND is image, audio or transcript; an empty TOPIC leaves it out (default: as in '
         '--params, else the first of the right type)'))
     parser.add_argument('--bundle', help='name or folder of a bundle')
+    parser.add_argument('--prior', metavar='NAME|NUMBERS', help=(
+        "how common the emotions are, as the node's parameter"))
     parser.add_argument('--device')
     parser.add_argument('--threads', type=int, help='CPU threads of the networks')
     parser.add_argument('--output', type=Path, metavar='DIR', help=(
@@ -87,7 +89,7 @@ def _settings(options: argparse.Namespace) -> ReplayOptions:
     changes: dict[str, Any] = {
         'output': output, 'labels': options.labels, 'write_bag': options.bag,
         'detect_ahead': 2 if options.jobs == 1 else 0}
-    changes |= {name: value for name in ('bundle', 'device', 'threads')
+    changes |= {name: value for name in ('bundle', 'prior', 'device', 'threads')
                 if (value := getattr(options, name)) is not None}
     settings = ReplayOptions.from_parameters(options.params) if options.params else (
         ReplayOptions())

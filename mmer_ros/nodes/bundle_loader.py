@@ -21,13 +21,14 @@ class Loaded:
     detector: FaceDetector
 
 
-def load(bundle: str, device: str, expected_hash: str) -> Loaded:
+def load(bundle: str, device: str, expected_hash: str, prior: str) -> Loaded:
     """
     Load a bundle and run its networks once.
 
     :raises InvalidInput: if it cannot be used.
     """
-    recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash)
+    recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash,
+                                 prior=prior)
     recognizer.warm_up()
     return Loaded(recognizer, FaceDetector(recognizer.config.faces, recognizer.device))
 

@@ -72,7 +72,8 @@ class EmotionNode(LifecycleNode):
                 torch.set_num_threads(threads)
             self.get_logger().info(f'loading bundle {self._value("bundle")}')
             recognizer = Recognizer.load(self._value('bundle'), device=self._value('device'),
-                                         expected_hash=self._value('bundle_hash'))
+                                         expected_hash=self._value('bundle_hash'),
+                                         prior=self._value('prior'))
             recognizer.warm_up()
             self._outputs = Outputs(self, lambda: self._session.frame_id if self._session else '')
             self._pipeline = self._new_pipeline(recognizer)
@@ -210,10 +211,10 @@ class EmotionNode(LifecycleNode):
         self._do(step)
         return 'the dialogue so far is forgotten'
 
-    def bundle_options(self) -> tuple[str, str]:
-        """Return the device and the expected hash of a bundle, as services.Served."""
+    def bundle_options(self) -> tuple[str, str, str]:
+        """Return device, expected hash and prior of a bundle, as services.Served."""
         self._configured()
-        return self._value('device'), self._value('bundle_hash')
+        return self._value('device'), self._value('bundle_hash'), self._value('prior')
 
     def change_bundle(self, name: str, loaded: Loaded) -> str:
         """Go on with another bundle from the next utterance on, as services.Served."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import annotated_types
+from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.nodes.health.limits import Limits
+from mmer_ros.priors import ROBOT
 from mmer_ros.segmenter import SegmenterConfig
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -18,8 +20,11 @@ GROUPS: dict[str, type[BaseModel]] = {SEGMENTER: SegmenterConfig, HEALTH: Limits
 # name: (default, description)
 PARAMETERS: dict[str, tuple[Any, str]] = {
     'autostart': (True, 'configure and activate without being asked'),
-    'bundle': ('compact', 'name or folder of the model bundle'),
+    'bundle': (DEFAULT_BUNDLE, 'name or folder of the model bundle'),
     'bundle_hash': ('', 'if not empty, a bundle with another content hash is refused'),
+    'prior': (ROBOT, "how common the emotions are where the robot is: 'meld' (talk, mostly "
+              "neutral), 'flat', or seven numbers in label order; empty: as the bundle was "
+              'calibrated'),
     'device': ('cpu', "where the networks run: 'cpu', 'cuda', 'cuda:1', ..."),
     'threads': (1, 'CPU threads of the networks; 0: as many as torch chooses'),
     'image_topic': ('image', 'sensor_msgs/Image or CompressedImage; empty: no camera'),

@@ -25,9 +25,9 @@ class Served(Protocol):
         :raises InvalidInput: if there is none.
         """
 
-    def bundle_options(self) -> tuple[str, str]:
+    def bundle_options(self) -> tuple[str, str, str]:
         """
-        Return the device and the expected hash of a bundle to be loaded.
+        Return device, expected hash and prior of a bundle to be loaded.
 
         :raises InvalidInput: if none can be taken now.
         """
@@ -71,8 +71,7 @@ class Services:
 
     async def _load_bundle(self, request: Any, response: Any) -> Any:
         try:
-            device, expected_hash = self._served.bundle_options()
-            loaded = await self._loader.start(request.bundle, device, expected_hash)
+            loaded = await self._loader.start(request.bundle, *self._served.bundle_options())
             response.message = self._served.change_bundle(request.bundle, loaded)
             response.hash = loaded.recognizer.bundle.content_hash
             response.success = True

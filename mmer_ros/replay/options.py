@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.audio_messages import AudioFormat
+from mmer_ros.bundle import DEFAULT_BUNDLE
+from mmer_ros.priors import ROBOT
 from mmer_ros.segmenter import SegmenterConfig
 from mmer_ros.types import InvalidInput
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,8 +29,9 @@ class NodeParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='ignore')
 
-    bundle: str = 'compact'
+    bundle: str = DEFAULT_BUNDLE
     bundle_hash: str = ''
+    prior: str = ROBOT
     device: str = 'cpu'
     threads: int = Field(1, ge=0, le=256)
     image_topic: str = 'image'
@@ -51,6 +54,7 @@ class ReplayOptions:
 
     :param bundle: name or folder of the model bundle.
     :param bundle_hash: if not empty, another bundle is refused.
+    :param prior: how common the emotions are; see mmer_ros.priors.
     :param device: e.g. 'cpu', 'cuda'.
     :param threads: CPU threads of the networks, set for the whole process; 0: leave as it is.
     :param topics: image, audio, transcript -> topic; '' leaves a kind out; what is not named is
@@ -65,8 +69,9 @@ class ReplayOptions:
     :param detect_ahead: threads that look for faces ahead of the recogniser; 0: none.
     """
 
-    bundle: str = 'compact'
+    bundle: str = DEFAULT_BUNDLE
     bundle_hash: str = ''
+    prior: str = ROBOT
     device: str = 'cpu'
     threads: int = 1
     topics: Mapping[str, str] = field(default_factory=dict)
@@ -103,8 +108,8 @@ class ReplayOptions:
             topics['image'] += '/compressed'  # as the node does
         options: dict[str, Any] = {
             name: getattr(parameters, name) for name in
-            ('bundle', 'bundle_hash', 'device', 'threads', 'segmenter', 'publish_transcript',
-             'partial_rate')}
+            ('bundle', 'bundle_hash', 'prior', 'device', 'threads', 'segmenter',
+             'publish_transcript', 'partial_rate')}
         options |= {'topics': topics, 'notices': tuple(notices),
                     'emotion_topic': _absolute(parameters.emotion_topic, namespace),
                     'audio_format': AudioFormat(parameters.audio_rate, parameters.audio_channels,

@@ -65,7 +65,7 @@ def load_recognizer(options: ReplayOptions) -> Recognizer:
     :raises InvalidInput: if it cannot be used.
     """
     return Recognizer.load(options.bundle, device=options.device,
-                           expected_hash=options.bundle_hash)
+                           expected_hash=options.bundle_hash, prior=options.prior)
 
 
 class _Run:
@@ -226,7 +226,8 @@ class _Run:
         return {
             'bag': str(recording.path), 'mmer_ros': __version__,
             'bundle': {'name': config.name, 'hash': self.recognizer.bundle.content_hash,
-                       'trained': config.trained, 'calibrated': config.calibrated},
+                       'trained': config.trained, 'calibrated': config.calibrated,
+                       'prior': self.options.prior},
             'start': recording.start, 'end': recording.end, 'duration_s': duration,
             'topics': self.topics.by_kind,
             'messages': {topic: {'type': recording.topics[topic], 'recorded': count,

@@ -1,0 +1,61 @@
+"""
+How common the emotions are where a model is used, and the correction of its answers for it.
+
+A calibrated answer is a posterior under the class shares of the examples on which it was
+calibrated. Where the emotions are more or less common than there, Bayes' rule corrects it: each
+probability is multiplied by the new share over the old one, then all are scaled to sum 1
+(Saerens et al., Adjusting the outputs of a classifier to new a priori probabilities, 2002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+
+from mmer_ros.types import EMOTIONS, Float32, InvalidInput
+import numpy as np
+
+Shares = tuple[float, ...]
+
+# Utterances of each emotion in MELD's train split (Poria et al. 2019), in label order.
+MELD_COUNTS = (4710, 1205, 268, 683, 1743, 271, 1109)
+NAMED: dict[str, Shares] = {
+    'flat': (1 / len(EMOTIONS),) * len(EMOTIONS),
+    'meld': tuple(count / sum(MELD_COUNTS) for count in MELD_COUNTS)}
+ROBOT = 'meld'  # of node, replay and command line: talk is mostly neutral
+
+
+def read_prior(text: str) -> Shares | None:
+    """
+    Return the shares (7,), sum 1, that a text stands for; None for an empty one.
+
+    :param text: 'flat', 'meld', or seven numbers > 0 in the order of EMOTIONS, with commas or
+        spaces between them.
+    :raises InvalidInput: if it is none of these.
+    """
+    name = text.strip().lower()
+    if not name:
+        return None
+    if name in NAMED:
+        return NAMED[name]
+    try:
+        values = [float(word) for word in name.strip('[]()').replace(',', ' ').split()]
+    except ValueError:
+        values = []
+    if len(values) != len(EMOTIONS) or not all(0 < v < math.inf for v in values):
+        raise InvalidInput(
+            f'prior {text!r}: expected {", ".join(map(repr, NAMED))}, or {len(EMOTIONS)} numbers '
+            f'> 0, how common are {", ".join(EMOTIONS)}')
+    return tuple(v / sum(values) for v in values)
+
+
+def correction(asked: Sequence[float], trained: Sequence[float]) -> Float32:
+    """
+    Return what is added to calibrated logits, (7,): the log of the new shares over the old.
+
+    It comes after the temperature: only the calibrated answer is a posterior, and a temperature
+    would bend the shares, too.
+    """
+    total, before = math.fsum(asked), math.fsum(trained)
+    return np.array([math.log((a / total) / (t / before)) for a, t in zip(asked, trained)],
+                    np.float32)
