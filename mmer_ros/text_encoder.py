@@ -128,6 +128,8 @@ class TextEncoder(nn.Module):
             vocab_size=config.vocab_size, n_positions=config.n_positions, n_embd=config.n_embd,
             n_layer=config.n_layer, n_head=config.n_head, resid_pdrop=config.dropout,
             embd_pdrop=config.dropout, attn_pdrop=config.dropout))
+        for block in self.gpt.h:  # the same function in one kernel instead of eight
+            block.mlp.act = nn.GELU('tanh')  # type: ignore[union-attr]
         self.classifier = nn.Sequential(
             nn.Linear(config.n_embd, config.n_embd), nn.Tanh(), nn.Dropout(config.dropout),
             nn.Linear(config.n_embd, n_classes))

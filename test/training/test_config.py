@@ -60,8 +60,8 @@ def test_the_papers_recipes_have_the_papers_sizes() -> None:
 def test_a_seed_is_set_wherever_there_is_one_and_nothing_else() -> None:
     config = load_settings(TextConfig, 'text/default')
     seeded = with_seed(config, 7)
-    assert seeded.pretrain and seeded.distill and config.pretrain
-    assert (seeded.pretrain.seed, seeded.distill.engine.seed) == (7, 7)
+    assert seeded.pretrain and seeded.committee and config.pretrain
+    assert (seeded.pretrain.seed, seeded.committee.engine.seed) == (7, 7)
     assert config.pretrain.seed != 7 and seeded != config
     plain, other = (c.model_dump(mode='json') for c in (config, seeded))
     assert without_seeds(plain) == without_seeds(other)
@@ -72,10 +72,10 @@ def test_a_seed_is_set_wherever_there_is_one_and_nothing_else() -> None:
 def test_overrides_reach_inner_settings() -> None:
     plain = load_settings(TextConfig, 'text/default')
     config = load_settings(
-        TextConfig, 'text/default', ['pretrain.lr=0.5', 'distill=null', 'finetune.epochs=9'])
+        TextConfig, 'text/default', ['pretrain.lr=0.5', 'committee=null', 'finetune.epochs=9'])
     assert config.pretrain and config.finetune and plain.pretrain
     assert config.pretrain.lr == 0.5 and config.pretrain.epochs == plain.pretrain.epochs
-    assert plain.distill and config.distill is None
+    assert plain.committee and config.committee is None
     assert plain.finetune is None and config.finetune.epochs == 9, 'one that the recipe leaves out'
 
 

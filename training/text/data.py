@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 import torch
 from torch.utils.data import Dataset
+from training.augment.words import Recogniser, WordsConfig
 from training.corpora.examples import Example
 from training.engine.config import Settings
 from training.engine.fit import Batch
@@ -28,11 +29,13 @@ class TextDataConfig(Settings):
     :param reply: share of the training examples that show the reply; a robot has none yet.
     :param history_drop: share that shows no history.
     :param token_noise: share of the input tokens replaced by random ones.
+    :param words: what a speech recogniser makes of some of the texts, history included.
     """
 
     reply: float = Field(0.0, ge=0, le=1)
     history_drop: float = Field(0.1, ge=0, le=1)
     token_noise: float = Field(0.1, ge=0, lt=1)
+    words: WordsConfig = WordsConfig()
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class TextData(Dataset[TextItem]):
 
     :param domains: of each dialogue, as in TextItem.
     :param teacher: soft targets (7,) by key.
+    :param recogniser: who hears the words, where the settings let them be heard.
     :param training: with noise, reply and next-sentence questions; without it, the causal input.
     :param with_reply: evaluation with the reply, which no robot has.
     """
@@ -94,11 +98,12 @@ class TextData(Dataset[TextItem]):
     def __init__(self, rows: Sequence[Dialogue], domains: Sequence[int], encoder: TextEncoder,
                  tokenizer: DialogueTokenizer, config: TextDataConfig, *, training: bool,
                  teacher: Mapping[str, NDArray[np.float32]] | None = None,
-                 with_reply: bool = False) -> None:
+                 recogniser: Recogniser | None = None, with_reply: bool = False) -> None:
         """Measure the rows."""
         self.rows, self.domains = rows, domains
         self.encoder, self.tokenizer, self.config = encoder, tokenizer, config
         self.training, self.teacher, self.with_reply = training, teacher or {}, with_reply
+        self.recogniser = recogniser
         self.sizes = [len(self._context(row, row.history, None).token_ids) for row in rows]
 
     def __len__(self) -> int:
@@ -108,13 +113,15 @@ class TextData(Dataset[TextItem]):
     def __getitem__(self, draw: Draw) -> TextItem:
         """Return one dialogue as drawn."""
         row = self.rows[draw.row]
-        history, reply, follows = row.history, row.reply if self.with_reply else None, -1
+        history: Sequence[Turn] = row.history
+        reply, follows = row.reply if self.with_reply else None, -1
         random = draw.generator()
         if self.training:
             history = () if random.random() < self.config.history_drop else history
             if row.reply is not None and random.random() < self.config.reply:
                 follows = int(random.random() < 0.5)
                 reply = row.reply if follows else self._distractor(row, random)
+            row, history = self._heard(row, history, random)
         text = self._context(row, history, reply)
         soft = self.teacher.get(row.example.key)
         return TextItem(
@@ -125,6 +132,17 @@ class TextData(Dataset[TextItem]):
     def _context(self, row: Dialogue, history: Sequence[Turn], reply: Turn | None) -> TextInput:
         return self.encoder.context(self.tokenizer, row.example.text, reply=reply,
                                     speaker=row.example.speaker, history=history)
+
+    def _heard(self, row: Dialogue, history: Sequence[Turn], random: np.random.Generator
+               ) -> tuple[Dialogue, Sequence[Turn]]:
+        """Return some of the rows as a recogniser hears them, the others as they are."""
+        config = self.config.words
+        if self.recogniser is None or random.random() >= config.share:
+            return row, history
+        hear, rate = self.recogniser.hear, random.random() * config.error_rate
+        example = replace(row.example, text=hear(row.example.text, rate, random))
+        return (replace(row, example=example),
+                [replace(turn, text=hear(turn.text, rate, random)) for turn in history])
 
     def _distractor(self, row: Dialogue, random: np.random.Generator) -> Turn | None:
         """Return a turn of another dialogue; the reply's speaker says it."""

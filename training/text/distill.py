@@ -42,7 +42,7 @@ def mixed_targets(module: TextModule, data: TextData, pad: int, soft: Mapping[st
     :param data: the examples as the network sees them in evaluation.
     :param soft: what the teacher says; examples that it does not know have no new target.
     """
-    answers = _answers(module, data, pad)
+    answers = log_answers(module, data, pad)
     rows = [(row.example.key, number) for number, row in enumerate(data.rows)
             if row.example.key in soft]
     taught = np.log(np.stack([soft[key] for key, _ in rows]) + TINY)
@@ -52,7 +52,7 @@ def mixed_targets(module: TextModule, data: TextData, pad: int, soft: Mapping[st
 
 
 @torch.inference_mode()
-def _answers(module: TextModule, data: TextData, pad: int) -> Probabilities:
+def log_answers(module: TextModule, data: TextData, pad: int) -> Probabilities:
     """Return log-probabilities (N, 7) of the main head."""
     device = next(module.parameters()).device
     module.eval()

@@ -18,12 +18,15 @@ class TextLossWeights(Settings):
     Coefficients of the sum L(l) + L(s) + L(e), and of what a teacher says.
 
     :param teacher: of the cross-entropy against the teacher's soft targets.
+    :param words: share of the tokens that the language model is asked for, drawn anew in each
+        step: its softmax over the vocabulary costs more than a small network.
     """
 
     language_model: float = Field(0.5, ge=0)
     next_sentence: float = Field(0.5, ge=0)
     emotion: float = Field(1.0, ge=0)
     teacher: float = Field(0.0, ge=0)
+    words: float = Field(1.0, gt=0, le=1)
 
 
 class TextModule(nn.Module):
@@ -84,6 +87,9 @@ class TextModule(nn.Module):
 
     def _language_model(self, hidden: Tensor, mask: Tensor, clean: Tensor) -> Tensor:
         keep = mask[:, 1:]
+        if self.weights.words < 1:
+            keep = keep & (torch.rand(keep.shape, device=keep.device) < self.weights.words)
+            keep[0, 0] = True  # never none
         said = hidden[:, :-1][keep]
         logits = said @ self.encoder.gpt.tokens_embed.weight.T
         return functional.cross_entropy(logits, clean[:, 1:][keep])

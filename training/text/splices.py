@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 import re
 
 import numpy as np
@@ -16,8 +17,20 @@ TRIES = 20  # for each sentence that is wanted
 Tokens = list[str]
 
 
+@dataclass(frozen=True)
+class Splice:
+    """
+    A sentence without a label.
+
+    :param groups: of the two examples that it comes from, so that it can be left out with them.
+    """
+
+    example: Example
+    groups: tuple[str, str]
+
+
 def spliced(main: Sequence[Example], extra: Sequence[Sequence[Example]], count: int, seed: int = 0
-            ) -> list[Example]:
+            ) -> list[Splice]:
     """
     Return new sentences: the beginning of one up to a word, the end of another from that word.
 
@@ -27,34 +40,40 @@ def spliced(main: Sequence[Example], extra: Sequence[Sequence[Example]], count: 
     :param count: fewer are returned if the corpora are too small for so many.
     """
     random = np.random.default_rng(seed)
-    corpora = [[TOKEN.findall(e.text) for e in corpus if e.split == 'train' and e.text]
-               for corpus in (main, *extra)]
-    sentences = [tokens for corpus in corpora for tokens in corpus]
+    used = [[e for e in corpus if e.split == 'train' and e.text] for corpus in (main, *extra)]
+    groups = [e.group for corpus in used for e in corpus]
+    sentences = [TOKEN.findall(e.text) for corpus in used for e in corpus]
     places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for number, tokens in enumerate(sentences):
         for place, token in enumerate(tokens):
             if not token.isspace():
                 places[token.lower()].append((number, place))
-    found: dict[str, None] = {}  # a set that keeps its order
+    found: dict[str, tuple[str, str]] = {}
     known = {''.join(tokens) for tokens in sentences}
     for _ in range(TRIES * count):
         if len(found) == count:
             break
-        among = corpora[0] if random.random() < 0.5 else sentences
-        text = _splice(among[random.integers(len(among))], sentences, places, random)
+        among = len(used[0]) if random.random() < 0.5 else len(sentences)
+        first = int(random.integers(among))
+        text, second = _splice(sentences[first], sentences, places, random)
         if text and text not in known:
-            found[text] = None
-    return [Example(f'splice{i}', 'train', text) for i, text in enumerate(found)]
+            found.setdefault(text, (groups[first], groups[second]))
+    return [Splice(Example(f'splice{i}', 'train', text), sources)
+            for i, (text, sources) in enumerate(found.items())]
 
 
 def _splice(first: Tokens, sentences: Sequence[Tokens], places: dict[str, list[tuple[int, int]]],
-            random: np.random.Generator) -> str:
-    """Return `first` up to one of its words, and from there another sentence; '' if too long."""
+            random: np.random.Generator) -> tuple[str, int]:
+    """
+    Return `first` up to one of its words, and from there another sentence, with its number.
+
+    The text is empty if it would be too long.
+    """
     words = [i for i, token in enumerate(first) if not token.isspace()]
     if not words:
-        return ''
+        return '', 0
     cut = words[random.integers(len(words))]
     others = places[first[cut].lower()]
     number, place = others[random.integers(len(others))]
     text = ''.join(first[:cut] + sentences[number][place:]).strip()
-    return text if len(text) <= MAX_CHARACTERS else ''
+    return (text if len(text) <= MAX_CHARACTERS else ''), number

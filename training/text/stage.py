@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from tokenizers import Tokenizer
 import torch
+from training.augment.words import Recogniser
 from training.corpora.examples import Example
 from training.encoders import TrainedEncoder
-from training.engine.config import Settings
+from training.engine.config import Settings, with_seed
 from training.engine.fit import Batch, EngineConfig, fit, Task
 from training.engine.losses import class_counts, EmotionLoss, LossConfig
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
+from training.text.committee import committee_targets, CommitteeConfig, folds_of, without
 from training.text.data import (
     collate_text,
     Dialogue,
@@ -29,9 +31,9 @@ from training.text.data import (
     TextDataConfig,
     TextItem,
 )
-from training.text.distill import DistillConfig, mixed_targets
+from training.text.distill import DistillConfig, log_answers, mixed_targets
 from training.text.module import TextLossWeights, TextModule
-from training.text.splices import spliced
+from training.text.splices import Splice, spliced
 from training.text.teacher import soft_targets, TeacherConfig
 from training.text.tokenizer import train_tokenizer
 
@@ -46,6 +48,7 @@ class TextConfig(Settings):
         with a tokenizer trained on the corpora.
     :param splices: sentences spliced from those of the corpora (see splices.py), for the teacher
         to answer beside the corpora.
+    :param committee: small networks that teach beside the teacher (see committee.py); None: none.
     :param pretrain: epochs over the main and the extra corpora together; None: none.
     :param distill: epochs over the same with the network's own answers in the targets; needs a
         teacher and `pretrain`; None: none.
@@ -59,6 +62,7 @@ class TextConfig(Settings):
     weights: TextLossWeights = TextLossWeights()
     teacher: TeacherConfig = TeacherConfig()
     splices: int = Field(0, ge=0)
+    committee: CommitteeConfig | None = None
     pretrain: EngineConfig | None = None
     distill: DistillConfig | None = None
     finetune: EngineConfig | None = Field(default_factory=EngineConfig)
@@ -69,6 +73,9 @@ class TextConfig(Settings):
             raise ValueError('pretrain and finetune are both null; give at least one')
         if self.distill and (self.pretrain is None or self.teacher.kind == 'none'):
             raise ValueError('distill goes on from pretrain, with a teacher; give both')
+        if self.committee and (self.init or self.teacher.kind == 'none'):
+            raise ValueError('committee teaches beside a teacher, a network from scratch; leave '
+                             'init empty and give a teacher')
         return self
 
 
@@ -88,10 +95,13 @@ class TextTask(Task):
                 raise InvalidInput(f'train text: the corpus has no text in its {split} split; '
                                    'give one that has')
         self.module, self.pad = module, tokenizer.pad
+        recogniser = (Recogniser(row.example.text for row, _ in train)
+                      if config.data.words.share else None)
 
         def data(part: Sequence[tuple[Dialogue, int]], training: bool) -> TextData:
             return TextData([row for row, _ in part], [d for _, d in part], module.encoder,
-                            tokenizer, config.data, training=training, teacher=soft)
+                            tokenizer, config.data, training=training, teacher=soft,
+                            recogniser=recogniser)
 
         learned, tried = data(train, True), data(dev, False)
         self.train_data, self.train_sizes = learned, learned.sizes
@@ -115,17 +125,54 @@ def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequ
     torch.manual_seed((config.pretrain or config.finetune or EngineConfig()).seed)
     encoder = TextEncoder(config.model, len(EMOTIONS))
     tokenizer = _tokenizer(config, encoder, [main, *extra], folder)
-    if config.splices:
-        extra = [*extra, spliced(main, extra, config.splices)]
+    splices = spliced(main, extra, config.splices) if config.splices else []
+    corpora = [main, *extra, *([[s.example for s in splices]] if splices else [])]
     learned = [e.labels for e in main if e.split == 'train' and e.text]
     module = TextModule(encoder, EmotionLoss(config.loss, class_counts(learned)), config.weights,
-                        len(extra))
-    soft = soft_targets(config.teacher, main, extra, folder / 'teacher.safetensors', reporter)
-    facts = _phases(config, module, DialogueTokenizer(tokenizer), [main, *extra], soft, folder,
-                    reporter)
+                        len(corpora) - 1)
+    layout = DialogueTokenizer(tokenizer)
+    soft = soft_targets(config.teacher, main, corpora[1:], folder / 'teacher.safetensors',
+                        reporter)
+    if config.committee is not None:
+        keys = [[e.key for e in corpus if e.split == 'train' and e.text] for corpus in corpora]
+        train_member = _member(config, config.committee, layout, [main, *extra], splices, soft,
+                               reporter)
+        soft = committee_targets(config.committee, main, keys, soft, folder / 'committee',
+                                 train_member)
+    facts = _phases(config, module, layout, corpora, soft, folder, reporter)
     result = TrainedEncoder(Modality.TEXT, config.model, encoder, facts, tokenizer)
     result.save(folder / 'encoder')
     return result
+
+
+def _member(config: TextConfig, committee: CommitteeConfig, layout: DialogueTokenizer,
+            corpora: Sequence[Sequence[Example]], splices: Sequence[Splice], soft: Soft,
+            reporter: Reporter) -> Callable[[int, Path], Soft]:
+    """Return what trains the member that leaves out a fold, and returns its answers by key."""
+    main, *extra = corpora
+    folds = folds_of(main, committee.members)
+
+    def train(fold: int, folder: Path) -> Soft:
+        engine = with_seed(committee.engine, committee.engine.seed + fold)
+        torch.manual_seed(engine.seed)
+        examples, clean = without(main, splices, folds, fold, committee.splices)
+        learned = [e.labels for e in examples if e.split == 'train' and e.text]
+        module = TextModule(TextEncoder(committee.model or config.model, len(EMOTIONS)),
+                            EmotionLoss(config.loss, class_counts(learned)), config.weights,
+                            len(extra) + 1)
+        turns = config.model.history_turns
+        task = TextTask(module, layout, [dialogues(corpus, turns) for corpus in (
+            examples, *extra, [s.example for s in clean])], config, soft)
+        run = RunFolder.take_up(folder, engine)
+        fit(task, engine, run, reporter.named(f'text/committee/{fold}'))
+        rows = [row for corpus in (main, *extra, [s.example for s in splices])
+                for row in dialogues(corpus, turns) if row.example.split == 'train']
+        asked = TextData(rows, [0] * len(rows), module.encoder, layout, config.data,
+                         training=False)
+        answers = np.exp(log_answers(module, asked, layout.pad))
+        return dict(zip([row.example.key for row in rows], answers, strict=True))
+
+    return train
 
 
 def _phases(config: TextConfig, module: TextModule, layout: DialogueTokenizer,

@@ -25,6 +25,7 @@ Matrix = Any  # scipy.sparse, which is not typed
 Probabilities = NDArray[np.float32]  # (N, 7)
 LOG_SCALE = 0.3  # of log-probabilities beside TF-IDF columns
 CONTEXT_TURNS = 3
+ITERATIONS = 2000  # of the solver at most; small corpora of few words need many
 WORD = r'\b\w+\b|[!?.]+'
 
 
@@ -135,7 +136,7 @@ class _Stacked:
         return answer
 
     def _model(self) -> LogisticRegression:
-        return LogisticRegression(C=self.config.regularisation, max_iter=300, tol=1e-3)
+        return LogisticRegression(C=self.config.regularisation, max_iter=ITERATIONS, tol=1e-3)
 
 
 def before(examples: Sequence[Example], answers: Probabilities) -> Probabilities:

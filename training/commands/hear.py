@@ -1,0 +1,49 @@
+"""Command `hear`: what a text encoder or a bundle loses to the errors of a speech recogniser."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.table import Table
+from training.commands.sources import read_corpus
+from training.corpora.examples import SPLITS
+from training.engine.files import write_file
+from training.engine.progress import Reporter
+from training.evaluation.results import Figure
+from training.models import load_models
+from training.text.hearing import ERROR_RATES, plain, word_error_curve
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument('model', type=Path, metavar='MODEL',
+                        help='run of `train text`, with one seed or several, or a bundle')
+    parser.add_argument('--data', type=Path, required=True, metavar='CORPUS',
+                        help='cache of `prepare`, folder of MELD, or manifest')
+    parser.add_argument('--split', choices=SPLITS, default='dev')
+    parser.add_argument('--rates', type=float, nargs='+', default=list(ERROR_RATES),
+                        metavar='RATE', help='errors a word, 0..1')
+    parser.add_argument('--output', type=Path, metavar='FILE.json', help='write the scores there')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score the model under each condition; return the exit code."""
+    reporter = Reporter('hear')
+    curve = word_error_curve(load_models(options.model), read_corpus(options.data), options.split,
+                             reporter, options.rates)
+    table = Table('condition', 'weighted F1 %', 'accuracy %', 'ECE %')
+    for name, result in curve.items():
+        table.add_row(name, *(_shown(result.figures[key])
+                              for key in ('weighted_f1', 'accuracy', 'ece')))
+    reporter.console.print(table)
+    if options.output:
+        write_file(options.output, json.dumps(plain(curve), indent=2).encode())
+    return 0
+
+
+def _shown(figure: Figure) -> str:
+    ends = '' if figure.low is None or figure.high is None else \
+        f' [{100 * figure.low:.1f}, {100 * figure.high:.1f}]'
+    return f'{100 * figure.mean:.1f}{ends}'
