@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from mmer_ros.types import MODALITIES, Modality
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -18,6 +19,9 @@ class FusionConfig(BaseModel):
     :param width: d_k = d_V of the crossmodal blocks.
     :param heads: of the attention; must divide the width.
     :param embracement_size: c of EmbraceNet, 256 in the paper.
+    :param pooling: what is taken of a target over time, where the paper says nothing: 'mean' of
+        all steps, or 'summary', what the encoders' own classifiers take: the last step of text
+        (<cls>) and face, which have seen all before them, and the mean of audio.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid')
@@ -26,6 +30,7 @@ class FusionConfig(BaseModel):
     heads: int = 8
     embracement_size: int = 256
     dropout: float = 0.1
+    pooling: Literal['mean', 'summary'] = 'mean'
 
     @model_validator(mode='after')
     def _check(self) -> Self:
@@ -79,7 +84,7 @@ class CrossmodalBlock(nn.Module):
 
 class CrossmodalFusion(nn.Module):
     """
-    Enrich each modality by the two others, then take its mean over time.
+    Enrich each modality by the two others, then pool it over time.
 
     Of two sources the Hadamard product is taken (equation 12); of one, that one; with none, the
     target's own projection stands alone.
@@ -88,6 +93,7 @@ class CrossmodalFusion(nn.Module):
     def __init__(self, sizes: Mapping[Modality, int], config: FusionConfig) -> None:
         """Build six blocks and three projections for modalities of the given feature sizes."""
         super().__init__()
+        self.pooling = config.pooling
         self.blocks = nn.ModuleDict({
             f'{source.name}_to_{target.name}'.lower():
                 CrossmodalBlock(sizes[target], sizes[source], config)
@@ -107,12 +113,23 @@ class CrossmodalFusion(nn.Module):
         :return: for each of them (B, width); rows that lack it hold no information.
         """
         present = {m: mask.any(dim=1) for m, (_, mask) in features.items()}
-        return {target: self._pool(self._enrich(target, features, present), features[target][1])
-                for target in features}
+        pooled = {}
+        for target in features:
+            x, mask = self._steps(target, *features[target])
+            pooled[target] = self._pool(self._enrich(target, x, features, present), mask)
+        return pooled
 
-    def _enrich(self, target: Modality, features: Mapping[Modality, tuple[Tensor, Tensor]],
+    def _steps(self, target: Modality, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the steps of a target that are pooled, and their mask."""
+        if self.pooling == 'mean' or target is Modality.AUDIO:
+            return x, mask
+        rows = torch.arange(len(x), device=x.device)
+        last = (mask.sum(dim=1) - 1).clamp(min=0)
+        return x[rows, last][:, None], mask.any(dim=1)[:, None]
+
+    def _enrich(self, target: Modality, x: Tensor,
+                features: Mapping[Modality, tuple[Tensor, Tensor]],
                 present: Mapping[Modality, Tensor]) -> Tensor:
-        x = features[target][0]
         name = str(target.name).lower()
         product: Tensor | None = None
         any_source = torch.zeros_like(present[target])

@@ -206,3 +206,25 @@ def test_missing_modality_gets_and_gives_no_gradient() -> None:
     assert all(torch.isfinite(g).all() for g in gradients.values())
     assert all(not g.any() for name, g in gradients.items() if 'face_to' in name)
     assert any(g.any() for name, g in gradients.items() if 'audio_to_text' in name)
+
+
+def test_summary_is_the_last_step_of_text_and_face_and_the_mean_of_audio() -> None:
+    """With the same weights, a target of one step pools to what its last step would."""
+    mean = seeded(CrossmodalFusion, SIZES, CONFIG)
+    summary = CrossmodalFusion(SIZES, CONFIG.model_copy(update={'pooling': 'summary'})).eval()
+    summary.load_state_dict(mean.state_dict())
+    generator = torch.Generator().manual_seed(3)
+    features = {m: (torch.randn(2, LENGTHS[m], SIZES[m], generator=generator),
+                    torch.arange(LENGTHS[m]) < torch.tensor([[LENGTHS[m]], [2]]))
+                for m in MODALITIES}
+    with torch.no_grad():
+        pooled = summary(features)
+        torch.testing.assert_close(pooled[Modality.AUDIO], mean(features)[Modality.AUDIO])
+        for target in (Modality.TEXT, Modality.FACE):
+            for row, last in enumerate((LENGTHS[target] - 1, 1)):
+                one = {m: (x[row:row + 1], mask[row:row + 1])
+                       for m, (x, mask) in features.items()}
+                one[target] = (features[target][0][row:row + 1, last:last + 1],
+                               torch.ones(1, 1, dtype=torch.bool))
+                torch.testing.assert_close(pooled[target][row], mean(one)[target][0],
+                                           atol=TOLERANCE, rtol=0)

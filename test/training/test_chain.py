@@ -106,6 +106,8 @@ def test_the_bundle_tells_what_it_is(work: Path) -> None:
     assert bundle.config.training['encoders']['text']['run']['config']['teacher']['kind'] == 'none'
     assert bundle.config.faces == ClipCache(work / 'cache').info.preprocessing.faces
     assert set(bundle.config.training['dev']) == {subset_name(s) for s in SUBSETS}
+    assert set(bundle.config.priors) == set(bundle.config.temperatures)
+    assert all(sum(shares) == pytest.approx(1) for shares in bundle.config.priors.values())
     assert 'dev split' in bundle.card and '| text+audio+face |' in bundle.card
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from mmer_ros.bundle import Bundle, BundleConfig
 from mmer_ros.faces import FaceConfig
@@ -17,8 +17,10 @@ from training.encoders import TrainedEncoder
 def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: FusionConfig,
              network: nn.Module, *, faces: FaceConfig,
              temperatures: Mapping[str, float] | None = None,
+             priors: Mapping[str, Sequence[float]] | None = None,
              trust: tuple[float, float, float] = (1.0, 1.0, 1.0),
-             training: Mapping[str, Any] | None = None, card: str = '') -> Bundle:
+             training: Mapping[str, Any] | None = None, card: str = '', notice: str = '',
+             weights: Literal['float32', 'float16'] = 'float32') -> Bundle:
     """
     Return a bundle.
 
@@ -26,7 +28,10 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
     :param network: a trained FusionNetwork of the sizes in `fusion`.
     :param faces: how the faces of the corpus were found; the robot has to find them alike.
     :param temperatures: by subset of modalities, as fitted on the dev split.
+    :param priors: class shares under which each subset is calibrated, (7,).
     :param training: facts for the bundle's config.
+    :param notice: of the licences, told once at load.
+    :param weights: how matrices are stored.
     """
     tokenizer = encoders[Modality.TEXT].tokenizer
     if tokenizer is None:
@@ -35,7 +40,8 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
     config = BundleConfig(
         name=name, model=ModelConfig(**sizes, fusion=fusion), trained=True, faces=faces,
         calibrated=bool(temperatures), temperatures=dict(temperatures or {}), trust=trust,
-        training=dict(training or {}))
+        priors={subset: tuple(shares) for subset, shares in (priors or {}).items()},
+        notice=notice, weights=weights, training=dict(training or {}))
     model = EmotionModel(config.model)
     for modality, trained in encoders.items():
         part = getattr(model, str(modality.name).lower())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from mmer_ros.bundle import Bundle
 from mmer_ros.metrics import score
 from mmer_ros.types import Modality, subset_name, SUBSETS
+from training.corpora.examples import Example
 from training.encoders import TrainedEncoder
+from training.engine.losses import class_counts
 from training.engine.progress import Reporter
 from training.fusion.assemble import assemble
 from training.fusion.calibration import fit_temperatures
@@ -40,9 +42,21 @@ def train_bundle(recipe: FusionRecipe, encoders: Mapping[Modality, TrainedEncode
     return assemble(
         name, encoders, recipe.fusion, network, temperatures=temperatures,
         faces=cache.info.preprocessing.faces, trust=recipe.trust, card=card(name, figures),
+        priors=dict.fromkeys(temperatures, calibrated_shares(dev)),
         training={'dev': figures, 'recipe': recipe.model_dump(mode='json'),
                   'encoders': {str(m.name).lower(): {**trained.facts, 'run': dict(trained.recipe)}
                                for m, trained in encoders.items()}})
+
+
+def calibrated_shares(examples: Sequence[Example]) -> list[float]:
+    """
+    Return the class shares among the examples that the temperatures were fitted on, (7,).
+
+    One that does not occur counts as half an example. What a loss for unbalanced classes leaves
+    of a tilt against these shares is not known to the correction for the prior.
+    """
+    counts = [max(0.5, count) for count in class_counts([e.labels for e in examples])]
+    return [count / sum(counts) for count in counts]
 
 
 def dev_figures(predictor: FusionPredictor) -> dict[str, dict[str, float]]:

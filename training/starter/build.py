@@ -1,0 +1,129 @@
+"""From three encoders and clips of each modality to a calibrated fusion, and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.metrics import score
+from mmer_ros.model import FusionNetwork
+from mmer_ros.types import MODALITIES, Modality, subset_name, SUBSETS
+import numpy as np
+from training.encoders import TrainedEncoder
+from training.engine.progress import Reporter
+from training.fusion.features import Clips, make_features
+from training.starter.answers import crossed, figures_of, fit_temperatures, subset_figures
+from training.starter.compositions import Teacher, Trust
+from training.starter.experts import Expert, fit_expert, FLAT, Floats
+from training.starter.parts import Library, make_parts, NOTHING, Part
+from training.starter.stage import StarterFusion, teach_fusion
+from training.starter.views import original
+
+COMPOSITIONS = 2_100  # held-out ones of each subset that temperatures and scores are of
+SILENT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))  # one always shows neutral
+
+
+@dataclass(frozen=True)
+class Material:
+    """
+    Clips of one modality.
+
+    :param learned: sets of clips whose train split makes the compositions that are learnt.
+    :param held_out: clips whose dev split the encoder has not learnt from.
+    """
+
+    learned: Sequence[Clips]
+    held_out: Clips
+
+
+@dataclass(frozen=True)
+class Fused:
+    """
+    A taught fusion.
+
+    :param experts: what the encoders' own classifiers say, calibrated on the held-out clips.
+    :param temperatures: by subset; so are priors, the shares under which it answers.
+    """
+
+    network: FusionNetwork
+    experts: Mapping[Modality, Expert]
+    temperatures: Mapping[str, float]
+    priors: Mapping[str, Floats]
+    learned: Library
+    held_out: Library
+
+
+def build_fusion(recipe: StarterFusion, trust: Trust,
+                 encoders: Mapping[Modality, TrainedEncoder],
+                 material: Mapping[Modality, Material], folder: Path, reporter: Reporter
+                 ) -> Fused:
+    """
+    Compute features, teach the fusion, calibrate it.
+
+    The parts that compositions for learning are made of may be those that the encoders have
+    learnt: their features look surer than those of strangers. So no label is the target, but what
+    experts say who were calibrated on strangers.
+
+    :param folder: with features/ and fusion/; the same call goes on where it was stopped.
+    """
+    learned, held_out = ({m: list(_parts(encoders[m], clips, split, folder / 'features', reporter))
+                          for m, clips in each.items()} for split, each in (
+        ('train', {m: each.learned for m, each in material.items()}),
+        ('dev', {m: [each.held_out] for m, each in material.items()})))
+    tried = Library(held_out)
+    experts = {m: fit_expert(tried.answers(m)) for m in MODALITIES}
+    priors = {subset_name(s): FLAT for s in SUBSETS} | {
+        subset_name(m): np.array(expert.shares) for m, expert in experts.items()}
+    library = Library(learned)
+    teacher = Teacher(trust, priors, library.experts_say(experts))
+    network = teach_fusion(recipe, library, tried, teacher, folder / 'fusion', reporter)
+    temperatures = fit_temperatures(network, recipe.trust, tried, recipe.compositions,
+                                    COMPOSITIONS)
+    return Fused(network, experts, temperatures, priors, library, tried)
+
+
+def _parts(trained: TrainedEncoder, clips: Sequence[Clips], split: str, folder: Path,
+           reporter: Reporter) -> Iterator[Part]:
+    for each in clips:
+        cache = make_features({trained.modality: trained}, each, folder, reporter, splits=[split])
+        found = [(e.key, e.labels[0] if e.labels else NOTHING, cache.get(e.key)[trained.modality])
+                 for e in each.examples if e.split == split and e.key in cache]
+        yield from make_parts(trained, found)
+
+
+def figures(fused: Fused, recipe: StarterFusion, groups: Mapping[Modality, Mapping[str, Any]]
+            ) -> dict[str, Any]:
+    """
+    Return what the bundle is worth on held-out parts.
+
+    :param groups: whose example it is, by key of the clip: actor, dialogue, image.
+    """
+    config, tried = recipe.compositions, fused.held_out
+
+    def scores(conflicts: tuple[float, float, float], subsets: Sequence[Modality]
+               ) -> dict[str, Any]:
+        return subset_figures(
+            fused.network, recipe.trust, tried, config.model_copy(update={'conflicts': conflicts}),
+            fused.temperatures, COMPOSITIONS, subsets)
+
+    several = [s for s in SUBSETS if s not in MODALITIES]
+    found: dict[str, Any] = {
+        'subsets': scores(config.conflicts, SUBSETS),
+        'agreeing': scores((0.0, 0.0, 0.0), several),
+        'silent': {subset_name(m): scores(silent, [s for s in several if m in s])
+                   for m, silent in zip(MODALITIES, SILENT)},
+        'priors': {name: list(map(float, shares)) for name, shares in fused.priors.items()},
+        'recipe': recipe.model_dump(mode='json'), 'experts': {}}
+    for modality in MODALITIES:
+        answers = tried.answers(modality)
+        keys = [p.key for p in tried.parts[modality] if p.label != NOTHING]
+        whose = np.array([str(groups[modality][original(key)[0]]) for key in keys])
+        calibrated, _ = crossed(answers, whose)
+        expert = fused.experts[modality]
+        own = np.exp(expert.answer(answers.logits, np.array(expert.shares)))
+        found['experts'][subset_name(modality)] = {
+            **figures_of(answers.labels, own), 'temperature': expert.temperature,
+            'ece_crossed': score(answers.labels, calibrated).ece}
+    return found

@@ -1,0 +1,89 @@
+"""Clips seen and heard under other conditions, and clips that show nobody, for compositions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+import zlib
+
+from mmer_ros.types import Int16, Modality, UInt8
+import numpy as np
+from training.corpora.examples import Example
+from training.fusion.features import Clips
+from training.starter import nothing
+
+ChangeSound = Callable[[Int16, np.random.Generator], Int16]
+ChangeFaces = Callable[[UInt8, np.random.Generator], UInt8]
+SEPARATOR = '#'  # between the key of a clip and the number of its view; 0 is the clip as it is
+
+
+class Views:
+    """
+    Clips, each of them several times: as it is, and changed; see fusion.features.Clips.
+
+    :param numbers: views of the clips of a split, e.g. {'train': (1, 2), 'dev': (0,)}.
+    :param sound, faces: how a view above 0 is changed; the random numbers follow from its key.
+    """
+
+    def __init__(self, clips: Clips, numbers: Mapping[str, Sequence[int]], *,
+                 sound: ChangeSound | None = None, faces: ChangeFaces | None = None) -> None:
+        """Give each view a number."""
+        self._clips, self._sound, self._faces = clips, sound, faces
+        self.examples = [
+            replace(e, key=f'{e.key}{SEPARATOR}{n}', group=f'{e.group}{SEPARATOR}{n}')
+            for e in clips.examples for n in numbers.get(e.split, ())]
+
+    def audio(self, key: str) -> Int16 | None:
+        """Return the sound of a view."""
+        name, number = original(key)
+        heard = self._clips.audio(name)
+        if heard is None or not number or self._sound is None:
+            return heard
+        return self._sound(heard, random_of(key))
+
+    def faces(self, key: str) -> UInt8 | None:
+        """Return the crops of a view."""
+        name, number = original(key)
+        seen = self._clips.faces(name)
+        if seen is None or not number or self._faces is None:
+            return seen
+        return self._faces(seen, random_of(key))
+
+
+class Nobody:
+    """
+    Clips in which nobody shows anything, as Clips; their examples have no label.
+
+    :param modality: text, audio or face.
+    :param faces: crops that are cut to pieces.
+    """
+
+    def __init__(self, modality: Modality, count: int, faces: Sequence[UInt8] = ()) -> None:
+        """Name them."""
+        self._crops = faces
+        kinds = {Modality.AUDIO: nothing.SOUNDS, Modality.FACE: nothing.PICTURES,
+                 Modality.TEXT: ('letters',)}[modality]
+        keys = [f'nobody/{kinds[i % len(kinds)]}/{i}' for i in range(count)]
+        spoken = modality is Modality.TEXT
+        self.examples = [Example(
+            key, 'train', group=key if spoken else '',
+            text=nothing.letters(random_of(key)) if spoken else '') for key in keys]
+
+    def audio(self, key: str) -> Int16:
+        """Return a sound that nobody makes."""
+        return nothing.sound(key.split('/')[1], random_of(key))
+
+    def faces(self, key: str) -> UInt8:
+        """Return pictures without a face."""
+        return nothing.picture(key.split('/')[1], random_of(key), self._crops)
+
+
+def original(key: str) -> tuple[str, int]:
+    """Return the key of the clip, and the number of its view."""
+    name, _, number = key.rpartition(SEPARATOR)
+    return name, int(number)
+
+
+def random_of(key: str) -> np.random.Generator:
+    """Return random numbers that are the same for the same key."""
+    return np.random.default_rng(zlib.crc32(key.encode()))
