@@ -24,11 +24,18 @@ from training.text.stage import TextConfig
 
 KINDS: dict[str, type[Settings]] = {
     'text': TextConfig, 'audio': AudioConfig, 'face': FaceConfig, 'fusion': FusionRecipe}
-RECIPES = sorted(str(p.relative_to(CONFIGS).with_suffix('')) for p in CONFIGS.rglob('*.yaml'))
+STARTER: dict[str, type[Settings]] = {'starter/text': TextConfig}
+RECIPES = sorted(name for path in CONFIGS.rglob('*.yaml')
+                 if not (name := str(path.relative_to(CONFIGS).with_suffix(''))).startswith(
+                     'starter/') or name in STARTER)
+
+
+def kind_of(recipe: str) -> type[Settings]:
+    return STARTER.get(recipe) or KINDS[recipe.partition('/')[0]]
 
 
 def load(recipe: str, *overrides: str) -> Settings:
-    return load_settings(KINDS[recipe.partition('/')[0]], recipe, overrides)
+    return load_settings(kind_of(recipe), recipe, overrides)
 
 
 def test_every_stage_has_a_recipe_of_its_own_and_the_papers() -> None:
@@ -37,7 +44,7 @@ def test_every_stage_has_a_recipe_of_its_own_and_the_papers() -> None:
 
 @pytest.mark.parametrize('recipe', RECIPES)
 def test_the_recipes_that_come_with_it_are_valid(recipe: str) -> None:
-    assert load(recipe) != KINDS[recipe.partition('/')[0]]()
+    assert load(recipe) != kind_of(recipe)()
     with pytest.raises(InvalidInput, match='nonsense'):
         load(recipe, 'nonsense=1')
     with pytest.raises(InvalidInput, match="did you mean 'kind'"):

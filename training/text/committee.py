@@ -24,6 +24,7 @@ from training.corpora.examples import Example
 from training.engine.config import Settings
 from training.engine.files import write_file
 from training.engine.fit import EngineConfig
+from training.text.module import TextLossWeights
 from training.text.splices import Splice
 
 Probabilities = NDArray[np.float32]  # (N, 7)
@@ -38,6 +39,7 @@ class CommitteeConfig(Settings):
     :param share: of the committee in the targets; the rest is what the linear models say.
     :param splices: that each member learns from at most; less makes it faster.
     :param model: sizes of a member; None: those of the network that is to be trained.
+    :param weights: of a member's losses; None: those of the network that is to be trained.
     :param engine: of each member; its seed is that of the first.
     """
 
@@ -45,6 +47,7 @@ class CommitteeConfig(Settings):
     share: float = Field(0.5, gt=0, le=1)
     splices: int = Field(50_000, ge=0)
     model: TextEncoderConfig | None = None
+    weights: TextLossWeights | None = None
     engine: EngineConfig = EngineConfig()
 
 

@@ -158,8 +158,8 @@ def _member(config: TextConfig, committee: CommitteeConfig, layout: DialogueToke
         examples, clean = without(main, splices, folds, fold, committee.splices)
         learned = [e.labels for e in examples if e.split == 'train' and e.text]
         module = TextModule(TextEncoder(committee.model or config.model, len(EMOTIONS)),
-                            EmotionLoss(config.loss, class_counts(learned)), config.weights,
-                            len(extra) + 1)
+                            EmotionLoss(config.loss, class_counts(learned)),
+                            committee.weights or config.weights, len(extra) + 1)
         turns = config.model.history_turns
         task = TextTask(module, layout, [dialogues(corpus, turns) for corpus in (
             examples, *extra, [s.example for s in clean])], config, soft)
