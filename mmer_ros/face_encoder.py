@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 from facenet_pytorch import InceptionResnetV1
 from facenet_pytorch.models.mtcnn import fixed_image_standardization
+from mmer_ros.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
 from pydantic import BaseModel, ConfigDict, Field
 import torch
 from torch import nn, Tensor
-
-EMBEDDING_SIZE = 512
 
 
 class FaceEncoderConfig(BaseModel):
@@ -19,7 +18,7 @@ class FaceEncoderConfig(BaseModel):
     Sizes of the face encoder.
 
     :param backbone: the paper's InceptionResnetV1, or a small CNN with the same interface.
-    :param width: channels of the small CNN's first stage.
+    :param width: channels of the small CNN's first stage; see CompactFaceNet.
     :param max_images: longer sequences are sampled evenly down to this (50 in the paper).
     :param hidden: width of the GRU.
     """
@@ -30,48 +29,6 @@ class FaceEncoderConfig(BaseModel):
     width: int = 32
     max_images: int = Field(50, ge=2)
     hidden: int = 256
-
-
-class CompactFaceNet(nn.Module):
-    """
-    A small CNN with FaceNet's interface, of depthwise separable residual blocks.
-
-    (B, 3, 160, 160) standardised -> (B, 512) of unit length, as InceptionResnetV1.
-    """
-
-    def __init__(self, width: int) -> None:
-        """Build the network with random weights."""
-        super().__init__()
-        stages = [width, 2 * width, 4 * width, 8 * width]
-        layers: list[nn.Module] = [_convolution(3, width, kernel=3, stride=2)]
-        for before, after in zip(stages, stages[1:]):
-            layers += [_Separable(before, after, stride=2), _Separable(after, after, stride=1)]
-        self.features = nn.Sequential(*layers)  # (B, 8 * width, 10, 10)
-        self.embedding = nn.Linear(stages[-1], EMBEDDING_SIZE)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the embeddings."""
-        pooled = self.features(images).mean(dim=(2, 3))
-        return nn.functional.normalize(self.embedding(pooled), dim=1)
-
-
-def _convolution(before: int, after: int, *, kernel: int, stride: int = 1,
-                 groups: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(after), nn.ReLU(inplace=True))
-
-
-class _Separable(nn.Module):
-
-    def __init__(self, before: int, after: int, stride: int) -> None:
-        super().__init__()
-        self.depthwise = _convolution(before, before, kernel=3, stride=stride, groups=before)
-        self.pointwise = _convolution(before, after, kernel=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.pointwise(self.depthwise(x))
-        return y + x if y.shape == x.shape else y
 
 
 @dataclass

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from mmer_ros.audio_encoder import AudioEncoderConfig
 from mmer_ros.bundle import Bundle, BundleConfig
-from mmer_ros.face_encoder import CompactFaceNet, FaceEncoderConfig
+from mmer_ros.compact_facenet import CompactFaceNet
+from mmer_ros.face_encoder import FaceEncoderConfig
 from mmer_ros.fusion import FusionConfig
 from mmer_ros.model import EmotionModel, ModelConfig
 from mmer_ros.recognizer import Recognizer

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from mmer_ros.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
 from mmer_ros.face_encoder import (
-    CompactFaceNet,
-    EMBEDDING_SIZE,
     FaceEncoder,
     FaceEncoderConfig,
     sample_evenly,
@@ -173,6 +172,6 @@ def test_embeddings_have_512_values_and_unit_length(config: FaceEncoderConfig) -
 
 
 def test_compact_network_is_what_the_architecture_says() -> None:
-    """At width 24, its backbone is less than a fiftieth of InceptionResnetV1's 23.5 million."""
-    weights = sum(p.numel() for p in CompactFaceNet(24).parameters())
-    assert weights < 23_500_000 / 50
+    """At width 32, its backbone is less than a thirtieth of InceptionResnetV1's 23.5 million."""
+    weights = sum(p.numel() for p in CompactFaceNet(32).parameters())
+    assert weights < 23_500_000 / 30

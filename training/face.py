@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from mmer_ros.face_encoder import EMBEDDING_SIZE, FaceEncoder, FaceEncoderConfig, sample_evenly
+from mmer_ros.compact_facenet import EMBEDDING_SIZE
+from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig, sample_evenly
 from mmer_ros.pretrained import load_facenet
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np

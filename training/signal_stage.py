@@ -86,10 +86,15 @@ class SignalTask(Task):
 
     def collate(self, items: Sequence[SignalItem]) -> Batch:
         """Pad the sequences with zeros, which are masked."""
-        return {'keys': [i.key for i in items],
-                'values': nn.utils.rnn.pad_sequence([i.values for i in items], batch_first=True),
-                'lengths': torch.tensor([len(i.values) for i in items]),
-                'targets': torch.stack([i.target for i in items])}
+        return collate_sequences(items)
+
+
+def collate_sequences(items: Sequence[SignalItem]) -> Batch:
+    """Pad sequences with zeros, which are masked."""
+    return {'keys': [i.key for i in items],
+            'values': nn.utils.rnn.pad_sequence([i.values for i in items], batch_first=True),
+            'lengths': torch.tensor([len(i.values) for i in items]),
+            'targets': torch.stack([i.target for i in items])}
 
 
 def labelled(cache: ClipCache, modality: Modality) -> dict[str, list[Example]]:

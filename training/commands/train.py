@@ -11,6 +11,7 @@ from mmer_ros.types import MODALITIES, Modality
 from training.audio import AudioConfig, train_audio
 from training.commands.sources import read_corpus
 from training.corpora.digest import digest_of
+from training.corpora.fer import is_fer2013, read_fer2013
 from training.encoders import of_seed, TrainedEncoder
 from training.engine.config import load_settings, Settings, with_seed
 from training.engine.progress import Reporter
@@ -19,6 +20,7 @@ from training.face import FaceConfig, train_face
 from training.fusion.bundle import train_bundle
 from training.fusion.stage import FusionRecipe
 from training.preparation.clip_cache import ClipCache
+from training.stills.stage import StillsConfig, train_stills
 from training.text.stage import TextConfig, train_text
 
 Kind = TypeVar('Kind', bound=Settings)
@@ -41,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             stage.add_argument('--extra', type=Path, action='append', default=[],
                                metavar='CORPUS', help='corpus for pre-training; may be repeated')
         else:
-            stage.add_argument('--data', type=Path, required=True, metavar='CACHE')
+            stage.add_argument('--data', type=Path, required=True, metavar='CACHE', help=(
+                'cache of `prepare`' + (', or folder of FER2013' if name == 'face' else '')))
         if name == 'fusion':
             add_encoder_arguments(stage)
             stage.add_argument('--features', type=Path, metavar='FOLDER',
@@ -104,11 +107,22 @@ def _audio(options: argparse.Namespace) -> None:
 
 
 def _face(options: argparse.Namespace) -> None:
+    if is_fer2013(options.data):
+        _stills(options)
+        return
     config = load_settings(FaceConfig, options.recipe, options.settings)
     cache = ClipCache(options.data)
     for _, each, folder in _runs(options, config):
         RunFolder(folder).learns_from(_data_of(cache))
         train_face(each, cache, folder, Reporter(_title('face', folder, options)))
+
+
+def _stills(options: argparse.Namespace) -> None:
+    config = load_settings(StillsConfig, options.recipe, options.settings)
+    stills = read_fer2013(options.data)
+    for _, each, folder in _runs(options, config):
+        RunFolder(folder).learns_from({'stills': stills.digest})
+        train_stills(each, stills, folder, Reporter(_title('face', folder, options)))
 
 
 def _fusion(options: argparse.Namespace) -> None:

@@ -1,0 +1,115 @@
+"""FER2013: grey pictures of faces, 48x48, one each; kept in memory as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import hashlib
+from pathlib import Path
+import zipfile
+
+from mmer_ros.faces import crop_face
+from mmer_ros.types import EMOTIONS, InvalidInput, Modality, UInt8
+import numpy as np
+from training.corpora.examples import Example
+
+STILL_SIZE = 48  # pixels, height and width
+SPLIT_OF = {'train': 'train', 'valid': 'dev', 'test': 'test'}  # by how a file's name begins
+
+
+class Stills:
+    """
+    Labelled pictures of faces, one an example; as features and evaluation take clips.
+
+    :ivar examples: in the order of the files.
+    """
+
+    def __init__(self, images: UInt8, examples: Sequence[Example]) -> None:
+        """
+        Take pictures and what is known of each.
+
+        :param images: (n, STILL_SIZE, STILL_SIZE) grey.
+        """
+        self.images, self.examples = images, list(examples)
+        self._rows = {e.key: row for row, e in enumerate(self.examples)}
+
+    def grey(self, key: str) -> UInt8:
+        """Return a picture, (STILL_SIZE, STILL_SIZE)."""
+        picture: UInt8 = self.images[self._rows[key]]
+        return picture
+
+    def faces(self, key: str) -> UInt8:
+        """Return the crop that the robot would make of a picture, (1, 160, 160, 3) RGB."""
+        return crop_of(self.grey(key))[None]
+
+    def audio(self, key: str) -> None:
+        """Return nothing."""
+
+    def modalities(self, key: str) -> Modality:
+        """Return what there is of an example: a face."""
+        return Modality.FACE if key in self._rows else Modality(0)
+
+    @property
+    def digest(self) -> str:
+        """Digest of pictures, labels and splits."""
+        digest = hashlib.sha256(self.images.tobytes())
+        digest.update(repr([(e.key, e.split, e.labels) for e in self.examples]).encode())
+        return digest.hexdigest()[:16]
+
+
+def crop_of(picture: UInt8) -> UInt8:
+    """
+    Return the crop that the robot would make if its detector gave the whole picture.
+
+    :param picture: (height, width) grey.
+    :return: (FACE_SIZE, FACE_SIZE, 3) RGB.
+    """
+    height, width = picture.shape
+    crop = crop_face(np.repeat(picture[..., None], 3, axis=2), (0, 0, width, height), margin=0)
+    assert crop is not None
+    return crop
+
+
+def is_fer2013(folder: Path) -> bool:
+    """Tell whether a folder holds what `read_fer2013` reads."""
+    return any(folder.glob('train*.npz'))
+
+
+def read_fer2013(folder: Path) -> Stills:
+    """
+    Read the files train*.npz, valid*.npz (the dev split) and test*.npz, as far as they are there.
+
+    Each holds `image`, (n, 48, 48) uint8, and `label`, (n,) indices into EMOTIONS; FER2013 as
+    published numbers the emotions otherwise.
+
+    :raises InvalidInput: if there are none, or one is damaged or of another layout.
+    """
+    images: list[UInt8] = []
+    examples: list[Example] = []
+    for begin, split in SPLIT_OF.items():
+        for path in sorted(folder.glob(f'{begin}*.npz')):
+            pictures, labels = _read(path)
+            images.append(pictures)
+            examples += [Example(f'{split}/{path.stem}_{row:05d}', split, '', (int(label),))
+                         for row, label in enumerate(labels)]
+    if not images:
+        raise InvalidInput(f'FER2013 {folder}: no file train*.npz, valid*.npz or test*.npz; give '
+                           'the folder that has them')
+    return Stills(np.concatenate(images), examples)
+
+
+def _read(path: Path) -> tuple[UInt8, UInt8]:
+    try:
+        with np.load(path) as arrays:
+            images, labels = arrays['image'], arrays['label']
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidInput(f'FER2013 {path}: it cannot be read ({error}); expected a .npz file '
+                           'with the arrays image and label') from error
+    if images.dtype != np.uint8 or images.shape[1:] != (STILL_SIZE, STILL_SIZE) or (
+            labels.shape != images.shape[:1]):
+        raise InvalidInput(
+            f'FER2013 {path}: image is {images.dtype} {images.shape}, label {labels.shape}; '
+            f'expected uint8 (n, {STILL_SIZE}, {STILL_SIZE}) and (n,)')
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(EMOTIONS):
+        raise InvalidInput(f'FER2013 {path}: labels from {labels.min()} to {labels.max()}; '
+                           f'expected indices into {", ".join(EMOTIONS)}')
+    return images, labels

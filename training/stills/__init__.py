@@ -1,0 +1,1 @@
+"""Stage `train face` on single labelled pictures instead of clips."""
