@@ -45,7 +45,7 @@ def taught(**changes: Any) -> TextConfig:
         'model': TINY, 'teacher': {'kind': 'stacked', 'tilt': 0.5}, 'splices': 30,
         'data': {'words': {'share': 0.5}},
         'weights': {'language_model': 0.1, 'words': 0.3, 'next_sentence': 0, 'teacher': 0.5},
-        'committee': {'members': 2, 'splices': 20, 'engine': engine},
+        'committee': {'members': 2, 'splices': 20, 'warm_start': True, 'engine': engine},
         'pretrain': engine, 'finetune': None, **changes})
 
 
@@ -163,6 +163,17 @@ def test_the_committee_teaches_and_a_killed_run_ends_like_one_that_was_not(
         assert torch.equal(ends[1][name], expected), name
 
 
+def test_the_network_may_begin_as_the_first_member(tmp_path: Path) -> None:
+    name, still = 'classifier.0.weight', {'epochs': 1, 'batch_size': 16, 'lr': 1e-12}
+    train_text(taught(pretrain=still), corpus(), [], tmp_path, QUIET)
+    learnt = safetensors.torch.load_file(tmp_path / 'encoder' / 'encoder.safetensors')
+    first, second = (safetensors.torch.load_file(
+        tmp_path / 'committee' / member / 'best' / 'module.safetensors')
+        for member in ('0', '1'))
+    torch.testing.assert_close(learnt[name], first[f'encoder.{name}'])
+    assert not torch.allclose(learnt[name], second[f'encoder.{name}'], atol=1e-3)
+
+
 def test_the_language_model_is_asked_for_a_share_of_the_words() -> None:
     module, layout = network()
     rows = dialogues(corpus(), TINY.history_turns)
@@ -189,7 +200,9 @@ def test_the_language_model_is_asked_for_a_share_of_the_words() -> None:
     ({'distill': {}, 'teacher': {'kind': 'none'}, 'committee': None}, 'with a teacher'),
     ({'distill': {}, 'pretrain': None, 'finetune': {}}, 'goes on from pretrain'),
     ({'teacher': {'kind': 'none'}}, 'committee teaches beside a teacher'),
-    ({'init': 'openai-gpt'}, 'leave init empty')])
+    ({'init': 'openai-gpt'}, 'leave init empty'),
+    ({'committee': {'warm_start': True}, 'splices': 0}, 'no splices'),
+    ({'committee': {'warm_start': True, 'model': {'n_embd': 16}}}, 'of other sizes')])
 def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], message: str
                                                       ) -> None:
     with pytest.raises(ValidationError, match=message):

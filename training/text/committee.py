@@ -40,6 +40,8 @@ class CommitteeConfig(Settings):
     :param splices: that each member learns from at most; less makes it faster.
     :param model: sizes of a member; None: those of the network that is to be trained.
     :param weights: of a member's losses; None: those of the network that is to be trained.
+    :param warm_start: the network that is to be trained begins with the weights of the first
+        member instead of random ones; it needs the same sizes.
     :param engine: of each member; its seed is that of the first.
     """
 
@@ -48,6 +50,7 @@ class CommitteeConfig(Settings):
     splices: int = Field(50_000, ge=0)
     model: TextEncoderConfig | None = None
     weights: TextLossWeights | None = None
+    warm_start: bool = False
     engine: EngineConfig = EngineConfig()
 
 

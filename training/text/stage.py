@@ -12,6 +12,7 @@ from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+import safetensors.torch
 from tokenizers import Tokenizer
 import torch
 from training.augment.words import Recogniser
@@ -76,6 +77,10 @@ class TextConfig(Settings):
         if self.committee and (self.init or self.teacher.kind == 'none'):
             raise ValueError('committee teaches beside a teacher, a network from scratch; leave '
                              'init empty and give a teacher')
+        if self.committee and self.committee.warm_start and not (
+                self.splices and self.committee.model in (None, self.model)):
+            raise ValueError('committee.warm_start: the members are of other sizes, or there are '
+                             'no splices; leave committee.model out, or give warm_start: false')
         return self
 
 
@@ -139,6 +144,9 @@ def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequ
                                reporter)
         soft = committee_targets(config.committee, main, keys, soft, folder / 'committee',
                                  train_member)
+        if config.committee.warm_start:
+            first = RunFolder(folder / 'committee' / '0')
+            module.load_state_dict(safetensors.torch.load_file(first.best / 'module.safetensors'))
     facts = _phases(config, module, layout, corpora, soft, folder, reporter)
     result = TrainedEncoder(Modality.TEXT, config.model, encoder, facts, tokenizer)
     result.save(folder / 'encoder')
