@@ -159,7 +159,8 @@ class _Worker:
             said = [self._utterance(key) for key in keys]
             digest.update(repr([keys, said]).encode())
         else:
-            info = self.clips.info.model_dump_json() if isinstance(self.clips, ClipCache) else ''
+            info = self.clips.info.model_dump_json() if isinstance(self.clips, ClipCache) else (
+                str(getattr(self.clips, 'digest', '')))
             digest.update(json.dumps([info, list(keys)]).encode())
         return digest.hexdigest()[:16]
 

@@ -23,12 +23,15 @@ class Views:
 
     :param numbers: views of the clips of a split, e.g. {'train': (1, 2), 'dev': (0,)}.
     :param sound, faces: how a view above 0 is changed; the random numbers follow from its key.
+    :param digest: of what the changes depend on.
     """
 
     def __init__(self, clips: Clips, numbers: Mapping[str, Sequence[int]], *,
-                 sound: ChangeSound | None = None, faces: ChangeFaces | None = None) -> None:
+                 sound: ChangeSound | None = None, faces: ChangeFaces | None = None,
+                 digest: str = '') -> None:
         """Give each view a number."""
         self._clips, self._sound, self._faces = clips, sound, faces
+        self.digest = f'{getattr(clips, "digest", "")} {digest}'
         self.examples = [
             replace(e, key=f'{e.key}{SEPARATOR}{n}', group=f'{e.group}{SEPARATOR}{n}')
             for e in clips.examples for n in numbers.get(e.split, ())]
@@ -79,9 +82,9 @@ class Nobody:
 
 
 def original(key: str) -> tuple[str, int]:
-    """Return the key of the clip, and the number of its view."""
-    name, _, number = key.rpartition(SEPARATOR)
-    return name, int(number)
+    """Return the key of the clip, and the number of its view; 0 if it has none."""
+    name, there, number = key.rpartition(SEPARATOR)
+    return (name, int(number)) if there else (key, 0)
 
 
 def random_of(key: str) -> np.random.Generator:

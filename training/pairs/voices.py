@@ -1,0 +1,118 @@
+"""Audio encoders of folds of RAVDESS, each of which has not seen the actors that it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.types import EMOTIONS, InvalidInput, Modality
+import numpy as np
+from torch import Tensor
+from training.audio import AudioConfig, train_audio
+from training.corpora.examples import Example
+from training.corpora.ravdess import actor_of
+from training.encoders import is_encoder, TrainedEncoder
+from training.engine.progress import Reporter
+from training.fusion.features import make_features
+from training.pairs.judge import judge_signals
+from training.pairs.signals import answer_fold, HeardFold, rows_of
+from training.pairs.units import read_units, Units
+from training.preparation.clip_cache import ClipCache
+from training.starter.parts import make_parts
+from training.starter.stage import StarterFusion
+
+FOLDS = 5
+ASKED, HELD_OUT, FIT = 'test', 'dev', 'train'
+
+
+def split_of(actor: int, fold: int) -> str:
+    """
+    Return what the clips of an actor, 1.., are for in a fold.
+
+    Four actors of 20 are asked, two men and two women; a man and a woman of the next fold choose
+    the weights and calibrate; 14 are learnt from.
+    """
+    place, number = (actor - 1) % FOLDS, (actor - 1) // FOLDS
+    if place == fold:
+        return ASKED
+    return HELD_OUT if place == (fold + 1) % FOLDS and number < 2 else FIT
+
+
+class FoldClips:
+    """A cache whose examples are split for a fold; all else is the cache's."""
+
+    def __init__(self, cache: ClipCache, fold: int) -> None:
+        """Split anew."""
+        self._cache = cache
+        self.examples: list[Example] = [
+            replace(e, split=split_of(actor_of(e), fold)) for e in cache.examples]
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the cache has under this name."""
+        return getattr(self._cache, name)
+
+
+def train_voice(cache: ClipCache, fold: int, config: AudioConfig, folder: Path,
+                reporter: Reporter) -> TrainedEncoder:
+    """Train, go on training or load the audio encoder of a fold."""
+    if is_encoder(folder):
+        return TrainedEncoder.load(folder, Modality.AUDIO)
+    clips: Any = FoldClips(cache, fold)
+    return train_audio(config, clips, folder, reporter)
+
+
+def hear(trained: TrainedEncoder, cache: ClipCache, fold: int, folder: Path,
+         reporter: Reporter) -> HeardFold:
+    """Return what an encoder makes of all clips; keys are those of the table of units."""
+    clips: Any = FoldClips(cache, fold)
+    splits = (FIT, HELD_OUT, ASKED)
+    features = make_features({Modality.AUDIO: trained}, clips, folder, reporter, splits=splits)
+    found: list[tuple[str, int, Tensor]] = [
+        (unit_key(e), e.labels[0], features.get(e.key)[Modality.AUDIO])
+        for e in clips.examples if e.key in features]
+    parts = make_parts(trained, found)
+    of: Mapping[str, frozenset[int]] = {split: frozenset(
+        actor_of(e) for e in clips.examples if e.split == split) for split in splits}
+    return HeardFold({p.key: p.features for p in parts}, {p.key: p.logits for p in parts},
+                     of[HELD_OUT], of[ASKED])
+
+
+def unit_key(example: Example) -> str:
+    """Return how the table of units names a clip: Actor_01/03-01-01-01-01-01-01.flac."""
+    name = Path(example.audio or example.key).stem
+    return f'Actor_{actor_of(example):02d}/{name}.flac'
+
+
+def check_signals(units_folder: Path, cache: ClipCache, runs: Path, voice: AudioConfig,
+                  recipe: StarterFusion, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    """
+    Answer every clip by a fold that has not seen its actor, and judge the answers.
+
+    :param runs: with the folders fold0, fold1, ... of the encoders; missing ones are trained.
+    :param folder: of fusions and features; the same call goes on where it was stopped.
+    """
+    units = read_units(units_folder)
+    units = _of_cache(units, cache)
+    answers: dict[str, np.ndarray[Any, Any]] = {}
+    for fold in range(FOLDS):
+        title = f'{reporter.title}, fold {fold}'
+        trained = train_voice(cache, fold, voice, runs / f'fold{fold}', reporter.named(title))
+        heard = hear(trained, cache, fold, folder / 'features', reporter)
+        rows = rows_of(units, heard.asked)
+        for name, given in answer_fold(units, heard, recipe, folder / f'fold{fold}',
+                                       reporter.named(title)).items():
+            answers.setdefault(name, np.zeros((len(units.keys), len(EMOTIONS))))[rows] = given
+    return judge_signals(answers, units.labels, units.actors)
+
+
+def _of_cache(units: Units, cache: ClipCache) -> Units:
+    """Return the units of the clips whose sound is there."""
+    there = {unit_key(e) for e in cache.examples}
+    rows = np.array([i for i, key in enumerate(units.keys) if key in there], np.int64)
+    if not len(rows):
+        raise InvalidInput('pairs: no clip of the action units is among the clips of RAVDESS; '
+                           'give the folder with Actor_01/03-01-...flac')
+    return Units([units.keys[i] for i in rows], units.values[rows], units.labels[rows],
+                 units.actors[rows])

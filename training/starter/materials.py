@@ -1,0 +1,147 @@
+"""What compositions are made of: sentences, voices and faces of the corpora, and of nobody."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from mmer_ros.types import Modality, UInt8
+import numpy as np
+from pydantic import Field
+from training.augment.faces import changed, FacesConfig
+from training.augment.words import Recogniser
+from training.corpora.examples import Example
+from training.corpora.fer import crop_of, Stills
+from training.engine.config import Settings
+from training.fusion.features import Clips, TextOnly
+from training.starter.build import Material
+from training.starter.views import ChangeSound, Nobody, original, random_of, Views
+
+TRAIN, DEV = 'train', 'dev'
+
+
+class MaterialConfig(Settings):
+    """
+    How much of each corpus the compositions are made of.
+
+    :param turns: utterances of MELD, at most; all of them are used twice, as written and as a
+        speech recogniser hears them.
+    :param sentences: of GoEmotions for each emotion, likewise.
+    :param word_error_rate: at most, of what is heard.
+    :param voice_views: changed versions of each clip of RAVDESS, beside itself.
+    :param pictures: of FER2013 for each emotion; each becomes two sequences of changed views.
+    :param longest: images of a sequence.
+    :param nobody: clips without a person, for each modality.
+    """
+
+    turns: int = Field(4_000, ge=1)
+    sentences: int = Field(400, ge=0)
+    word_error_rate: float = Field(0.3, ge=0, le=1)
+    voice_views: int = Field(1, ge=0)
+    pictures: int = Field(700, ge=1)
+    longest: int = Field(8, ge=1)
+    nobody: int = Field(240, ge=0)
+    seed: int = 0
+
+
+def text_material(meld: Sequence[Example], extra: Sequence[Example], config: MaterialConfig
+                  ) -> Material:
+    """
+    Return dialogues of MELD with their history, and single sentences of GoEmotions.
+
+    :param meld: train and dev; `extra`: train, of which those with one label are used.
+    """
+    random = np.random.default_rng(config.seed)
+    learned = [e for e in meld if e.split == TRAIN]
+    chosen = _some(learned, config.turns, random)
+    alone = [replace(e, group=e.key) for e in few(
+        [e for e in extra if e.split == TRAIN and len(e.labels) == 1], config.sentences, random)]
+    recogniser = Recogniser(e.text for e in learned)
+    sets: list[Clips] = [
+        TextOnly([*_asked(learned, chosen), *alone]),
+        TextOnly(_heard([*_asked(learned, chosen), *alone], recogniser, config))]
+    return Material([*sets, Nobody(Modality.TEXT, config.nobody)],
+                    TextOnly([e for e in meld if e.split == DEV]))
+
+
+def _asked(all_turns: Sequence[Example], chosen: Sequence[Example]) -> list[Example]:
+    """Return all turns, since they are the history of others; those not chosen as 'test'."""
+    keys = {e.key for e in chosen}
+    return [e if e.key in keys else replace(e, split='test') for e in all_turns]
+
+
+def _heard(examples: Sequence[Example], recogniser: Recogniser, config: MaterialConfig
+           ) -> list[Example]:
+    found = []
+    for e in examples:
+        random = random_of(f'{config.seed}/{e.key}')
+        rate = random.random() * config.word_error_rate
+        found.append(replace(e, key=f'{e.key}#1', group=f'{e.group}#1',
+                             text=recogniser.hear(e.text, rate, random)))
+    return found
+
+
+def voice_material(clips: Clips, change: ChangeSound, digest: str, config: MaterialConfig
+                   ) -> Material:
+    """
+    Return clips of RAVDESS as they are and changed.
+
+    :param change: what a robot's microphone and room do to sound.
+    :param digest: of its settings.
+    """
+    return Material([Views(clips, {TRAIN: range(config.voice_views + 1)}, sound=change,
+                           digest=digest),
+                     Nobody(Modality.AUDIO, config.nobody)], Views(clips, {DEV: (0,)}))
+
+
+def face_material(stills: Stills, augment: FacesConfig, config: MaterialConfig) -> Material:
+    """Return sequences of changed views of pictures of FER2013; held out are they themselves."""
+    random = np.random.default_rng(config.seed)
+    chosen = few([e for e in stills.examples if e.split == TRAIN], config.pictures, random)
+    crops = [crop_of(stills.grey(e.key)) for e in chosen[:64]]
+    return Material([FaceSequences(stills, chosen, augment, config.longest),
+                     Nobody(Modality.FACE, config.nobody, crops)], Views(stills, {DEV: (0,)}))
+
+
+class FaceSequences:
+    """Two sequences of each picture: it may be there once, or change while it is looked at."""
+
+    def __init__(self, stills: Stills, examples: Sequence[Example], augment: FacesConfig,
+                 longest: int) -> None:
+        """Take the pictures."""
+        self._stills, self._augment, self._longest = stills, augment, longest
+        self.digest = f'{stills.digest} {augment.model_dump_json()} {longest}'
+        self.examples = [replace(e, key=f'{e.key}#{n}') for e in examples for n in (1, 2)]
+
+    def audio(self, key: str) -> None:
+        """Return nothing."""
+
+    def faces(self, key: str) -> UInt8:
+        """Return changed views of a picture, (n, 160, 160, 3)."""
+        random = random_of(key)
+        picture = self._stills.grey(original(key)[0])
+        count = 1 if random.random() < 0.4 else int(random.integers(1, self._longest + 1))
+        return np.stack([crop_of(changed(picture, self._augment, random)) for _ in range(count)])
+
+
+def few(examples: Sequence[Example], each: int, random: np.random.Generator) -> list[Example]:
+    """Return at most so many examples of each emotion, in their order."""
+    groups: dict[int, list[Example]] = defaultdict(list)
+    for example in examples:
+        groups[example.labels[0]].append(example)
+    kept = {e.key for group in groups.values() for e in _some(group, each, random)}
+    return [e for e in examples if e.key in kept]
+
+
+def _some(examples: Sequence[Example], count: int, random: np.random.Generator) -> list[Example]:
+    rows = np.sort(random.permutation(len(examples))[:count])
+    return [examples[i] for i in rows]
+
+
+Whose = Callable[[Example], str]
+
+
+def whose(material: Material, name: Whose) -> dict[str, str]:
+    """Return whose each held-out example is, by the key of its clip, as `build.figures` asks."""
+    return {original(e.key)[0]: name(e) for e in material.held_out.examples}
