@@ -35,7 +35,9 @@ class CommitteeConfig(Settings):
     """
     How many networks teach, beside the linear models, and how they are trained.
 
-    :param members: networks and folds of the dialogues.
+    :param folds: into which the dialogues are parted; each member leaves one of them out.
+    :param members: networks; if they are fewer than the folds, they save time, and for the
+        dialogues of the folds that are left the linear models answer alone.
     :param share: of the committee in the targets; the rest is what the linear models say.
     :param splices: that each member learns from at most; less makes it faster.
     :param model: sizes of a member; None: those of the network that is to be trained.
@@ -45,7 +47,8 @@ class CommitteeConfig(Settings):
     :param engine: of each member; its seed is that of the first.
     """
 
-    members: int = Field(4, ge=2)
+    folds: int = Field(4, ge=2)
+    members: int = Field(4, ge=1)
     share: float = Field(0.5, gt=0, le=1)
     splices: int = Field(50_000, ge=0)
     model: TextEncoderConfig | None = None
@@ -54,11 +57,10 @@ class CommitteeConfig(Settings):
     engine: EngineConfig = EngineConfig()
 
 
-def folds_of(main: Sequence[Example], members: int) -> dict[str, int]:
-    """Return for each dialogue of the train split the member that does not see it."""
+def folds_of(main: Sequence[Example], count: int) -> dict[str, int]:
+    """Return for each dialogue of the train split its fold, which one member does not see."""
     groups = [e.group or e.key for e in main if e.split == 'train' and e.text]
-    members = min(members, len(set(groups)))
-    folds = GroupKFold(members).split(groups, groups=groups)
+    folds = GroupKFold(min(count, len(set(groups)))).split(groups, groups=groups)
     return {groups[i]: fold for fold, (_, left_out) in enumerate(folds) for i in left_out}
 
 
@@ -88,20 +90,20 @@ def committee_targets(config: CommitteeConfig, main: Sequence[Example],
     :param folder: of the run; answers are kept there for a resumed one, and scores.
     :param member: trains the network that leaves out a fold, and returns what it says by key.
     """
-    folds = folds_of(main, config.members)
-    group = {e.key: e.group or e.key for e in main}
+    folds = folds_of(main, config.folds)
+    own = {e.key: folds[e.group or e.key] for e in main if (e.group or e.key) in folds}
     said = [_kept(fold, keys, folder / f'{fold}', member)
-            for fold in range(max(folds.values()) + 1)]
-    target: dict[str, Probabilities] = {}
-    for number, corpus in enumerate(keys):
-        for key in corpus:
-            answer = (said[folds[group[key]]][key] if number == 0
+            for fold in range(min(config.members, max(folds.values()) + 1))]
+    target = {key: soft[key] for corpus in keys for key in corpus}
+    for key in target:
+        if own.get(key, 0) < len(said):
+            answer = (said[own[key]][key] if key in own
                       else np.mean([answers[key] for answers in said], axis=0))
             target[key] = (config.share * answer + (1 - config.share) * soft[key]).astype('f4')
-    labelled = [e for e in main if e.key in target and len(e.labels) == 1]
-    own = {e.key: said[folds[group[e.key]]][e.key] for e in labelled}
-    facts = {name: _scores(labelled, answers) for name, answers in
-             (('linear', soft), ('members', own), ('both', target))}
+    asked = [e for e in main if own.get(e.key, len(said)) < len(said) and len(e.labels) == 1]
+    alone = {e.key: said[own[e.key]][e.key] for e in asked}
+    facts = {name: _scores(asked, answers) for name, answers in
+             (('linear', soft), ('members', alone), ('both', target))}
     write_file(folder / 'scores.json', json.dumps(facts, indent=2).encode())
     return target
 

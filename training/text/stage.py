@@ -158,7 +158,7 @@ def _member(config: TextConfig, committee: CommitteeConfig, layout: DialogueToke
             reporter: Reporter) -> Callable[[int, Path], Soft]:
     """Return what trains the member that leaves out a fold, and returns its answers by key."""
     main, *extra = corpora
-    folds = folds_of(main, committee.members)
+    folds = folds_of(main, committee.folds)
 
     def train(fold: int, folder: Path) -> Soft:
         engine = with_seed(committee.engine, committee.engine.seed + fold)
