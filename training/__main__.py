@@ -20,6 +20,7 @@ COMMANDS = {
     'evaluate': 'score trained encoders and bundles, beside each other and a baseline',
     'hear': 'what a model loses to the errors of a speech recogniser',
     'ablate': 'train the fusion without this or that part, and table what each is worth',
+    'starter': 'make the bundle that ships, from its data to its card',
     'pairs': 'check the fusion on real pairs of voice and face',
     'live': 'what a bundle loses on the path of the robot, and where',
 }

@@ -22,7 +22,7 @@ from training.engine.files import write_file
 from training.engine.progress import Reporter
 from training.pairs.perception import check_perception, Perception, RULE
 from training.pairs.votes import read_votes
-from training.starter.stage import StarterFusion
+from training.starter.recipe import StarterRecipe
 
 FIGURES = 'pairs.json'
 
@@ -32,13 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--cremad', type=Path, metavar='DIR', help='with votes_wide.csv')
     parser.add_argument('--units', type=Path, metavar='DIR',
                         help='with face_au_mean.csv, action units of RAVDESS')
-    parser.add_argument('--ravdess', type=Path, metavar='DIR', help='the sound, Actor_NN/*.flac')
+    parser.add_argument('--ravdess', type=Path, metavar='DIR',
+                        help='the sound, Actor_NN/*.flac, or a cache of it')
     parser.add_argument('--voices', type=Path, metavar='RUNS', help=(
         'runs fold0, fold1, ... of audio encoders, each trained without the actors of its fold; '
         'those that are missing are trained'))
     parser.add_argument('--output', type=Path, required=True, metavar='FOLDER')
-    parser.add_argument('--recipe', default='starter/pairs', metavar='NAME|FILE',
-                        help='of the fusions of voice and action units')
+    parser.add_argument('--recipe', default='starter/fusion', metavar='NAME|FILE',
+                        help='of the starter bundle')
     parser.add_argument('settings', nargs='*', metavar='KEY=VALUE')
 
 
@@ -48,16 +49,20 @@ def run(options: argparse.Namespace) -> int:
     figures: dict[str, Any] = {}
     if options.cremad:
         figures['votes'] = votes_figures(options.cremad, console)
-    if options.units and options.ravdess and options.voices:
+    if options.units and options.ravdess:
+        from training.audio import AudioConfig
         from training.pairs.voices import check_signals
+        from training.starter.encoders import voices
 
+        recipe = load_settings(StarterRecipe, options.recipe, options.settings)
+        reporter = Reporter('pairs', console)
         figures['signals'] = check_signals(
-            options.units, options.ravdess, options.voices,
-            load_settings(StarterFusion, options.recipe, options.settings),
-            options.output / 'fusions', Reporter('pairs', console))
+            options.units, voices(options.ravdess, options.output / 'ravdess', reporter),
+            options.voices or options.output / 'voices', load_settings(AudioConfig, recipe.audio),
+            recipe.pairs, options.output / 'fusions', reporter)
         show_signals(figures['signals'], console)
     if not figures:
-        console.print('nothing to check: give --cremad, or --units, --ravdess and --voices')
+        console.print('nothing to check: give --cremad, or --units and --ravdess')
         return 2
     options.output.mkdir(parents=True, exist_ok=True)
     write_file(options.output / FIGURES, json.dumps(figures, indent=2).encode())

@@ -21,7 +21,6 @@ from training.starter.parts import Library, make_parts, NOTHING, Part
 from training.starter.stage import StarterFusion, teach_fusion
 from training.starter.views import original
 
-COMPOSITIONS = 2_100  # held-out ones of each subset that temperatures and scores are of
 SILENT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))  # one always shows neutral
 
 
@@ -80,7 +79,7 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
     teacher = Teacher(trust, priors, library.experts_say(experts))
     network = teach_fusion(recipe, library, tried, teacher, folder / 'fusion', reporter)
     temperatures = fit_temperatures(network, recipe.trust, tried, recipe.compositions,
-                                    COMPOSITIONS)
+                                    recipe.scored)
     return Fused(network, experts, temperatures, priors, library, tried)
 
 
@@ -106,7 +105,7 @@ def figures(fused: Fused, recipe: StarterFusion, groups: Mapping[Modality, Mappi
                ) -> dict[str, Any]:
         return subset_figures(
             fused.network, recipe.trust, tried, config.model_copy(update={'conflicts': conflicts}),
-            fused.temperatures, COMPOSITIONS, subsets)
+            fused.temperatures, recipe.scored, subsets)
 
     several = [s for s in SUBSETS if s not in MODALITIES]
     found: dict[str, Any] = {

@@ -87,9 +87,9 @@ def _by_sex(figures: Figures) -> str:
 
 
 def _curves(figures: Figures) -> str:
-    curves = figures.get('curves') or {}
     parts = []
-    for title, curve in curves.items():
+    for curve in figures.get('curves') or ():
+        title = curve['title']
         rows = [(str(x), y if isinstance(y, str) else _percent(y)) for x, y in curve['points']]
         parts.append(f'{title} ({curve["measure"]}, %):\n\n'
                      + table((curve['axis'], curve['measure']), rows))
@@ -169,11 +169,23 @@ def _prior(figures: Figures) -> str:
 
 
 def _sanity(figures: Figures) -> str:
-    found = figures.get('sanity') or {}
+    found = dict(figures.get('sanity') or {})
     if not found:
         return ''
-    return ('## On things without a label\n\n'
-            + table(('what', 'what the bundle says'), list(found.items())))
+    people = found.pop('people', None)
+    rows = [(what, ', '.join(f'{label} {n}' for label, n in each['labels'].items()),
+             _percent(each['mean_confidence']), _percent(each['highest_confidence']))
+            for what, each in found.items()]
+    text = ('## On things without a label\n\nWith the prior `meld`, as on the robot. In the live '
+            'system silence and noise do not get this far: voice activity and face detection come '
+            'before.\n\n' + table(('what', 'answers', 'mean confidence, %', 'highest'), rows))
+    if people:
+        text += (f'\nPeople who read sentences without emotion (GRID, {people["clips"]} clips, '
+                 f'{people["estimates"]} estimates, partial ones too): neutral in '
+                 f'{_percent(people["neutral"])} % of them, mean confidence '
+                 f'{_percent(people["mean_confidence"])} %; the label differs from the one before '
+                 f'in {_percent(people["flip_rate"])} %.\n')
+    return text
 
 
 def _making(figures: Figures) -> str:

@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from mmer_ros.types import Modality, UInt8
+from mmer_ros.batching import as_float
+from mmer_ros.types import Float32, Int16, Modality, UInt8
 import numpy as np
 from pydantic import Field
 from training.augment.faces import changed, FacesConfig
+from training.augment.speech import SpeechConfig, worsened
 from training.augment.words import Recogniser
 from training.corpora.examples import Example
 from training.corpora.fer import crop_of, Stills
@@ -93,6 +95,22 @@ def voice_material(clips: Clips, change: ChangeSound, digest: str, config: Mater
     return Material([Views(clips, {TRAIN: range(config.voice_views + 1)}, sound=change,
                            digest=digest),
                      Nobody(Modality.AUDIO, config.nobody)], Views(clips, {DEV: (0,)}))
+
+
+def speech_change(clips: Clips, config: SpeechConfig) -> ChangeSound:
+    """Return what makes of a clip what a robot hears of it; others of the clips babble."""
+    learned = [e.key for e in clips.examples if e.split == TRAIN]
+
+    def other(random: np.random.Generator) -> Float32:
+        found = clips.audio(learned[int(random.integers(len(learned)))])
+        return np.zeros(1, np.float32) if found is None else as_float(found)
+
+    def change(samples: Int16, random: np.random.Generator) -> Int16:
+        heard = worsened(as_float(samples), config, random, other)
+        result: Int16 = np.round(heard * 32_767).astype(np.int16)
+        return result
+
+    return change
 
 
 def face_material(stills: Stills, augment: FacesConfig, config: MaterialConfig) -> Material:

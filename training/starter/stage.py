@@ -28,6 +28,7 @@ class StarterFusion(Settings):
     :param feature_noise: Gaussian noise on the features in training, in units of their standard
         deviation.
     :param dev_count: compositions that are scored after each epoch.
+    :param scored: held-out compositions of each subset that temperatures and figures are of.
     """
 
     fusion: FusionConfig = FusionConfig(width=128, heads=4, pooling='summary')
@@ -35,6 +36,7 @@ class StarterFusion(Settings):
     trust: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
     feature_noise: float = Field(0.1, ge=0)
     dev_count: int = Field(2_800, ge=7)
+    scored: int = Field(2_100, ge=70)
     engine: EngineConfig = EngineConfig()
 
 

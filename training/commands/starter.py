@@ -1,0 +1,187 @@
+"""
+Command `starter`: the bundle that ships, from its data to its card.
+
+Encoders, compositions, fusion, temperatures, checks, bundle. The same command goes on where it
+was stopped; what is finished is kept. Encoders that are trained already may be given.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+import json
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.recognizer import Recognizer
+from mmer_ros.types import InvalidInput, MODALITIES, Modality
+from rich.console import Console
+from training.audio import AudioConfig
+from training.corpora.corpus import Corpus
+from training.corpora.fer import read_fer2013, Stills
+from training.corpora.goemotions import read_goemotions
+from training.corpora.meld import read_meld
+from training.corpora.ravdess import actor_of
+from training.encoders import TrainedEncoder
+from training.engine.config import load_settings
+from training.engine.files import write_file
+from training.engine.progress import Reporter
+from training.pairs.perception import check_perception
+from training.pairs.votes import read_votes
+from training.preparation.clip_cache import ClipCache
+from training.starter import encoders as encoder_stage
+from training.starter import sanity
+from training.starter.build import build_fusion, Fused, Material
+from training.starter.build import figures as fusion_figures
+from training.starter.materials import (
+    face_material,
+    speech_change,
+    text_material,
+    voice_material,
+    whose,
+)
+from training.starter.recipe import StarterRecipe
+from training.starter.release import by_sex, counted, data_of, parameters, release
+from training.stills.stage import StillsConfig
+
+FOLDERS = {'meld': 'meld', 'goemotions': 'goemotions_ekman', 'ravdess': 'ravdess',
+           'fer': 'fer2013', 'cremad': 'cremad_votes', 'units': 'ravdess_au', 'people': 'grid'}
+NEEDED = ('meld', 'goemotions', 'ravdess', 'fer', 'cremad')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument('--data', type=Path, metavar='ROOT', help=(
+        f'folder with {", ".join(FOLDERS.values())}; or each of them by its own option'))
+    for name in FOLDERS:
+        parser.add_argument(f'--{name}', type=Path, metavar='DIR')
+    for modality in ('text', 'audio', 'face'):
+        parser.add_argument(f'--{modality}', type=Path, metavar='RUN', help=(
+            f'finished run of `train {modality}`; without it is trained'))
+    parser.add_argument('--curves', type=Path, action='append', default=[], metavar='FILE.json',
+                        help='figures of encoders under worse conditions, for the card')
+    parser.add_argument('--output', type=Path, required=True, metavar='FOLDER')
+    parser.add_argument('--bundle', type=Path, metavar='FOLDER',
+                        help='the bundle is written here (default: OUTPUT/starter)')
+    parser.add_argument('--no-pairs', dest='pairs', action='store_false',
+                        help='leave out the check on voice and action units, five short trainings')
+    parser.add_argument('--recipe', default='starter/fusion', metavar='NAME|FILE')
+    parser.add_argument('settings', nargs='*', metavar='KEY=VALUE')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the bundle; return the exit code."""
+    console = Console(stderr=True)
+    paths = _paths(options)
+    recipe = load_settings(StarterRecipe, options.recipe, options.settings)
+    work = _Work(recipe, paths, options, Reporter('starter', console))
+    bundle = work.bundle()
+    target = options.bundle or options.output / 'starter'
+    bundle.save(target)
+    console.print(f'written: {target}, {work.megabytes(target):.1f} MB, hash '
+                  f'{bundle.content_hash[:12]}', highlight=False)
+    return 0
+
+
+def _paths(options: argparse.Namespace) -> dict[str, Path]:
+    paths = {}
+    for name, folder in FOLDERS.items():
+        path = getattr(options, name) or (options.data / folder if options.data else None)
+        if path is not None and path.is_dir():
+            paths[name] = path
+        elif name in NEEDED or getattr(options, name):
+            raise InvalidInput(f'starter: --{name}: {path or "it is not given"}; give the folder '
+                               'that the data lie in, or --data with all of them')
+    return paths
+
+
+class _Work:
+    """All stages, one after the other."""
+
+    def __init__(self, recipe: StarterRecipe, paths: dict[str, Path],
+                 options: argparse.Namespace, reporter: Reporter) -> None:
+        self.paths, self.options, self.reporter = paths, options, reporter
+        self.output: Path = options.output
+        self.votes = read_votes(paths['cremad'])
+        self.perception = check_perception(self.votes)
+        self.recipe = recipe.with_rule(self.perception.rule)
+        self.meld = read_meld(paths['meld'], ('train', 'dev'), clips=False).examples
+        self.goemotions: Corpus = read_goemotions(paths['goemotions'])
+        self.clips: ClipCache = encoder_stage.voices(
+            paths['ravdess'], self.output / 'ravdess', reporter)
+        self.stills: Stills = read_fer2013(paths['fer'])
+
+    def bundle(self) -> Any:
+        """Do what is not done yet; return the bundle."""
+        options, fusion = self.options, self.recipe.fusion
+        given = {m: getattr(options, str(m.name).lower()) for m in MODALITIES}
+        trained = encoder_stage.encoders(self.recipe, given, self.meld, self.goemotions,
+                                         self.clips, self.stills, self.output, self.reporter)
+        material = self.material()
+        fused = build_fusion(fusion, self.recipe.trust(self.perception.rule), trained, material,
+                             self.output, self.reporter)
+        found = self.figures(trained, fused, material)
+        draft = release('starter', trained, fused, fusion, found)
+        found['sanity'] = sanity.gather(Recognizer(draft, prior='meld'), self.paths.get('people'))
+        write_file(self.output / 'figures.json', json.dumps(found, indent=2).encode())
+        return release('starter', trained, fused, fusion, found)
+
+    def material(self) -> dict[Modality, Material]:
+        """Return what compositions are made of."""
+        config = self.recipe.materials
+        speech = load_settings(AudioConfig, self.recipe.audio).data.speech
+        faces = load_settings(StillsConfig, self.recipe.face).data.augment
+        return {Modality.TEXT: text_material(self.meld, self.goemotions.examples, config),
+                Modality.AUDIO: voice_material(self.clips, speech_change(self.clips, speech),
+                                               speech.model_dump_json(), config),
+                Modality.FACE: face_material(self.stills, faces, config)}
+
+    def figures(self, trained: dict[Modality, TrainedEncoder], fused: Fused,
+                material: dict[Modality, Material]) -> dict[str, Any]:
+        """Return all that the card tells."""
+        actors = {e.key: actor_of(e) for e in self.clips.examples}
+        groups = {Modality.TEXT: whose(material[Modality.TEXT], lambda e: e.group),
+                  Modality.AUDIO: whose(material[Modality.AUDIO], lambda e: e.speaker),
+                  Modality.FACE: whose(material[Modality.FACE], lambda e: e.key)}
+        found = fusion_figures(fused, self.recipe.fusion, groups)
+        found |= {'by_sex': by_sex(fused, self.recipe.fusion, actors),
+                  'parameters': parameters(trained, fused), 'data': self.counts(),
+                  'trust': self.recipe.trust(self.perception.rule).model_dump(),
+                  'curves': [json.loads(path.read_text()) for path in self.options.curves],
+                  'pairs': self.pairs()}
+        return found
+
+    def pairs(self) -> dict[str, Any]:
+        """Return the checks on real pairs."""
+        votes = {'clips': len(self.votes.actors),
+                 'actors': len(set(self.votes.actors.tolist())),
+                 'rules': self.perception.figures(), 'leads': self.perception.leads(),
+                 'rule': asdict(self.perception.rule)}
+        found: dict[str, Any] = {'votes': votes}
+        if 'units' in self.paths and self.options.pairs:
+            from training.pairs.voices import check_signals
+
+            found['signals'] = check_signals(
+                self.paths['units'], self.clips, self.output / 'voices',
+                load_settings(AudioConfig, self.recipe.audio), self.recipe.pairs,
+                self.output / 'pairs', self.reporter.named('pairs'))
+        return found
+
+    def counts(self) -> dict[str, dict[str, str]]:
+        """Return what was learnt from and what was held out."""
+        def both(examples: Any) -> tuple[int, int]:
+            return counted(examples, 'train'), counted(examples, 'dev')
+
+        (text, text_dev), (voice, voice_dev), (face, face_dev) = map(
+            both, (self.meld, self.clips.examples, self.stills.examples))
+        extra = counted(self.goemotions.examples, 'train')
+        return data_of({
+            'text': (f'MELD train, {text} utterances; GoEmotions train, {extra} comments',
+                     f'MELD dev, {text_dev} utterances'),
+            'audio': (f'RAVDESS, {voice} clips', f'RAVDESS, {voice_dev} clips of other actors'),
+            'face': (f'FER2013, {face} pictures', f'FER2013 public test, {face_dev} pictures')})
+
+    @staticmethod
+    def megabytes(folder: Path) -> float:
+        """Return the size of a folder."""
+        return sum(path.stat().st_size for path in folder.iterdir()) / 1e6

@@ -1,0 +1,44 @@
+"""Recipe of the starter bundle beside those of its encoders."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from training.engine.config import Settings
+from training.pairs.perception import Rule
+from training.starter.compositions import Trust
+from training.starter.materials import MaterialConfig
+from training.starter.stage import StarterFusion
+
+ROUND = 2  # decimals of what goes from the votes into the bundle
+
+
+class StarterRecipe(Settings):
+    """
+    All that is decided about the fusion.
+
+    :param text_weight: exponent of the likelihood of words beside a voice or a face; None: the
+        mean of those two, for it was not measured.
+    :param text, audio, face: recipes of the encoders, where they have to be trained.
+    """
+
+    text: str = 'starter/text'
+    audio: str = 'starter/audio'
+    face: str = 'starter/face'
+    materials: MaterialConfig = MaterialConfig()
+    fusion: StarterFusion = StarterFusion()
+    text_weight: float | None = Field(None, gt=0)
+    pairs: StarterFusion = StarterFusion()
+
+    def trust(self, rule: Rule) -> Trust:
+        """Return how far each modality is believed, by what people make of voice and face."""
+        voice, face = round(rule.voice, ROUND), round(rule.face, ROUND)
+        text = self.text_weight or round((voice + face) / 2, ROUND)
+        return Trust(weights=(text, voice, face), neutral=round(rule.neutral, ROUND))
+
+    def with_rule(self, rule: Rule) -> StarterRecipe:
+        """Return the recipe with what was learnt of trust and of conflicts in it."""
+        conflicts = (round((rule.voice_neutral + rule.face_neutral) / 2, ROUND),
+                     round(rule.voice_neutral, ROUND), round(rule.face_neutral, ROUND))
+        composed = self.fusion.compositions.model_copy(update={'conflicts': conflicts})
+        return self.model_copy(update={'fusion': self.fusion.model_copy(update={
+            'compositions': composed, 'trust': self.trust(rule).weights})})
