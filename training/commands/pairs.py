@@ -58,8 +58,9 @@ def run(options: argparse.Namespace) -> int:
         reporter = Reporter('pairs', console)
         figures['signals'] = check_signals(
             options.units, voices(options.ravdess, options.output / 'ravdess', reporter),
-            options.voices or options.output / 'voices', load_settings(AudioConfig, recipe.audio),
-            recipe.pairs, options.output / 'fusions', reporter)
+            options.voices or options.output / 'voices',
+            load_settings(AudioConfig, recipe.fold_voice), recipe.pairs,
+            options.output / 'fusions', reporter)
         show_signals(figures['signals'], console)
     if not figures:
         console.print('nothing to check: give --cremad, or --units and --ravdess')

@@ -163,7 +163,7 @@ class _Work:
 
             found['signals'] = check_signals(
                 self.paths['units'], self.clips, self.output / 'voices',
-                load_settings(AudioConfig, self.recipe.audio), self.recipe.pairs,
+                load_settings(AudioConfig, self.recipe.fold_voice), self.recipe.pairs,
                 self.output / 'pairs', self.reporter.named('pairs'))
         return found
 

@@ -65,9 +65,10 @@ def _alone(figures: Figures) -> str:
         each = figures['subsets'][name]
         rows.append((name, str(each['examples']), _of(each, 'accuracy'),
                      _of(each, 'unweighted_recall'), _of(each, 'weighted_f1'),
-                     _percent(each['ece']), _percent(figures['experts'][name]['ece_crossed'])))
+                     _percent(each['ece']), _percent(figures['experts'][name]['ece_crossed']),
+                     _percent(figures['experts'][name]['accuracy']['value'])))
     lines.append(table(('given', 'examples', 'accuracy', 'unweighted recall', 'weighted F1', 'ECE',
-                        'ECE, crossed'), rows))
+                        'ECE, crossed', 'accuracy of the encoder alone'), rows))
     for name in ('text', 'audio', 'face'):
         lines += [f'Confusion of {name} (rows: truth, columns: answer):', '',
                   _confusion(figures['subsets'][name])]

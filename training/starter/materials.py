@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mmer_ros.batching import as_float
-from mmer_ros.types import Float32, Int16, Modality, UInt8
+from mmer_ros.types import Float32, Int16, Modality, SAMPLE_RATE, UInt8
 import numpy as np
 from pydantic import Field
 from training.augment.faces import changed, FacesConfig
-from training.augment.speech import SpeechConfig, worsened
+from training.augment.speech import speech_span, SpeechConfig, worsened
 from training.augment.words import Recogniser
 from training.corpora.examples import Example
 from training.corpora.fer import crop_of, Stills
@@ -21,6 +21,7 @@ from training.starter.build import Material
 from training.starter.views import ChangeSound, Nobody, original, random_of, Views
 
 TRAIN, DEV = 'train', 'dev'
+MARGIN_S = 0.3  # at most, of what is kept around the speech
 
 
 class MaterialConfig(Settings):
@@ -98,7 +99,11 @@ def voice_material(clips: Clips, change: ChangeSound, digest: str, config: Mater
 
 
 def speech_change(clips: Clips, config: SpeechConfig) -> ChangeSound:
-    """Return what makes of a clip what a robot hears of it; others of the clips babble."""
+    """
+    Return what makes of a clip what a robot hears of it; others of the clips babble.
+
+    As on the robot, little more than the speech is kept: voice activity cuts the rest off.
+    """
     learned = [e.key for e in clips.examples if e.split == TRAIN]
 
     def other(random: np.random.Generator) -> Float32:
@@ -106,7 +111,10 @@ def speech_change(clips: Clips, config: SpeechConfig) -> ChangeSound:
         return np.zeros(1, np.float32) if found is None else as_float(found)
 
     def change(samples: Int16, random: np.random.Generator) -> Int16:
-        heard = worsened(as_float(samples), config, random, other)
+        whole = as_float(samples)
+        begin, end = speech_span(whole)
+        before, after = (round(random.uniform(0, MARGIN_S) * SAMPLE_RATE) for _ in range(2))
+        heard = worsened(whole[max(0, begin - before):end + after], config, random, other)
         result: Int16 = np.round(heard * 32_767).astype(np.int16)
         return result
 

@@ -19,11 +19,14 @@ class StarterRecipe(Settings):
     :param text_weight: exponent of the likelihood of words beside a voice or a face; None: the
         mean of those two, for it was not measured.
     :param text, audio, face: recipes of the encoders, where they have to be trained.
+    :param fold_voice: that of the audio encoders of the check on real pairs; `pairs` is that of
+        its fusions.
     """
 
     text: str = 'starter/text'
     audio: str = 'starter/audio'
     face: str = 'starter/face'
+    fold_voice: str = 'starter/fold_voice'
     materials: MaterialConfig = MaterialConfig()
     fusion: StarterFusion = StarterFusion()
     text_weight: float | None = Field(None, gt=0)
