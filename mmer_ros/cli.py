@@ -14,7 +14,7 @@ import sys
 from mmer_ros import __version__
 from mmer_ros.bundle import architectures, Bundle, DEFAULT_BUNDLE
 from mmer_ros.clips import utterance_of_clip
-from mmer_ros.commands import meld2bag, monitor, replay
+from mmer_ros.commands import compare, meld2bag, monitor, replay
 from mmer_ros.faces import FaceDetector, FaceStream, FrameSampler
 from mmer_ros.media import duration, read_media
 from mmer_ros.pipeline import Pipeline
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     recognize.set_defaults(run=_recognize)
 
     replay.add_parser(commands)
+    compare.add_parser(commands)
     meld2bag.add_parser(commands)
     monitor.add_parser(commands)
 

@@ -7,18 +7,13 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import cv2
-from mmer_ros.audio import to_mono
 from mmer_ros.messages import chunk_to_block, compressed_to_rgb, image_to_rgb
+from mmer_ros.pictures import Levels, shrink, to_jpeg
 from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
 from mmer_ros.timeline import Timeline
-from mmer_ros.types import InvalidInput, UInt8
-import numpy as np
+from mmer_ros.types import InvalidInput
 
-ENVELOPE_BINS_PER_S = 25
 THUMBNAIL_PERIOD_S = 1.0
-THUMBNAIL_HEIGHT = 72  # pixels
-JPEG_QUALITY = 70
 
 
 def read_labels(path: Path) -> list[dict[str, Any]]:
@@ -50,12 +45,14 @@ def timeline_of(recording: Recording, estimates: Sequence[Mapping[str, Any]], *,
     :param estimates: Estimate.to_dict() rows.
     """
     start, end = recording.start, recording.end
-    envelope = np.zeros(max(1, round((end - start) * ENVELOPE_BINS_PER_S)))
+    levels = Levels(2 * (end - start) + 60)
     thumbnails: list[tuple[float, bytes]] = []
     transcripts: list[tuple[float, str]] = []
     for recorded in recording.messages():
         if recorded.msgtype == AUDIO:
-            _add_level(envelope, recording.decode(recorded), start)
+            message = recording.decode(recorded)
+            levels.add(chunk_to_block(message, message.header.stamp.sec
+                                      + message.header.stamp.nanosec / 1e9))
         elif recorded.msgtype == TRANSCRIPT:
             transcripts.append((recorded.time, recording.decode(recorded).data))
         elif recorded.msgtype in (IMAGE, COMPRESSED_IMAGE):
@@ -63,27 +60,8 @@ def timeline_of(recording: Recording, estimates: Sequence[Mapping[str, Any]], *,
                 message = recording.decode(recorded)
                 is_raw = recorded.msgtype == IMAGE
                 image = image_to_rgb(message) if is_raw else compressed_to_rgb(message)
-                thumbnails.append((recorded.time, _thumbnail(image)))
+                thumbnails.append((recorded.time, to_jpeg(shrink(image))))
     return Timeline(
-        title=title, start=start, end=end, estimates=estimates, envelope=envelope.tolist(),
+        title=title, start=start, end=end, estimates=estimates, envelope=levels.over(start, end),
         speech=[(row['start'], row['end']) for row in estimates], thumbnails=thumbnails,
         transcripts=transcripts, labels=labels, warning=warning, facts=facts or {})
-
-
-def _add_level(envelope: np.ndarray[Any, np.dtype[np.float64]], message: Any,
-               start: float) -> None:
-    stamp = message.header.stamp.sec + message.header.stamp.nanosec / 1e9
-    block = chunk_to_block(message, stamp)
-    level = np.abs(to_mono(block.samples))
-    times = stamp - start + np.arange(level.size) / block.sample_rate
-    bins = np.clip((times * ENVELOPE_BINS_PER_S).astype(int), 0, envelope.size - 1)
-    np.maximum.at(envelope, bins, level)
-
-
-def _thumbnail(image: UInt8) -> bytes:
-    height, width = image.shape[:2]
-    size = (max(1, round(width * THUMBNAIL_HEIGHT / height)), THUMBNAIL_HEIGHT)
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    _, jpeg = cv2.imencode('.jpg', cv2.cvtColor(small, cv2.COLOR_RGB2BGR),
-                           [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return jpeg.tobytes()

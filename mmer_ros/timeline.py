@@ -23,8 +23,12 @@ class Timeline:
     :param speech: (start, end) of each voiced interval.
     :param thumbnails: (stamp, JPEG file) of small camera images.
     :param transcripts: (stamp, text).
+    :param faces: id -> (start, end) of when that face was there, by time.
+    :param inputs: name -> (start, end) of when that input came, by time.
+    :param events: what a person should know of the input: kind, stamp and text.
     :param face_stamps: stamps at which a face was used.
-    :param labels: the truth where it is known: start, end, emotion (name or index), text.
+    :param labels: the truth where it is known: start, end, emotion (name or index), text;
+        `agrees` if it was matched: whether its estimate does, None without one.
     :param notes: remarks on how the estimates were made.
     :param warning: if not empty, a loud banner.
     :param facts: name and value, such as the bundle's name and hash.
@@ -39,6 +43,9 @@ class Timeline:
     speech: Sequence[tuple[float, float]] = ()
     thumbnails: Sequence[tuple[float, bytes]] = ()
     transcripts: Sequence[tuple[float, str]] = ()
+    faces: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    inputs: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    events: Sequence[Mapping[str, Any]] = ()
     face_stamps: Sequence[float] = ()
     labels: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()

@@ -193,10 +193,10 @@ def test_thumbnails_that_show_together_do_not_overlap(tmp_path: Path) -> None:
     for level, width in widths.items():
         lefts = [float(re.findall(r',([\d.]+)%,', a['style'])[0]) * width / 100
                  for a in parsed.of_class('thumb') if level in a['class'].split()]
-        lefts = [min(max(left, 34), width - 34) for left in lefts]
-        assert lefts and np.all(np.diff(lefts) >= 64)
+        lefts = [min(max(left, 42), width - 42) for left in lefts]
+        assert lefts and np.all(np.diff(lefts) >= 80)
     most = [a for a in parsed.of_class('thumb') if 'f4' in a['class'].split()]
-    assert len(most) >= 0.7 * widths['f4'] / 68  # and the room is used
+    assert len(most) >= 0.7 * widths['f4'] / 84  # and the room is used
 
 
 def test_overlapping_utterances_get_tracks_of_their_own(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_truth_says_whether_the_estimate_agrees(tmp_path: Path) -> None:
     text, parsed = page(tmp_path, labels=labels, estimates=[
         estimate(1, 0.8, 3.2, label='joy'), estimate(2, 5, 7, label='anger')])
     assert text.count('class="yes"') == text.count('class="no"') == 1
-    assert '1 of 3 labels matched' in parsed.words
+    assert '1 of 3 labels agree' in parsed.words
 
 
 def test_empty_recording_gives_a_page_that_says_so(tmp_path: Path) -> None:

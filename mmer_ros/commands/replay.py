@@ -10,7 +10,10 @@ from typing import Any
 
 from mmer_ros.replay import merged_summary, replay_bags, ReplayOptions, ReplayResult
 from mmer_ros.replay.outputs import SUMMARY, write_json
+from mmer_ros.replay.overview_page import write_overview
+from mmer_ros.replay.page import PAGE
 from mmer_ros.replay.result import exit_code, NOTHING
+from mmer_ros.replay.thumbnails import BLUR, NONE, SHOW
 from mmer_ros.types import InvalidInput
 from rich.box import SIMPLE
 from rich.console import Console
@@ -49,6 +52,10 @@ def add_parser(commands: Any) -> None:
         'labels.json in the recording)'))
     parser.add_argument('--bag', action='store_true',
                         help='also write a recording with /emotion beside the originals')
+    parser.add_argument('--blur', action='store_true',
+                        help='blur the faces in the pictures of the page')
+    parser.add_argument('--no-pictures', action='store_true', help='no pictures on the page')
+    parser.add_argument('--no-report', action='store_true', help='do not write the page')
     parser.add_argument('--jobs', type=int, default=1, metavar='N',
                         help='recordings at the same time, each in a process of its own')
     parser.add_argument('--resume', action='store_true', help=(
@@ -72,13 +79,18 @@ def run(options: argparse.Namespace, console: Console) -> int:
         _tell(result, console)
     if len(results) > 1 and settings.output is not None:
         settings.output.mkdir(parents=True, exist_ok=True)
-        write_json(settings.output / SUMMARY, merged_summary(results))
+        summary = merged_summary(results)
+        if settings.report:
+            write_overview(settings.output, results, summary)
+        write_json(settings.output / SUMMARY, summary)
     _show(results, console)
     code = exit_code(results)
     if code == NOTHING:
         console.print('nothing was estimated: nobody speaks, or no topic that is needed is there')
     if any(result.folder for result in results):
-        console.print(f'saved in {settings.output}', highlight=False, soft_wrap=True)
+        has_page = settings.report and settings.output is not None
+        page = f'; open {settings.output}/{PAGE} in a browser' if has_page else ''
+        console.print(f'saved in {settings.output}{page}', highlight=False, soft_wrap=True)
     return code
 
 
@@ -88,6 +100,8 @@ def _settings(options: argparse.Namespace) -> ReplayOptions:
         'replay' if several else f'{options.bags[0].resolve().stem}.replay')
     changes: dict[str, Any] = {
         'output': output, 'labels': options.labels, 'write_bag': options.bag,
+        'report': not options.no_report,
+        'faces': NONE if options.no_pictures else BLUR if options.blur else SHOW,
         'detect_ahead': 2 if options.jobs == 1 else 0}
     changes |= {name: value for name in ('bundle', 'prior', 'device', 'threads')
                 if (value := getattr(options, name)) is not None}

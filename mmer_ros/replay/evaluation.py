@@ -9,9 +9,19 @@ from typing import Any
 
 from mmer_ros.labels import Label
 from mmer_ros.matching import match, Matching
-from mmer_ros.metrics import bootstrap_interval, score, weighted_f1
+from mmer_ros.metrics import (
+    accuracy,
+    balanced_accuracy,
+    bootstrap_interval,
+    harmonic_f1,
+    score,
+    weighted_f1,
+)
 from mmer_ros.types import EMOTIONS, InvalidInput
 import numpy as np
+
+STATISTICS = {'accuracy': accuracy, 'balanced_accuracy': balanced_accuracy,
+              'weighted_f1': weighted_f1, 'harmonic_f1': harmonic_f1}  # that get an interval
 
 Row = Mapping[str, Any]  # Estimate.to_dict() with published and latency
 
@@ -150,10 +160,12 @@ def _scores(pairs: Sequence[Row]) -> tuple[dict[str, Any] | None, str]:
     answers = np.array([list(pair['probabilities'].values()) for pair in known])
     try:
         scores = score(truth, answers).to_dict()
-        interval = bootstrap_interval(weighted_f1, truth, answers)
+        intervals = {name: bootstrap_interval(statistic, truth, answers)
+                     for name, statistic in STATISTICS.items()}
     except InvalidInput as error:
         return None, str(error)
-    return scores | {'weighted_f1_interval': [interval.low, interval.high]}, ''
+    return scores | {'intervals': {name: [each.low, each.high]
+                                   for name, each in intervals.items()}}, ''
 
 
 def _by_modalities(pairs: Sequence[Row]) -> dict[str, dict[str, float]]:

@@ -10,6 +10,7 @@ from typing import Any
 from mmer_ros.audio_messages import AudioFormat
 from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.priors import ROBOT
+from mmer_ros.replay.thumbnails import FACES, SHOW
 from mmer_ros.segmenter import SegmenterConfig
 from mmer_ros.types import InvalidInput
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -66,6 +67,8 @@ class ReplayOptions:
     :param emotion_topic: of the estimates in it.
     :param publish_transcript: whether they carry the words.
     :param partial_rate: estimates so far while somebody speaks, Hz of capture time; 0: none.
+    :param report: also write a page, report.html, if there is an output folder.
+    :param faces: in the pictures of the page: show, blur, or none for no pictures at all.
     :param detect_ahead: threads that look for faces ahead of the recogniser; 0: none.
     """
 
@@ -83,8 +86,15 @@ class ReplayOptions:
     emotion_topic: str = '/emotion'
     publish_transcript: bool = False
     partial_rate: float = 1.0
+    report: bool = True
+    faces: str = SHOW
     detect_ahead: int = 2
     notices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what is not checked elsewhere."""
+        if self.faces not in FACES:
+            raise InvalidInput(f'faces {self.faces!r}; expected {", ".join(FACES)}')
 
     @classmethod
     def from_parameters(cls, path: Path, **changes: Any) -> ReplayOptions:

@@ -86,7 +86,12 @@ class Outputs:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file; it appears complete or not at all."""
-    _partial(path).write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    replace_text(path, json.dumps(content, indent=2) + '\n')
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file; it appears complete or not at all."""
+    _partial(path).write_text(text, encoding='utf-8')
     _partial(path).replace(path)
 
 

@@ -24,8 +24,10 @@ from mmer_ros.replay.evaluation import evaluate, spread, summarize, utterances
 from mmer_ros.replay.feed import Feed, Published
 from mmer_ros.replay.options import ReplayOptions
 from mmer_ros.replay.outputs import Outputs
+from mmer_ros.replay.page import write_page
 from mmer_ros.replay.result import ReplayResult
-from mmer_ros.replay.stages import StageTimes
+from mmer_ros.replay.stages import BINS_PER_DECADE, StageTimes
+from mmer_ros.replay.thumbnails import Thumbnails
 from mmer_ros.replay.topics import choose_topics
 from mmer_ros.replay.tracks import Tracks
 from mmer_ros.stages import Clock
@@ -80,7 +82,8 @@ class _Run:
         self.labels = self._find_labels()  # before the long work, so that what is wrong is told
         self.stages = StageTimes(clock)
         self.is_timed = clock is not None
-        self.tracks = Tracks(options.segmenter.stall_s)
+        self.tracks = Tracks(options.segmenter.stall_s, recording.end - recording.start)
+        self.thumbnails = Thumbnails(options.output if options.report else None, options.faces)
         self.outputs = Outputs(options.output)
         self.events: Counter[str] = Counter()
         self.first_text: dict[str, str] = {}  # kind of event -> what the first one told
@@ -88,6 +91,7 @@ class _Run:
         self.finals: list[dict[str, Any]] = []
         self.read: Counter[str] = Counter()
         self.bag: BagWriter | None = None
+        self.apart = 0.0  # times of recording less stamps, if of different clocks; seconds
 
     def _find_labels(self) -> tuple[list[Label], int] | None:
         path = self.recording.path
@@ -121,16 +125,17 @@ class _Run:
                 partial_rate=self.options.partial_rate, stages=self.stages.pipeline,
                 on_faces=self._saw)
             stack.enter_context(self.outputs)
+            self.thumbnails.begin()
             if self.options.write_bag and self.options.output is not None:
                 self.bag = stack.enter_context(self._new_bag(self.options.output))
             arrivals = Arrivals(self.recording, self.topics, pipeline.sampler())
             feed = Feed(pipeline, self._event)
             self._feed_all(feed, arrivals, detector, on_progress)
             self._keep(feed.flush(), 0.0, {})
-            apart = arrivals.clock.apart
-        if apart:
-            self.notices.append(f'stamps are {apart:.0f} s away from the times of recording; the '
-                                'stamps are used')
+            self.apart = arrivals.clock.apart
+        if self.apart:
+            self.notices.append(f'stamps are {self.apart:.0f} s away from the times of recording; '
+                                'the stamps are used')
         return self._result(self.stages.clock() - begin)
 
     def _new_bag(self, folder: Path) -> BagWriter:
@@ -179,6 +184,7 @@ class _Run:
             row |= {'published': item.published, 'latency': item.latency}
             self.rows.append(row)
             self.outputs.estimate(row)
+            self.thumbnails.estimated(row)
             if self.bag is not None:
                 self.bag.write(item)
             if self.is_timed and row['final']:
@@ -191,6 +197,7 @@ class _Run:
     def _saw(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
         self.tracks.saw(frame.stamp, crops)
         self.outputs.faces(frame.stamp, crops)
+        self.thumbnails.saw(frame, crops)
 
     def _event(self, event: StreamEvent, time_ns: int) -> None:
         self.events[event.kind] += 1
@@ -208,9 +215,13 @@ class _Run:
         summary = self._summary()
         summary['evaluation'] = summarize([evaluation]) if evaluation else None
         result = ReplayResult(
-            str(self.recording.path), summary, self.rows, self.tracks.to_dict(),
+            str(self.recording.path), summary, self.rows,
+            {**self.tracks.to_dict(), 'pictures': self.options.faces,
+             'thumbnails': self.thumbnails.rows},
             self._how_it_ran(wall_s, summary), evaluation, self.options.output)
         result.save()
+        if self.options.report and result.folder is not None:
+            write_page(result)
         return result
 
     def _left_out(self) -> list[str]:
@@ -238,7 +249,8 @@ class _Run:
             'revised': sum(row['revision'] > 0 for row in answers),
             'emotions': dict(Counter(row['label'] for row in answers)),
             'modalities': dict(Counter('+'.join(row['modalities']) for row in answers)),
-            'availability': self.tracks.shares(duration),
+            'availability': self.tracks.shares(),
+            'availability_over_time': self.tracks.over_time(recording.start - self.apart),
             'latency_s': spread([row['latency'] for row in finals]),
             'events': dict(self.events), 'notices': self.topics.notices + self.notices,
             'faults': (recording.faults + self.topics.faults + self.faults + self._left_out())}
@@ -258,6 +270,8 @@ class _Run:
             'wall_s': wall_s, 'times_real_time': summary['duration_s'] / max(wall_s, 1e-9),
             'stages_s': seconds, 'latency_with_processing_s': spread(late),
             'processing_s': spread([final['processing_s'] for final in self.finals]),
+            'face_detection_per_image': {'bins_per_decade': BINS_PER_DECADE,
+                                         'counts': dict(sorted(self.stages.per_image.items()))},
             'finals': self.finals}
 
 

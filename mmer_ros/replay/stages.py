@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+import math
 from threading import Lock
 from typing import Any
 
 from mmer_ros.stages import Clock, FACE_DETECTION, RECOGNITION, Stages
 
 WAITING = 'waiting for faces'
+BINS_PER_DECADE = 10  # of the histograms, whose bin k begins at 10 ** (k / 10) s
 
 
 class StageTimes:
@@ -25,6 +27,7 @@ class StageTimes:
     def __init__(self, clock: Clock | None) -> None:
         """Start at zero."""
         self.seconds: dict[str, float] = defaultdict(float)
+        self.per_image: Counter[int] = Counter()  # bin of how long face detection took -> images
         self.clock = clock or (lambda: 0.0)
         self.here = Stages(clock, self._add)  # of the replay itself, and of its detector
         self.pipeline = Stages(clock, lambda name, seconds: self._add(
@@ -47,3 +50,10 @@ class StageTimes:
     def _add(self, name: str, seconds: float) -> None:
         with self._lock:
             self.seconds[name] += seconds
+            if name == FACE_DETECTION:
+                self.per_image[bin_of(seconds)] += 1
+
+
+def bin_of(seconds: float) -> int:
+    """Return the bin of a time in a histogram."""
+    return math.floor(BINS_PER_DECADE * math.log10(max(seconds, 1e-6)))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 from typing import Any
 
+from mmer_ros.pictures import Levels, LEVELS_PER_S
 from mmer_ros.replay.arrivals import Arrival
 from mmer_ros.types import AudioBlock, FaceCrop, Transcript
+
+WINDOW_S, LONG_WINDOW_S = 10, 60  # of the availability over time; the longer one for recordings
+MANY_WINDOWS = 60  # of more windows than this
 
 
 class Intervals:
@@ -41,11 +46,14 @@ class Tracks:
     Collect what a timeline of the recording shows beside the estimates.
 
     :param gap_s: an input that is silent for this long was absent, seconds.
+    :param duration: of the recording, seconds.
     """
 
-    def __init__(self, gap_s: float) -> None:
+    def __init__(self, gap_s: float, duration: float) -> None:
         """Start empty."""
         self._gap_s = gap_s
+        self._duration = duration
+        self._levels = Levels(2 * duration + 60)
         self._inputs = {kind: Intervals(gap_s) for kind in ('image', 'audio', 'face')}
         self._faces: dict[str, Intervals] = {}
         self._transcripts: list[dict[str, Any]] = []
@@ -56,6 +64,7 @@ class Tracks:
         if isinstance(content, AudioBlock):
             length = len(content.samples) / content.sample_rate
             self._inputs['audio'].add(content.stamp, content.stamp + length)
+            self._levels.add(content)
         elif isinstance(content, Transcript):
             self._transcripts.append({'stamp': content.stamp, 'text': content.text})
         elif arrival.kind in ('image', 'image_time'):
@@ -68,13 +77,42 @@ class Tracks:
         for crop in crops:
             self._faces.setdefault(crop.face_id, Intervals(self._gap_s)).add(stamp, stamp)
 
-    def shares(self, duration: float) -> dict[str, float]:
+    def shares(self) -> dict[str, float]:
         """Return the share of the recording in which each input was there, 0..1."""
+        duration = self._duration
         return {kind: round(min(track.total / duration, 1.0), 4) if duration > 0 else 0.0
                 for kind, track in self._inputs.items()}
+
+    def over_time(self, start: float) -> dict[str, Any]:
+        """
+        Return the share of each window in which each input was there, 0..1.
+
+        :param start: of the recording, capture time in seconds.
+        """
+        window = WINDOW_S if self._duration <= MANY_WINDOWS * WINDOW_S else LONG_WINDOW_S
+        count = math.ceil(self._duration / window)
+        lengths = [min(window, self._duration - i * window) for i in range(count)]
+        shares = {kind: [round(min(part / length, 1.0), 4) for part, length in zip(
+            _per_window(track.spans, start, window, count), lengths, strict=True)]
+            for kind, track in self._inputs.items()}
+        return {'start': start, 'window_s': window, **shares}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values: spans are [start, end], capture time in seconds."""
         return {'inputs': {kind: track.spans for kind, track in self._inputs.items()},
                 'faces': {name: track.spans for name, track in self._faces.items()},
-                'transcripts': self._transcripts}
+                'transcripts': self._transcripts,
+                'levels': {'start': self._levels.start, 'per_s': LEVELS_PER_S,
+                           'peaks': ' '.join(map(str, self._levels.peaks))}}
+
+
+def _per_window(spans: Sequence[Sequence[float]], start: float, window: float,
+                count: int) -> list[float]:
+    """Return the seconds of the spans in each window."""
+    seconds = [0.0] * count
+    for first, last in spans:
+        low = max(0, math.floor((first - start) / window))
+        for index in range(low, min(count, math.floor((last - start) / window) + 1)):
+            left = start + index * window
+            seconds[index] += max(0.0, min(last, left + window) - max(first, left))
+    return seconds

@@ -294,10 +294,10 @@ def test_map_has_a_point_for_each_example_hollow_where_the_answer_is_wrong(
 
 def test_curves_keep_within_their_plots(tmp_path: Path) -> None:
     text, parsed = page(replace(evaluation(), learning=learning()), tmp_path)
-    plots = re.findall(r'<svg class="plot" viewBox="0 0 (\d+) (\d+)".*?</svg>', text)
+    plots = re.findall(r'<svg class="drawn" viewBox="0 0 (\d+) (\d+)".*?</svg>', text)
     assert len(plots) == 1 + 2 + 4 + 4 + 1 + 2  # classes, subsets, robustness, reliability, map
     for width, height, inside in re.findall(
-            r'<svg class="plot" viewBox="0 0 (\d+) (\d+)"(.*?)</svg>', text):
+            r'<svg class="drawn" viewBox="0 0 (\d+) (\d+)"(.*?)</svg>', text):
         for x, y in re.findall(r'cx="([-\d.]+)" cy="([-\d.]+)"', inside):
             assert 0 <= float(x) <= float(width) and 0 <= float(y) <= float(height)
         for way in re.findall(r' d="M([^"HV]+)"', inside):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mmer_ros.metrics import reliability
+from mmer_ros.svg import Plot, Point, tooltip
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 from training.evaluation import paper
@@ -13,7 +14,7 @@ from training.evaluation.evaluation import Evaluation, PAPER_DATA
 from training.evaluation.learning import LearningCurve
 from training.evaluation.results import Figure, names_of, Result, title_of
 from training.evaluation.robustness import Curve
-from training.evaluation.svg import around, Plot, Point, ticks, tooltip
+from training.evaluation.svg import around, ticks
 
 MAX_LINE_POINTS = 300
 MIN_BIN = 5  # answers, below which the accuracy of a bin is chance

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from string import Template
 
+from mmer_ros.svg import Plot, tooltip
 from mmer_ros.types import EMOTIONS, MODALITIES
 import numpy as np
 from training.evaluation import paper
@@ -25,7 +26,6 @@ from training.evaluation.figures import (
     subset_plot,
 )
 from training.evaluation.results import Result, title_of
-from training.evaluation.svg import Plot, tooltip
 from training.evaluation.table import Cell, of_figure, Table
 from training.evaluation.tables import all_tables, gap
 from training.evaluation.wording import inline, provenance, TITLES

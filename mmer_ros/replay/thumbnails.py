@@ -1,0 +1,70 @@
+"""A small picture of each utterance, chosen while the recording goes by."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+import shutil
+from typing import Any
+
+from mmer_ros.pictures import blurred, Box, shrink, to_jpeg
+from mmer_ros.types import FaceCrop, UInt8, VideoFrame
+
+FOLDER = 'thumbnails'
+KEEP = 200  # images that wait for their utterance to end; 40 s at 5 a second
+AROUND_S = 1.0  # a face that was seen within this of a picture may be in it, unnoticed
+SHOW, BLUR, NONE = 'show', 'blur', 'none'
+FACES = (SHOW, BLUR, NONE)
+
+Seen = tuple[float, UInt8, dict[str, Box]]  # stamp, small picture, faces by id
+
+
+class Thumbnails:
+    """
+    Keep the last images, small, and write one for each utterance.
+
+    :param folder: of the results; None: nothing is kept or written.
+    :param faces: show, blur, or none for no pictures at all.
+    """
+
+    def __init__(self, folder: Path | None, faces: str = SHOW) -> None:
+        """Start with nothing seen."""
+        self._folder = folder / FOLDER if folder is not None else None
+        self._blur = faces == BLUR
+        self._seen: deque[Seen] | None = (
+            deque(maxlen=KEEP) if faces != NONE and folder is not None else None)
+        self.rows: list[dict[str, Any]] = []
+
+    def begin(self) -> None:
+        """Remove the pictures of an earlier run."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def saw(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
+        """Take an image and the faces in it."""
+        if self._seen is None:
+            return
+        height, width = frame.image.shape[:2]
+        boxes = {crop.face_id: (crop.box[0] / width, crop.box[1] / height,
+                                crop.box[2] / width, crop.box[3] / height) for crop in crops}
+        self._seen.append((frame.stamp, shrink(frame.image), boxes))
+
+    def estimated(self, row: Mapping[str, Any]) -> None:
+        """Write the picture of an utterance that has ended: near its middle, its face seen."""
+        if self._seen is None or self._folder is None or not row['final'] or row['revision']:
+            return
+        within = [seen for seen in self._seen if row['start'] <= seen[0] <= row['end']]
+        if not within:
+            return
+        middle = (row['start'] + row['end']) / 2
+        stamp, image, _ = min(within, key=lambda seen: (
+            row['face_id'] not in seen[2], abs(seen[0] - middle)))
+        if self._blur:
+            image = blurred(image, [box for seen in self._seen for box in seen[2].values()
+                                    if abs(seen[0] - stamp) <= AROUND_S])
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f'{len(self.rows):05d}.jpg'
+        (self._folder / name).write_bytes(to_jpeg(image))
+        self.rows.append({'stamp': stamp, 'utterance_id': row['utterance_id'],
+                          'file': f'{FOLDER}/{name}'})
