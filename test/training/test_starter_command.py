@@ -1,0 +1,142 @@
+"""Command `starter` on tiny data of all corpora, with encoders that are there: bundle and card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import wave
+
+from mmer_ros.audio_encoder import AudioEncoder
+from mmer_ros.bundle import Bundle, WEIGHTS
+from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
+from mmer_ros.recognizer import Recognizer
+from mmer_ros.text_encoder import byte_tokenizer, TextEncoder, TextEncoderConfig
+from mmer_ros.types import EMOTIONS, Modality, subset_name, SUBSETS, Utterance
+import numpy as np
+import pytest
+import safetensors.torch
+from training.__main__ import main
+from training.encoders import TrainedEncoder
+
+from ..model_fixtures import random_audio, seeded, TINY_AUDIO
+from .clip_fixtures import meld_row, write_table
+from .test_pairs import write_votes
+
+TEXT = TextEncoderConfig(vocab_size=261, n_positions=64, n_embd=16, n_layer=1, n_head=2,
+                         history_turns=2)
+FACE = FaceEncoderConfig(backbone='compact', width=4, hidden=16, max_images=6)
+CODES = {'neutral': 1, 'joy': 3, 'sadness': 4, 'anger': 5, 'fear': 6, 'disgust': 7, 'surprise': 8}
+SMALL = ['materials.nobody=9', 'materials.pictures=2', 'materials.longest=2',
+         'fusion.compositions.count=64', 'fusion.dev_count=14', 'fusion.scored=70',
+         'fusion.fusion.width=16', 'fusion.fusion.heads=2', 'fusion.fusion.embracement_size=16',
+         'fusion.engine.epochs=2', 'fusion.engine.batch_size=16']
+
+
+def write_meld(folder: Path) -> None:
+    for split in ('train', 'dev'):
+        write_table(folder / f'{split}_sent_emo.csv', [
+            meld_row(d, i, f'this is {emotion} {d}', emotion)
+            for d in range(2) for i, emotion in enumerate(EMOTIONS)])
+
+
+def write_goemotions(folder: Path) -> None:
+    folder.mkdir()
+    (folder / 'labels.txt').write_text('\n'.join(EMOTIONS))
+    for split in ('train', 'dev', 'test'):
+        (folder / f'{split}.tsv').write_text(''.join(
+            f'a comment of {name}\t{i}\tid{i}\n' for i, name in enumerate(EMOTIONS)))
+
+
+def write_ravdess(folder: Path) -> None:
+    for actor in (1, 2, 17, 18):
+        place = folder / f'Actor_{actor:02d}'
+        place.mkdir(parents=True)
+        for name, code in CODES.items():
+            file = place / f'03-01-{code:02d}-01-01-01-{actor:02d}.wav'
+            with wave.open(str(file), 'wb') as out:
+                out.setnchannels(1)
+                out.setsampwidth(2)
+                out.setframerate(16_000)
+                out.writeframes(random_audio(4_000, actor * 10 + code).tobytes())
+
+
+def write_fer(folder: Path) -> None:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, count in (('train', 28), ('valid', 21)):
+        np.savez(folder / f'{name}.npz', label=(np.arange(count) % 7).astype(np.uint8),
+                 image=rng.integers(0, 256, (count, 48, 48), dtype=np.uint8))
+
+
+def write_encoders(folder: Path) -> None:
+    for modality, config, kind in ((Modality.TEXT, TEXT, TextEncoder),
+                                   (Modality.AUDIO, TINY_AUDIO, AudioEncoder),
+                                   (Modality.FACE, FACE, FaceEncoder)):
+        TrainedEncoder(modality, config, seeded(kind, config, 7), {}, byte_tokenizer() if (
+            modality is Modality.TEXT) else None).save(folder / subset_name(modality))
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a bundle, and the same once more with what is there already."""
+    folder = tmp_path_factory.mktemp('starter')
+    data = folder / 'data'
+    data.mkdir()
+    (data / 'cremad_votes').mkdir()
+    write_meld(data / 'meld')
+    write_goemotions(data / 'goemotions_ekman')
+    write_ravdess(data / 'ravdess')
+    write_fer(data / 'fer2013')
+    write_votes(data / 'cremad_votes')
+    write_encoders(folder)
+    for bundle in ('first', 'again'):
+        assert main(['starter', '--data', str(data), '--output', str(folder / 'out'),
+                     '--bundle', str(folder / bundle),
+                     *(f'--{m}={folder / m}' for m in ('text', 'audio', 'face')), *SMALL]) == 0
+    return folder
+
+
+def test_it_makes_a_bundle_that_answers_for_every_subset(made: Path):
+    bundle = Bundle.load(made / 'first')
+    names = [subset_name(s) for s in SUBSETS]
+    assert bundle.config.trained and bundle.config.calibrated
+    assert list(bundle.config.temperatures) == list(bundle.config.priors) == names
+    assert bundle.config.priors['face'] == pytest.approx([1 / 7] * 7)
+    assert 'non-commercial' in bundle.config.notice
+    weights = safetensors.torch.load_file(made / 'first' / WEIGHTS)
+    assert {str(w.dtype) for w in weights.values()} >= {'torch.float16', 'torch.float32'}
+    estimate = Recognizer(bundle, prior='meld').recognize(Utterance(
+        text='this is joy', audio=random_audio(3_000)))
+    assert estimate.modalities == Modality.TEXT | Modality.AUDIO and estimate.calibrated
+
+
+def test_the_same_command_again_takes_up_what_is_there_and_makes_the_same(made: Path):
+    assert Bundle.load(made / 'first').content_hash == Bundle.load(made / 'again').content_hash
+
+
+def test_the_encoders_are_those_that_were_given(made: Path):
+    model = Bundle.load(made / 'first').model
+    given = seeded(FaceEncoder, FACE, 7)
+    for name, weight in given.named_parameters():
+        expected = weight.half().float() if weight.dim() > 1 else weight
+        np.testing.assert_array_equal(model.face.get_parameter(name).detach(), expected.detach())
+
+
+def test_the_card_tells_what_was_measured_and_nothing_else(made: Path):
+    card = (made / 'first' / 'MODEL_CARD.md').read_text()
+    figures = json.loads((made / 'out' / 'figures.json').read_text())
+    text = figures['subsets']['text']
+    shown = f'{100 * text["accuracy"]["value"]:.1f} ['
+    assert any(line.startswith('| text | 14 |') and shown in line for line in card.splitlines())
+    assert figures['pairs']['votes']['clips'] == 60 and 'signals' not in figures['pairs']
+    assert 'Voice and face of the same clip' not in card and 'GRID' not in card
+    assert '## Under worse conditions' not in card
+    assert figures['recipe']['trust'] == figures['trust']['weights']
+    assert set(figures['by_sex']) == {'women', 'men'}
+    assert 'sound: silence' in figures['sanity'] and '| sound: silence |' in card
+
+
+def test_data_that_are_missing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / 'meld').mkdir()
+    assert main(['starter', '--data', str(tmp_path), '--output', str(tmp_path / 'out')]) == 2
+    assert 'goemotions' in capsys.readouterr().err
