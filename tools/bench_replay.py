@@ -110,7 +110,8 @@ def replay(bag: Path, output: Path, bundle: str, threads: int) -> dict[str, Any]
     return {'recording_s': summary['duration_s'], 'utterances': summary['utterances'],
             'wall_s': run['wall_s'], 'times_real_time': run['times_real_time'],
             'cpu_s': usage.ru_utime + usage.ru_stime, 'peak_memory_mb': usage.ru_maxrss / 1024,
-            'load_before': before, 'stages_s': run['stages_s'],
+            'load_before': before, 'report_s': run['report_s'],
+            'report_mb': (output / 'report.html').stat().st_size / 1e6, 'stages_s': run['stages_s'],
             'processing_s': run['processing_s']}
 
 
@@ -121,6 +122,8 @@ def _show(name: str, result: dict[str, Any], console: Console) -> None:
     table.add_row('speed', f'{result["times_real_time"]:.2f} x real time '
                   f'({result["wall_s"]:.0f} s, {result["cpu_s"]:.0f} s of CPU)')
     table.add_row('peak memory', f'{result["peak_memory_mb"]:.0f} MB')
+    table.add_row('page', f'{result["report_mb"]:.1f} MB in {result["report_s"]:.1f} s, not in the '
+                  'time above')
     table.add_row('load of the machine before', f'{result["load_before"]:.1f}')
     for stage, seconds in sorted(result['stages_s'].items(), key=lambda item: -item[1]):
         table.add_row(f'  {stage}', f'{seconds:.1f} s')

@@ -56,8 +56,13 @@ class ReplayResult:
         write_json(self.folder / TRACKS, self.tracks)
         if self.evaluation is not None:
             write_json(self.folder / MATCHES, self.evaluation.to_dict())
-        write_json(self.folder / RUN, self.run)
+        self.save_run()
         write_json(self.folder / SUMMARY, self.summary)  # the last: the others are complete
+
+    def save_run(self) -> None:
+        """Write how it ran, once more if it became known later."""
+        assert self.folder is not None
+        write_json(self.folder / RUN, self.run)
 
     @classmethod
     def load(cls, folder: Path) -> ReplayResult:
@@ -67,7 +72,8 @@ class ReplayResult:
         :raises InvalidInput: if they are not there or not of this form.
         """
         try:
-            summary = _json(folder / SUMMARY)
+            summary, tracks = _json(folder / SUMMARY), _json(folder / TRACKS)
+            tracks['levels'], summary['availability_over_time']  # not there in those of before
             lines = (folder / ESTIMATES).read_text(encoding='utf-8').splitlines()
             rows = [json.loads(line) for line in lines]
             evaluation = None
@@ -75,7 +81,7 @@ class ReplayResult:
                 matches = _json(folder / MATCHES)
                 labels = [_label(row) for row in matches['labels']]
                 evaluation = evaluate(labels, rows, matches['labels_outside'])
-            return cls(summary['bag'], summary, rows, _json(folder / TRACKS), _json(folder / RUN),
+            return cls(summary['bag'], summary, rows, tracks, _json(folder / RUN),
                        evaluation, folder)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise InvalidInput(f'{folder}: no results of mmer replay ({error!r}); run it again '

@@ -221,8 +221,15 @@ class _Run:
             self._how_it_ran(wall_s, summary), evaluation, self.options.output)
         result.save()
         if self.options.report and result.folder is not None:
-            write_page(result)
+            self._write_page(result)
         return result
+
+    def _write_page(self, result: ReplayResult) -> None:
+        begin = self.stages.clock()
+        write_page(result)
+        if self.is_timed:
+            result.run['report_s'] = self.stages.clock() - begin
+            result.save_run()
 
     def _left_out(self) -> list[str]:
         """Return a sentence for each kind of input that was not used."""
