@@ -74,7 +74,7 @@ def render_timeline(timeline: Timeline, *, runs: Sequence[Run] | None = None, ti
              Section('utterances', 'Utterances', ''), *after]
     return fill_page(
         escape(timeline.title), _summary(timeline, utterances) if summary is None else summary,
-        'report_timeline.html', warning=_warning(timeline.warning), facts=_facts(timeline.facts),
+        'report_timeline.html', warning=warning_of(timeline.warning), facts=_facts(timeline.facts),
         notes=_notes(timeline.notes), tiles=tiles,
         legend=''.join(f'<span><i class="swatch e-{name}"></i>{name}</span>' for name in EMOTIONS),
         seconds=f'{axis.duration:.3f}',
@@ -135,7 +135,8 @@ def _summary(timeline: Timeline, utterances: Sequence[Utterance]) -> str:
     return ' &nbsp;·&nbsp; '.join(parts)
 
 
-def _warning(text: str) -> str:
+def warning_of(text: str) -> str:
+    """Return the markup of a loud banner; nothing without a text."""
     sign = ('<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.2" '
             'stroke-linejoin="round" stroke-linecap="round" aria-hidden="true">'
             '<path d="M12 3 22 20H2ZM12 10v4M12 17v.01"/></svg>')

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from mmer_ros.recognizer import UNTRAINED
 from mmer_ros.replay.markup import percent, table, tiles, told
 from mmer_ros.replay.outputs import replace_text
 from mmer_ros.replay.page import evaluation_cards, interval, PAGE
 from mmer_ros.replay.result import ReplayResult
-from mmer_ros.report import fill_page, length
+from mmer_ros.report import fill_page, length, warning_of
 from mmer_ros.types import EMOTIONS
 
 Row = Mapping[str, Any]
@@ -31,7 +32,10 @@ def render_overview(results: Sequence[ReplayResult], summary: Row) -> str:
     """Return the page, self-contained but for the links to the pages of the recordings."""
     failed = [f'{Path(r.bag).name}: {r.error}' for r in results if r.error]
     names = sorted({r.summary['bundle']['name'] for r in results if not r.error})
-    body = _tiles(summary) + told('Nothing could be done', failed)
+    untrained = sorted({r.summary['bundle']['name'] for r in results
+                        if not r.error and not r.summary['bundle']['trained']})
+    body = ''.join(warning_of(UNTRAINED.format(name=name)) for name in untrained)
+    body += _tiles(summary) + told('Nothing could be done', failed)
     body += f'<section class="part"><h2>Recordings</h2>{_recordings(results)}</section>'
     if summary['evaluation'] is not None:
         pairs = [pair for r in results if r.evaluation is not None for pair in r.evaluation.pairs]
