@@ -10,7 +10,7 @@ EMBEDDING_SIZE = 512
 GREY_SIZE = 48  # pixels, height and width of what the network looks at
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as of cv2.COLOR_RGB2GRAY
 LEAST_CONTRAST = 4 / 128  # of standardised images; noise of a flat picture is not blown up
-DROPOUT = 0.2  # of the pooled features, in training
+DROPOUT = 0.1  # of the pooled features, in training
 
 
 class CompactFaceNet(nn.Module):

@@ -114,6 +114,15 @@ def test_draws_depend_on_epoch_and_row_alone_and_dev_is_as_it_is(folder: Path) -
     assert np.array_equal(tried[Draw(3, 0, 1)].picture[0], stills.images[3])
 
 
+def test_the_last_epochs_change_pictures_as_they_are_told(folder: Path) -> None:
+    stills = read_fer2013(folder)
+    config = load_settings(StillDataConfig, '', ['augment.noise=1', 'late.flip=1', 'late_from=3'])
+    learned = StillData(stills, stills.examples[:9], config, True)
+    noisy, late = (learned[Draw(3, epoch, 1)].picture[0].numpy() for epoch in (2, 3))
+    assert 0 < np.abs(noisy.astype(float) - stills.images[3]).mean() < 12
+    assert np.array_equal(late, stills.images[3][:, ::-1])
+
+
 def test_pictures_without_a_face_are_answered_by_equal_shares(folder: Path) -> None:
     stills = read_fer2013(folder)
     data = StillData(stills, stills.examples, StillDataConfig(faceless=0.4), True)

@@ -32,9 +32,13 @@ class StillDataConfig(Settings):
         shares of all emotions.
     :param early_epochs: first epochs, of pictures reduced to `early_size` pixels, which takes less
         time; the network has no fixed size.
+    :param late_from: epoch, from 0, from which on pictures are changed as `late` says; the last
+        epochs are better with less, once the network knows what does not matter.
     """
 
     augment: FacesConfig = FacesConfig()
+    late: FacesConfig | None = None
+    late_from: int = Field(0, ge=0)
     faceless: float = Field(0.0, ge=0, lt=1)
     early_epochs: int = Field(0, ge=0)
     early_size: int = Field(36, ge=16, le=STILL_SIZE)
@@ -72,7 +76,7 @@ class StillData(Dataset[StillItem]):
         picture = self.stills.grey(example.key)
         if not self.training:
             return StillItem(example.key, _tensor(picture), target_of(example.labels))
-        picture, face = drawn(picture, config, draw.generator())
+        picture, face = drawn(picture, config, draw.generator(), draw.epoch)
         if draw.epoch < config.early_epochs:
             picture = np.asarray(cv2.resize(picture, (config.early_size,) * 2,
                                             interpolation=cv2.INTER_AREA), np.uint8)
@@ -80,13 +84,14 @@ class StillData(Dataset[StillItem]):
                          target_of(example.labels) if face else UNKNOWN)
 
 
-def drawn(picture: UInt8, config: StillDataConfig, random: np.random.Generator
+def drawn(picture: UInt8, config: StillDataConfig, random: np.random.Generator, epoch: int
           ) -> tuple[UInt8, bool]:
     """Return a picture as drawn in training, and whether it shows a face."""
+    late = config.late if epoch >= config.late_from else None
     face = random.random() >= config.faceless
     if not face:
         picture = faceless(picture, random)
-    return changed(picture, config.augment, random), face
+    return changed(picture, late or config.augment, random), face
 
 
 def _tensor(picture: UInt8) -> Tensor:
