@@ -46,7 +46,7 @@ def taught(**changes: Any) -> TextConfig:
         'data': {'words': {'share': 0.5}},
         'weights': {'language_model': 0.1, 'words': 0.3, 'next_sentence': 0, 'teacher': 0.5},
         'committee': {'folds': 3, 'members': 2, 'splices': 20, 'warm_start': True,
-                      'engine': engine},
+                      'refit': True, 'engine': engine},
         'pretrain': engine, 'finetune': None, **changes})
 
 
@@ -139,6 +139,7 @@ def test_the_committee_teaches_and_a_killed_run_ends_like_one_that_was_not(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, torn = tmp_path / 'whole', tmp_path / 'torn'
     train_text(taught(), corpus(), [], whole, QUIET)
+    assert (whole / 'committee' / '1' / 'teacher.safetensors').is_file(), 'fitted anew'
     scores = json.loads((whole / 'committee' / 'scores.json').read_text())
     assert set(scores) == {'linear', 'members', 'both'}
     assert scores['linear']['weighted_f1'] > 0.8, 'the words of the corpus tell the emotion'

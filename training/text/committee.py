@@ -2,7 +2,10 @@
 A committee: small networks, each trained without a part of the dialogues, as further teachers.
 
 What it says of a training example comes from the member that never saw its dialogue, so that it
-teaches what can be told from the words, not what was learnt by heart (cross-fitting).
+teaches what can be told from the words, not what was learnt by heart (cross-fitting). Without
+`refit` this holds in part only: the linear models, which teach the members on extra text, saw all
+dialogues, and what they learnt by heart reaches the members with their answers. The scores that
+are kept are too good then.
 """
 
 from __future__ import annotations
@@ -42,6 +45,8 @@ class CommitteeConfig(Settings):
     :param splices: that each member learns from at most; less makes it faster.
     :param model: sizes of a member; None: those of the network that is to be trained.
     :param weights: of a member's losses; None: those of the network that is to be trained.
+    :param refit: the linear models are fitted anew for each member, without its fold; it costs the
+        time of one more teacher a member.
     :param warm_start: the network that is to be trained begins with the weights of the first
         member instead of random ones; it needs the same sizes.
     :param engine: of each member; its seed is that of the first.
@@ -53,6 +58,7 @@ class CommitteeConfig(Settings):
     splices: int = Field(50_000, ge=0)
     model: TextEncoderConfig | None = None
     weights: TextLossWeights | None = None
+    refit: bool = False
     warm_start: bool = False
     engine: EngineConfig = EngineConfig()
 

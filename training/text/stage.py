@@ -78,10 +78,14 @@ class TextConfig(Settings):
             raise ValueError('committee teaches beside a teacher, a network from scratch; leave '
                              'init empty and give a teacher')
         if self.committee and self.committee.warm_start and not (
-                self.splices and self.committee.model in (None, self.model)):
+                self.splices and _same_sizes(self.committee.model or self.model, self.model)):
             raise ValueError('committee.warm_start: the members are of other sizes, or there are '
                              'no splices; leave committee.model out, or give warm_start: false')
         return self
+
+
+def _same_sizes(one: TextEncoderConfig, other: TextEncoderConfig) -> bool:
+    return one == other.model_copy(update={'history_turns': one.history_turns})
 
 
 class TextTask(Task):
@@ -168,13 +172,17 @@ def _member(config: TextConfig, committee: CommitteeConfig, layout: DialogueToke
         module = TextModule(TextEncoder(committee.model or config.model, len(EMOTIONS)),
                             EmotionLoss(config.loss, class_counts(learned)),
                             committee.weights or config.weights, len(extra) + 1)
-        turns = config.model.history_turns
-        task = TextTask(module, layout, [dialogues(corpus, turns) for corpus in (
-            examples, *extra, [s.example for s in clean])], config, soft)
+        turns = (committee.model or config.model).history_turns
         run = RunFolder.take_up(folder, engine)
+        learnt = [examples, *extra, [s.example for s in clean]]
+        taught = soft_targets(config.teacher, examples, learnt[1:], folder / 'teacher.safetensors',
+                              reporter) if committee.refit else soft
+        task = TextTask(module, layout, [dialogues(corpus, turns) for corpus in learnt], config,
+                        taught)
         fit(task, engine, run, reporter.named(f'text/committee/{fold}'))
         rows = [row for corpus in (main, *extra, [s.example for s in splices])
-                for row in dialogues(corpus, turns) if row.example.split == 'train']
+                for row in dialogues(corpus, config.model.history_turns)
+                if row.example.split == 'train']
         asked = TextData(rows, [0] * len(rows), module.encoder, layout, config.data,
                          training=False)
         answers = np.exp(log_answers(module, asked, layout.pad))
