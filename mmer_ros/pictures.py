@@ -72,6 +72,17 @@ class Levels:
         self.peaks: list[int] = []  # percent of full scale
         self._limit = int(limit_s * LEVELS_PER_S)
 
+    @classmethod
+    def of(cls, start: float | None, peaks: str) -> Levels:
+        """Return those that `start` and `str` of others tell."""
+        levels = cls(0)
+        levels.start, levels.peaks = start, [int(peak) for peak in peaks.split()]
+        return levels
+
+    def __str__(self) -> str:
+        """Return the peaks as text."""
+        return ' '.join(map(str, self.peaks))
+
     def add(self, block: AudioBlock) -> None:
         """Take a block; blocks that begin before the first one are left out."""
         self.start = block.stamp if self.start is None else self.start

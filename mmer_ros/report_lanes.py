@@ -149,7 +149,7 @@ def _run_lanes(axis: Axis, run: Run) -> Iterator[str]:
     if not run.utterances:
         yield lane('emotion', 'Emotion', [], name, 'no estimate arrived')
         return
-    yield lane('emotion', 'Emotion', each(_emotion), f'{name}ticks: partial')
+    yield lane('emotion', 'Emotion', each(_emotion), name or 'ticks: partial')
     yield lane('odds', 'Probability', each(_stack), f'{name}all seven')
     if not name:
         names = '<ol>' + ''.join(f'<li>{source}</li>' for source in SOURCES) + '</ol>'

@@ -8,13 +8,23 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.recognizer import UNTRAINED
 from mmer_ros.replay.comparison import Comparison, Facing
 from mmer_ros.replay.evaluation import spread, utterances
 from mmer_ros.replay.figures import confidence_plot, latency_plot
 from mmer_ros.replay.markup import card, grid, millis, percent, table, tiles, told
 from mmer_ros.replay.page import FIGURES, interval, timeline_of_result
 from mmer_ros.replay.result import ReplayResult
-from mmer_ros.report import bars, chip, fill_page, length, render_timeline, Section, table_card
+from mmer_ros.report import (
+    bars,
+    chip,
+    fill_page,
+    length,
+    render_timeline,
+    Section,
+    table_card,
+    warning_of,
+)
 from mmer_ros.report_axis import pack_tracks
 from mmer_ros.report_lanes import Run, Utterance
 
@@ -33,15 +43,25 @@ def render_comparison(comparison: Comparison) -> str:
         one, other = comparison.pairs[0]
         rows = comparison.facing()[0]
         timeline = timeline_of_result(one)
-        timeline = replace(timeline, title=f'{timeline.title}: two runs', facts={}, events=())
+        timeline = replace(timeline, title=f'{timeline.title}: two runs', facts={}, events=(),
+                           warning=_warning(comparison))
         return render_timeline(
             timeline, runs=_runs(rows, names), tiles=head, sections=sections,
             summary=f'{legend} &nbsp;·&nbsp; {length(one.summary["duration_s"])}',
             table=_table(rows, timeline.start, names))
-    body = head + ''.join(f'<section class="part"><h2>{s.title}</h2>{s.body}</section>'
-                          for s in sections) + _recordings(comparison, names)
+    parts = ''.join(f'<section class="part"><h2>{s.title}</h2>{s.body}</section>'
+                    for s in sections)
+    body = warning_of(_warning(comparison)) + head + parts + _recordings(comparison, names)
     return fill_page('Two runs', f'{legend} &nbsp;·&nbsp; {len(comparison.pairs)} recordings', '',
                      body=body)
+
+
+def _warning(comparison: Comparison) -> str:
+    """Return which of the runs are of bundles that were never trained."""
+    untrained = [f'{letter} {name}' for side, (letter, name) in enumerate(zip(
+        'AB', comparison.names)) if any(not pair[side].summary['bundle']['trained']
+                                        for pair in comparison.pairs)]
+    return UNTRAINED.format(name=' and '.join(untrained)) if untrained else ''
 
 
 def _runs(rows: Sequence[Facing], names: Sequence[str]) -> list[Run]:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +64,7 @@ def timeline_of_result(result: ReplayResult) -> Timeline:
     pictures = _pictures(result)
     _, answers = utterances(result.estimates)
     bundle = summary['bundle']
-    levels = Levels(math.inf if not tracks['levels']['peaks'] else 1e9)
-    levels.start = tracks['levels']['start']
-    levels.peaks = [int(peak) for peak in tracks['levels']['peaks'].split()]
+    levels = Levels.of(tracks['levels']['start'], tracks['levels']['peaks'])
     return Timeline(
         title=Path(summary['bag']).name, start=start, end=end, estimates=rows,
         envelope=levels.over(start, end) if levels.peaks else (),

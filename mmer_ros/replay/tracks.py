@@ -103,7 +103,7 @@ class Tracks:
                 'faces': {name: track.spans for name, track in self._faces.items()},
                 'transcripts': self._transcripts,
                 'levels': {'start': self._levels.start, 'per_s': LEVELS_PER_S,
-                           'peaks': ' '.join(map(str, self._levels.peaks))}}
+                           'peaks': str(self._levels)}}
 
 
 def _per_window(spans: Sequence[Sequence[float]], start: float, window: float,
