@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.types import EMOTIONS, InvalidInput, Modality
+from mmer_ros.batching import as_float
+from mmer_ros.types import EMOTIONS, Int16, InvalidInput, Modality, SAMPLE_RATE
 import numpy as np
 from torch import Tensor
 from training.audio import AudioConfig, train_audio
+from training.augment.speech import speech_span
 from training.corpora.examples import Example
 from training.corpora.ravdess import actor_of
 from training.encoders import is_encoder, TrainedEncoder
@@ -24,6 +26,7 @@ from training.starter.parts import make_parts
 from training.starter.stage import StarterFusion
 
 FOLDS = 5
+MARGIN_S = 0.15  # of what is kept around the speech
 ASKED, HELD_OUT, FIT = 'test', 'dev', 'train'
 
 
@@ -41,13 +44,30 @@ def split_of(actor: int, fold: int) -> str:
 
 
 class FoldClips:
-    """A cache whose examples are split for a fold; all else is the cache's."""
+    """
+    A cache whose examples are split for a fold; all else is the cache's.
+
+    Their sound is cut to the speech, as voice activity does on the robot.
+    """
 
     def __init__(self, cache: ClipCache, fold: int) -> None:
         """Split anew."""
         self._cache = cache
         self.examples: list[Example] = [
             replace(e, split=split_of(actor_of(e), fold)) for e in cache.examples]
+
+    @property
+    def digest(self) -> str:
+        """Digest of what the sound depends on."""
+        return f'{self._cache.info.source} {MARGIN_S}'
+
+    def audio(self, key: str) -> Int16:
+        """Return the speech of a clip with a little around it."""
+        whole = self._cache.audio(key)
+        assert whole is not None, key
+        begin, end = speech_span(as_float(whole))
+        margin = round(MARGIN_S * SAMPLE_RATE)
+        return whole[max(0, begin - margin):end + margin]
 
     def __getattr__(self, name: str) -> Any:
         """Return what the cache has under this name."""
