@@ -130,7 +130,9 @@ def test_the_card_tells_what_was_measured_and_nothing_else(made: Path):
     assert any(line.startswith('| text | 14 |') and shown in line for line in card.splitlines())
     assert figures['pairs']['votes']['clips'] == 60 and 'signals' not in figures['pairs']
     assert 'Voice and face of the same clip' not in card and 'GRID' not in card
-    assert '## Under worse conditions' not in card
+    assert [curve['measure'] for curve in figures['curves']] == [
+        'accuracy', 'unweighted_recall', 'unweighted_recall', 'weighted_f1']
+    assert all(curve['title'] in card for curve in figures['curves'])
     assert figures['recipe']['trust'] == figures['trust']['weights']
     assert set(figures['by_sex']) == {'women', 'men'}
     assert 'sound: silence' in figures['sanity'] and '| sound: silence |' in card

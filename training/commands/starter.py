@@ -33,6 +33,7 @@ from training.starter import encoders as encoder_stage
 from training.starter import sanity
 from training.starter.build import build_fusion, Fused, Material
 from training.starter.build import figures as fusion_figures
+from training.starter.curves import curves, measured
 from training.starter.materials import (
     face_material,
     speech_change,
@@ -58,8 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for modality in ('text', 'audio', 'face'):
         parser.add_argument(f'--{modality}', type=Path, metavar='RUN', help=(
             f'finished run of `train {modality}`; without it is trained'))
-    parser.add_argument('--curves', type=Path, action='append', default=[], metavar='FILE.json',
-                        help='figures of encoders under worse conditions, for the card')
     parser.add_argument('--output', type=Path, required=True, metavar='FOLDER')
     parser.add_argument('--bundle', type=Path, metavar='FOLDER',
                         help='the bundle is written here (default: OUTPUT/starter)')
@@ -147,9 +146,17 @@ class _Work:
         found |= {'by_sex': by_sex(fused, self.recipe.fusion, actors),
                   'parameters': parameters(trained, fused), 'data': self.counts(),
                   'trust': self.recipe.trust(self.perception.rule).model_dump(),
-                  'curves': [json.loads(path.read_text()) for path in self.options.curves],
+                  'curves': self.curves(trained, fused, material),
                   'pairs': self.pairs()}
         return found
+
+    def curves(self, trained: dict[Modality, TrainedEncoder], fused: Fused,
+               material: dict[Modality, Material]) -> list[dict[str, Any]]:
+        """Return what the bundle is worth under worse conditions."""
+        return [measured(curve, trained[curve.modality], fused, self.recipe.fusion,
+                         self.output / 'features', self.reporter)
+                for curve in curves(material[Modality.TEXT].held_out, self.clips, self.stills,
+                                    material[Modality.TEXT].learned[0])]
 
     def pairs(self) -> dict[str, Any]:
         """Return the checks on real pairs."""

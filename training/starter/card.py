@@ -91,9 +91,10 @@ def _curves(figures: Figures) -> str:
     parts = []
     for curve in figures.get('curves') or ():
         title = curve['title']
-        rows = [(str(x), y if isinstance(y, str) else _percent(y)) for x, y in curve['points']]
-        parts.append(f'{title} ({curve["measure"]}, %):\n\n'
-                     + table((curve['axis'], curve['measure']), rows))
+        measure = curve['measure'].replace('_', ' ')
+        rows = [(x, *map(_percent, values)) for x, *values in curve['points']]
+        parts.append(f'{title} (in %):\n\n' + table(
+            (curve['axis'], measure, 'ECE', 'mean confidence'), rows))
     return '## Under worse conditions\n\n' + '\n'.join(parts) if parts else ''
 
 
