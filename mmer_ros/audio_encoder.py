@@ -118,14 +118,27 @@ class AudioEncoder(nn.Module):
         :return: features (B, T, width) with T = ceil(N / hop), and their mask (B, T), True
             where there is audio.
         """
+        return self.features(*self.inputs(audio), lengths)
+
+    def inputs(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Return what the network sees of whole utterances, (B, N) as of `forward`.
+
+        :return: the waveform, (B, hops * hop_length), and the spectrogram around it,
+            (B, n_freq, hops + kernel_size - 1).
+        """
         hop, pad = self.config.hop_length, self.config.pad_samples
         hops = -(-audio.shape[1] // hop)
-        whole = nn.functional.pad(audio, (0, hops * hop - audio.shape[1]))
-        frames = self.spectrogram(nn.functional.pad(whole, (pad, pad)))
-        frames = frames[..., :hops + 2 * self.config.pad_frames]
-        samples, _ = self.sample_features(whole, frames, None)
-        mask = torch.arange(hops, device=audio.device) * hop < lengths[:, None]
-        return self._pool(samples), mask
+        wave = nn.functional.pad(audio, (0, hops * hop - audio.shape[1]))
+        frames = self.spectrogram(nn.functional.pad(wave, (pad, pad)))
+        return wave, frames[..., :hops + 2 * self.config.pad_frames]
+
+    def features(self, wave: Tensor, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and mask, as of `forward`, of what `inputs` gives."""
+        samples, _ = self.sample_features(wave, frames, None)
+        pooled = self._pool(samples)
+        starts = torch.arange(pooled.shape[1], device=wave.device) * self.config.hop_length
+        return pooled, starts < lengths[:, None]
 
     def spectrogram(self, samples: Tensor) -> Tensor:
         """

@@ -12,6 +12,7 @@ from training.corpora.examples import Example
 from training.corpora.goemotions import read_goemotions
 from training.corpora.manifest import read_manifest
 from training.corpora.meld import read_meld
+from training.corpora.ravdess import read_ravdess
 from training.fusion.features import Clips, TextOnly
 from training.preparation.clip_cache import ClipCache
 
@@ -23,6 +24,8 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
                         help='MELD as published: CSV files and, below it, the unpacked clips')
     source.add_argument('--goemotions', type=Path, metavar='DIR',
                         help='GoEmotions grouped to Ekman: train.tsv ... and labels.txt')
+    source.add_argument('--ravdess', type=Path, metavar='DIR',
+                        help='speech clips of RAVDESS: Actor_01/ ...; actors 17-20 are dev')
     source.add_argument('--manifest', type=Path, metavar='FILE',
                         help='any corpus as JSON lines; see training/corpora/manifest.py')
 
@@ -38,6 +41,8 @@ def read_source(options: argparse.Namespace, *, clips: bool = True) -> Corpus:
         return read_meld(options.meld, clips=clips)
     if options.goemotions:
         return read_goemotions(options.goemotions)
+    if options.ravdess:
+        return read_ravdess(options.ravdess)
     return read_manifest(options.manifest)
 
 

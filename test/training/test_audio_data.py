@@ -1,0 +1,61 @@
+"""What the audio encoder is given in training: first the speech alone, then what a robot hears."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmer_ros.types import SAMPLE_RATE
+import numpy as np
+from training.audio import AudioData, AudioDataConfig
+from training.augment.speech import SpeechConfig
+from training.corpora.examples import Example
+from training.engine.sampling import Draw
+
+SECOND = SAMPLE_RATE
+
+
+class OneClip:
+    """A second of a tone between two seconds of silence."""
+
+    examples = [Example('train/a', 'train', labels=(4,))]
+    sound = np.concatenate([np.zeros(SECOND), 9_000 * np.sin(np.arange(SECOND) / 8),
+                            np.zeros(SECOND)]).astype(np.int16)
+
+    def audio(self, key: str) -> np.ndarray:
+        return self.sound
+
+    def sizes(self, key: str) -> tuple[int, int]:
+        return len(self.sound), 0
+
+
+def drawn(epoch: int, *, training: bool = True, **config: Any) -> list[np.ndarray]:
+    """Return what is given out for twenty seeds."""
+    settings = AudioDataConfig(plain_epochs=2, **config)
+    clips: Any = OneClip()
+    data = AudioData(clips, settings, clips.examples, training)
+    return [data[Draw(0, epoch, seed)].values.numpy() for seed in range(20)]
+
+
+def test_the_first_epochs_are_of_the_speech_alone():
+    noisy = SpeechConfig(gain_db=0, noise=1, noise_db=0)
+    for samples in drawn(1, speech=noisy):
+        assert abs(len(samples) - SECOND) <= SECOND // 50
+        assert np.allclose(samples[400:9_000], OneClip.sound[SECOND + 400:SECOND + 9_000] / 32_768,
+                           atol=1e-3)
+
+
+def test_later_ones_have_silence_around_it_and_are_worsened():
+    later = drawn(2, speech=SpeechConfig(gain_db=0))
+    lengths = {len(samples) for samples in later}
+    assert len(lengths) > 10 and max(lengths) > 1.5 * SECOND
+    noisy = drawn(2, speech=SpeechConfig(gain_db=0, noise=1, noise_db=0))
+    assert sum(np.abs(samples[:100]).max() > 0 for samples in noisy) >= 10  # babble pauses
+
+
+def test_long_speech_is_cut_to_a_window():
+    assert {len(samples) for samples in drawn(0, train_s=0.5)} == {SECOND // 2}
+
+
+def test_in_evaluation_the_clip_is_as_it_is():
+    samples, *_ = drawn(0, training=False)
+    np.testing.assert_array_equal(samples, OneClip.sound.astype(np.float32) / 32_768)

@@ -1,0 +1,54 @@
+"""RAVDESS as a corpus: labels by the file's name, splits by actor."""
+
+from pathlib import Path
+
+from mmer_ros.types import EMOTIONS, InvalidInput
+import pytest
+from training.corpora.ravdess import actor_of, is_woman, read_ravdess
+
+
+def clip(folder: Path, actor: int, emotion: int, sentence: int = 1, suffix: str = 'wav') -> Path:
+    path = folder / f'Actor_{actor:02d}' / (
+        f'03-01-{emotion:02d}-01-{sentence:02d}-01-{actor:02d}.{suffix}')
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b'')
+    return path
+
+
+def test_labels_speakers_and_splits_follow_from_the_names(tmp_path: Path) -> None:
+    expected = ('neutral', 'neutral', 'joy', 'sadness', 'anger', 'fear', 'disgust', 'surprise')
+    for emotion in range(1, 9):
+        clip(tmp_path, 3, emotion)
+        clip(tmp_path, 18, emotion, suffix='flac')
+    corpus = read_ravdess(tmp_path)
+    assert not corpus.problems
+    assert [EMOTIONS[e.labels[0]] for e in corpus.examples if e.split == 'train'] == [*expected]
+    assert {(e.split, e.speaker) for e in corpus.examples} == {('train', 'actor03'),
+                                                               ('dev', 'actor18')}
+    assert {actor_of(e): is_woman(actor_of(e)) for e in corpus.examples} == {3: False, 18: True}
+
+
+def test_an_actor_is_in_one_split_only(tmp_path: Path) -> None:
+    for actor in range(1, 7):
+        for sentence in (1, 2):
+            clip(tmp_path, actor, 5, sentence)
+    corpus = read_ravdess(tmp_path, dev=(2, 5))
+    sides = {split: {e.speaker for e in corpus.examples if e.split == split}
+             for split in ('train', 'dev')}
+    assert sides['dev'] == {'actor02', 'actor05'}
+    assert not sides['dev'] & sides['train']
+
+
+def test_files_of_other_names_are_told_and_left_out(tmp_path: Path) -> None:
+    clip(tmp_path, 1, 3)
+    clip(tmp_path, 1, 9)
+    (tmp_path / 'Actor_01' / 'notes.wav').write_bytes(b'')
+    corpus = read_ravdess(tmp_path)
+    assert len(corpus.examples) == 1
+    assert [p.kind for p in corpus.problems] == ['bad row', 'bad row']
+    assert 'notes' in corpus.problems[1].text + corpus.problems[0].text
+
+
+def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r'RAVDESS .*no Actor_NN'):
+        read_ravdess(tmp_path)
