@@ -14,7 +14,7 @@ setup(
     name=package_name,
     version='0.1.0',
     packages=find_packages(include=['mmer_ros', 'mmer_ros.*']),
-    package_data={package_name: ['**/*.json', '**/*.html', '**/*.txt', 'py.typed']},
+    package_data={package_name: ['**/*.json', '**/*.html', '**/*.txt', 'bundles/*/*', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),

@@ -24,7 +24,7 @@ from torch import Tensor
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, TOKENIZER, CARD = (
     'config.json', 'model.safetensors', 'tokenizer.json', 'MODEL_CARD.md')
-DEFAULT_BUNDLE = 'compact'
+DEFAULT_BUNDLE = 'starter'
 SEARCH_PATH_VARIABLE = 'MMER_BUNDLE_PATH'
 
 # Valence and arousal of each emotion in Russell's circumplex (1980), in label order.

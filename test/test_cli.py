@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros import __version__
+from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.cli import main, read_transcripts
 from mmer_ros.types import EMOTIONS, InvalidInput, VideoFrame
 import numpy as np
@@ -66,7 +67,7 @@ def check(rows: Sequence[dict[str, Any]]) -> None:
         assert sum(row['probabilities'].values()) == pytest.approx(1, abs=1e-5)
         assert row['label'] == EMOTIONS[row['emotion']]
         assert row['confidence'] == max(row['probabilities'].values())
-        assert row['trained'] is False
+        assert row['trained'] and row['bundle_name'] == DEFAULT_BUNDLE
 
 
 def test_the_utterances_of_a_clip_are_printed_and_saved(

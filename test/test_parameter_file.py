@@ -11,6 +11,7 @@ import yaml
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
+from mmer_ros.bundle import DEFAULT_BUNDLE  # noqa: E402,I100
 from mmer_ros.nodes import parameters  # noqa: E402,I100
 
 from .ros_fixtures import running  # noqa: E402,I100
@@ -29,7 +30,7 @@ def dotted(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:
 
 def test_it_names_every_parameter_with_its_default_and_type():
     written = dotted(yaml.safe_load(FILE.read_text())['/**']['ros__parameters'])
-    with running(activate=False, partial_rate=1.0) as rig:
+    with running(activate=False, partial_rate=1.0, bundle=DEFAULT_BUNDLE) as rig:
         declared = {name: parameter.value
                     for name, parameter in rig.node.get_parameters_by_prefix('').items()
                     if parameters.is_known(name)}

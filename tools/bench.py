@@ -22,6 +22,7 @@ import time
 from typing import Any
 
 import cv2
+from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.messages import chunk_to_block, compressed_to_rgb, image_to_rgb
 from mmer_ros.nodes.playback import own_domain, play, watching
 from mmer_ros.pipeline import Pipeline
@@ -222,7 +223,7 @@ def _show(console: Console, title: str, result: dict[str, Any]) -> None:
 def main() -> int:
     """Measure what was asked for, print it and save it as JSON."""
     parser = argparse.ArgumentParser(prog='make bench', description=__doc__)
-    parser.add_argument('--bundle', default='compact')
+    parser.add_argument('--bundle', default=DEFAULT_BUNDLE)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=int, default=1, help='CPU threads of the networks')
     parser.add_argument('--until', type=float, default=1e9, metavar='SECONDS',

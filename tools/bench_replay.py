@@ -19,6 +19,7 @@ import tempfile
 from typing import Any
 
 import cv2
+from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.messages import compressed_to_rgb
 from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
 from rich.console import Console
@@ -111,8 +112,8 @@ def replay(bag: Path, output: Path, bundle: str, threads: int) -> dict[str, Any]
             'wall_s': run['wall_s'], 'times_real_time': run['times_real_time'],
             'cpu_s': usage.ru_utime + usage.ru_stime, 'peak_memory_mb': usage.ru_maxrss / 1024,
             'load_before': before, 'report_s': run['report_s'],
-            'report_mb': (output / 'report.html').stat().st_size / 1e6, 'stages_s': run['stages_s'],
-            'processing_s': run['processing_s']}
+            'report_mb': (output / 'report.html').stat().st_size / 1e6,
+            'stages_s': run['stages_s'], 'processing_s': run['processing_s']}
 
 
 def _show(name: str, result: dict[str, Any], console: Console) -> None:
@@ -122,8 +123,8 @@ def _show(name: str, result: dict[str, Any], console: Console) -> None:
     table.add_row('speed', f'{result["times_real_time"]:.2f} x real time '
                   f'({result["wall_s"]:.0f} s, {result["cpu_s"]:.0f} s of CPU)')
     table.add_row('peak memory', f'{result["peak_memory_mb"]:.0f} MB')
-    table.add_row('page', f'{result["report_mb"]:.1f} MB in {result["report_s"]:.1f} s, not in the '
-                  'time above')
+    table.add_row('page', f'{result["report_mb"]:.1f} MB in {result["report_s"]:.1f} s, not in '
+                  'the time above')
     table.add_row('load of the machine before', f'{result["load_before"]:.1f}')
     for stage, seconds in sorted(result['stages_s'].items(), key=lambda item: -item[1]):
         table.add_row(f'  {stage}', f'{seconds:.1f} s')
@@ -137,7 +138,7 @@ def main() -> int:
                         help='lengths of the recordings with JPEG images')
     parser.add_argument('--raw', type=float, nargs='*', default=[], metavar='MINUTES',
                         help='lengths of those with raw images, 0.83 GB a minute')
-    parser.add_argument('--bundle', default='compact')
+    parser.add_argument('--bundle', default=DEFAULT_BUNDLE)
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--folder', type=Path, help='for the recordings (default: temporary)')
     options = parser.parse_args()

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from typing import Any
 
+from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.nodes.playback import own_domain, play, watching
 from mmer_ros.nodes.watch import Table
 from mmer_ros.recognizer import UNTRAINED
@@ -51,7 +52,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='make demo', description=__doc__)
     parser.add_argument('--recording', type=Path, default=SAMPLE)
-    parser.add_argument('--bundle', default='compact')
+    parser.add_argument('--bundle', default=DEFAULT_BUNDLE)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--rate', type=float, default=1.0, help='speed, 1 as recorded')
     parser.add_argument('--out', type=Path, default=Path('out/demo'))
