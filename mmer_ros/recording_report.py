@@ -63,5 +63,6 @@ def timeline_of(recording: Recording, estimates: Sequence[Mapping[str, Any]], *,
                 thumbnails.append((recorded.time, to_jpeg(shrink(image))))
     return Timeline(
         title=title, start=start, end=end, estimates=estimates, envelope=levels.over(start, end),
-        speech=[(row['start'], row['end']) for row in estimates], thumbnails=thumbnails,
+        speech=[(row['start'], row['end']) for row in estimates
+                if row['final'] and not row['revision']], thumbnails=thumbnails,
         transcripts=transcripts, labels=labels, warning=warning, facts=facts or {})
