@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
+from mmer_ros.active_speaker import ActiveSpeaker, SpeakerConfig
 from mmer_ros.audio import resample
 from mmer_ros.faces import FaceStream
-from mmer_ros.segmenter import largest_face
-from mmer_ros.types import AudioBlock, FaceCrop, Int16, Transcript, Utterance, VideoFrame
+from mmer_ros.types import (
+    AudioBlock,
+    FaceCrop,
+    Int16,
+    SAMPLE_RATE,
+    Transcript,
+    Utterance,
+    VideoFrame,
+)
+from mmer_ros.vad import FRAME_SAMPLES, SpeechProbability
 import numpy as np
 
 
@@ -19,7 +28,7 @@ def utterance_of_clip(items: Iterable[AudioBlock | VideoFrame], faces: FaceStrea
     Take all of a clip as one utterance; recognition of files and training share this.
 
     :param items: what `read_media(path, faces.sampler())` gives.
-    :param faces: new for each clip. The speaker is the face that covers the largest area.
+    :param faces: new for each clip. The speaker is chosen as on the robot, from the whole clip.
     :param text: words of the clip.
     :return: 16 kHz mono int16 audio and all crops of the speaker by time; None for what the
         clip does not have.
@@ -31,12 +40,31 @@ def utterance_of_clip(items: Iterable[AudioBlock | VideoFrame], faces: FaceStrea
             crops += faces.push(item)
         else:
             blocks.append(item)
-    speaker = largest_face(crops)
+    audio = resampled(blocks)
+    speaker = speaker_of(crops, audio, blocks[0].stamp if blocks else 0.0)
     chosen = [crop.image for crop in crops if crop.face_id == speaker]
     return Utterance(
         text=Transcript(0.0, text).text or None,
-        audio=resampled(blocks),
+        audio=audio,
         faces=np.stack(chosen) if chosen else None)
+
+
+def speaker_of(crops: Sequence[FaceCrop], audio: Int16 | None, start: float) -> str:
+    """
+    Return the id of the face that speaks in a clip; '' without faces.
+
+    :param audio: (samples,) int16, 16 kHz, or None.
+    :param start: capture time of its first sample, seconds.
+    """
+    if audio is None or len({crop.face_id for crop in crops}) < 2:
+        return ActiveSpeaker(SpeakerConfig()).choose(crops, 0.0, 0.0, heard=False).face_id
+    speaker = ActiveSpeaker(SpeakerConfig())
+    probability = SpeechProbability()
+    probability.reset()
+    for end in range(FRAME_SAMPLES, len(audio) + 1, FRAME_SAMPLES):
+        speaker.hear(start + end / SAMPLE_RATE, probability(audio[end - FRAME_SAMPLES:end]))
+    speaker.see(crops)
+    return speaker.choose(crops, crops[0].stamp, crops[-1].stamp + 1.0).face_id
 
 
 def resampled(blocks: Iterable[AudioBlock]) -> Int16 | None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from weakref import WeakSet
 
 import cv2
 from facenet_pytorch import MTCNN
 from facenet_pytorch.models.utils.detect_face import extract_face
+from mmer_ros.face_patch import aligned_patch, look_of
+from mmer_ros.face_tracker import Box, FaceTracker
 from mmer_ros.types import FACE_SIZE, FaceCrop, UInt8, VideoFrame
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.optimize import linear_sum_assignment
 import torch
-
-Box = tuple[float, float, float, float]
 
 
 class FaceConfig(BaseModel):
@@ -107,75 +106,6 @@ def crop_face(image: UInt8, box: Box, margin: int) -> UInt8 | None:
     return pixels
 
 
-@dataclass
-class _Track:
-    face_id: str
-    box: NDArray[np.float64]
-    stamp: float
-    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
-
-    def predict(self, stamp: float) -> NDArray[np.float64]:
-        return self.box + self.velocity * (stamp - self.stamp)
-
-    def update(self, box: NDArray[np.float64], stamp: float) -> None:
-        elapsed = max(stamp - self.stamp, 1e-3)
-        self.velocity = 0.5 * self.velocity + 0.5 * (box - self.box) / elapsed
-        self.box, self.stamp = box, stamp
-
-
-class FaceTracker:
-    """
-    Give faces ids that last while they move and through short occlusions.
-
-    Boxes are matched to predictions of constant velocity by the Hungarian method on overlap and
-    distance.
-    """
-
-    MAX_COST = 1.2  # of a match: (1 - overlap) + distance of the centres in box widths
-
-    def __init__(self, max_occlusion_s: float) -> None:
-        """Start with no faces."""
-        self.max_occlusion_s = max_occlusion_s
-        self._tracks: list[_Track] = []
-        self._count = 0
-
-    def update(self, stamp: float, boxes: list[Box]) -> list[str]:
-        """
-        Take the boxes of one image.
-
-        :param stamp: capture time, seconds; where it jumps back, everybody is new.
-        :return: the id of each box, in their order.
-        """
-        self._tracks = [t for t in self._tracks if abs(stamp - t.stamp) <= self.max_occlusion_s]
-        found = [np.array(box) for box in boxes]
-        ids = [''] * len(found)
-        if found and self._tracks:
-            costs = np.array([[_match_cost(t.predict(stamp), b) for b in found]
-                              for t in self._tracks])
-            for row, column in zip(*linear_sum_assignment(costs)):
-                if costs[row, column] <= self.MAX_COST:
-                    self._tracks[row].update(found[column], stamp)
-                    ids[column] = self._tracks[row].face_id
-        for column, face_id in enumerate(ids):
-            if not face_id:
-                self._count += 1
-                ids[column] = f'face{self._count}'
-                self._tracks.append(_Track(ids[column], found[column], stamp))
-        return ids
-
-    def reset(self) -> None:
-        """Forget the tracks; ids already given are not given again."""
-        self._tracks = []
-
-
-def _match_cost(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    overlap = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-    areas = (a[2:] - a[:2]).clip(1).prod() + (b[2:] - b[:2]).clip(1).prod()
-    distance = np.linalg.norm((a[:2] + a[2:] - b[:2] - b[2:]) / 2)
-    width = max((a[2] - a[0] + b[2] - b[0]) / 2, 1.0)
-    return float(1.0 - overlap / (areas - overlap) + distance / width)
-
-
 class FrameSampler:
     """
     Choose the frames that are looked at: the first in each slot of 1 / rate_hz of capture time.
@@ -222,12 +152,16 @@ class FaceStream:
     def push(self, frame: VideoFrame) -> list[FaceCrop]:
         """Return the faces of the frame."""
         found = self._detector.detect(frame.image)
-        ids = self._tracker.update(frame.stamp, [d.box for d in found])
+        patches = [aligned_patch(frame.image, d.landmarks) for d in found]
+        ids = self._tracker.update(frame.stamp, [d.box for d in found],
+                                   [None if p is None else look_of(p) for p in patches])
+        height, width = frame.image.shape[:2]
         crops = []
-        for detection, face_id in zip(found, ids):
+        for detection, patch, face_id in zip(found, patches, ids):
             image = crop_face(frame.image, detection.box, self.config.margin)
             if image is not None:
-                crops.append(FaceCrop(frame.stamp, face_id, image, detection.box, detection.score))
+                crops.append(FaceCrop(frame.stamp, face_id, image, detection.box, detection.score,
+                                      (width, height), patch))
         return crops
 
     def reset(self) -> None:

@@ -62,6 +62,7 @@ class _Session:
     next_index: int = 0
     partials: int = 0  # periods of the partial estimates that are over
     evidence: float = 0.0  # capture time of the last audio or image, seconds
+    face_id: str = ''  # whose crops the face encoder has seen
     turn: tuple[float, Turn] | None = field(default=None)
 
 
@@ -248,6 +249,9 @@ class RecognitionStream:
                 f'utterance {part.utterance_id}: part {part.index} came where '
                 f'{session.next_index} was expected; the estimate lacks what was lost'))
         session.next_index = part.index + 1
+        if part.face_id != session.face_id:  # another face speaks; the part has all its crops
+            session.encoding.face = session.recognizer.model.face.start()
+            session.face_id = part.face_id
         faces = np.stack([c.image for c in part.faces]) if part.faces else None
         session.recognizer._stream(session.encoding, part.text, part.audio, faces, self._stages)
         heard = [part.end] if part.audio.size else []
@@ -303,6 +307,7 @@ class RecognitionStream:
             estimate, utterance_id=part.utterance_id, start=part.utterance_start, end=part.end,
             stamp=session.evidence or part.end, final=final, revision=part.revision,
             person_id=part.person_id, face_id=part.face_id, voice_id=part.voice_id,
+            speaker_by=part.speaker_by, speaker_margin=part.speaker_margin,
             transcript=session.encoding.text.text)
 
     def _remember(self, part: UtterancePart, session: _Session) -> None:

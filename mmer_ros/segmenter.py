@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from mmer_ros.active_speaker import ActiveSpeaker, SpeakerConfig, SpeakerFaces
 from mmer_ros.audio import AudioFrontEnd
 from mmer_ros.speech import NO_AUDIO, SpeechConfig, SpeechPiece, SpeechSegmenter, SpokenUtterance
 from mmer_ros.transcripts import align, Span, speaking_time
@@ -27,6 +28,7 @@ class SegmenterConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     speech: SpeechConfig = SpeechConfig()
+    speaker: SpeakerConfig = SpeakerConfig()
     face_wait_s: float = Field(0.3, ge=0, le=5)
     transcript_wait_s: float = Field(0.25, ge=0, le=10)
     transcript_late_s: float = Field(3.0, ge=0, le=60)
@@ -39,7 +41,9 @@ class _Utterance:
     """What is known of an utterance until words can no longer revise it."""
 
     spoken: SpokenUtterance
-    face_id: str = ''
+    faces: SpeakerFaces
+    voice_id: str = ''
+    heard: bool = False  # there is a microphone
     parts: int = 0
     revision: int = 0
     words: list[str] = field(default_factory=list)  # not yet in a part
@@ -68,7 +72,9 @@ class UtteranceSegmenter:
         self.events: list[StreamEvent] = []
         self.jumps = 0  # of time, backwards
         self._front_end = AudioFrontEnd()
-        self._speech = SpeechSegmenter(config.speech, probability)
+        self._active = ActiveSpeaker(config.speaker)
+        self._speech = SpeechSegmenter(config.speech, probability, self._active.hear)
+        self._spoken_until = 0.0  # end of the speech before
         self._now = 0.0
         self._image_clock: float | None = None
         self._faces: deque[FaceCrop] = deque()
@@ -85,7 +91,7 @@ class UtteranceSegmenter:
     @property
     def speaker(self) -> str:
         """Id of the face that speaks; '' if nobody does or it is not known."""
-        return next((u.face_id for u in self._known if u.spoken.ongoing), '')
+        return next((u.faces.choice.face_id for u in self._known if u.spoken.ongoing), '')
 
     def push_audio(self, block: AudioBlock) -> list[UtterancePart]:
         """
@@ -118,6 +124,7 @@ class UtteranceSegmenter:
             self._last_faces_only = stamp
         self._image_clock = stamp
         self._faces.extend(crops)
+        self._active.see(crops)
         if self._audio_absent(max(self._now, stamp)):
             self._faces_only(stamp)
         else:
@@ -167,6 +174,7 @@ class UtteranceSegmenter:
             self._speech.reset(stamp)
         parts = self._release_all() + self._resolve_orphans(force=True)
         self._known.clear()
+        self._active.reset()
         self._now = stamp
         self.jumps += 1
         return parts
@@ -194,6 +202,7 @@ class UtteranceSegmenter:
         """Queue pieces of speech until the images and words that belong to them are here."""
         for piece in pieces:
             self._waiting.append((self._know(piece.utterance), piece))
+            self._spoken_until = piece.end if piece.last else self._spoken_until
         if self._speech.utterance is not None:
             self._know(self._speech.utterance)
 
@@ -201,8 +210,14 @@ class UtteranceSegmenter:
         for utterance in self._known:
             if utterance.spoken is spoken:
                 return utterance
-        self._known.append(_Utterance(spoken))
+        self._known.append(self._new(spoken))
         return self._known[-1]
+
+    def _new(self, spoken: SpokenUtterance, words: Sequence[str] = (), *,
+             has_text: bool = False) -> _Utterance:
+        watched = max(spoken.start - self.config.speaker.lookback_s, self._spoken_until)
+        return _Utterance(spoken, SpeakerFaces(spoken.start, watched), words=list(words),
+                          has_text=has_text)
 
     def _ready(self, utterance: _Utterance, piece: SpeechPiece) -> bool:
         """Tell whether the images and words of the piece have come, or never will."""
@@ -220,14 +235,16 @@ class UtteranceSegmenter:
             crop = self._faces.popleft()
             if crop.stamp >= utterance.spoken.start:
                 crops.append(crop)
-        utterance.face_id = utterance.face_id or largest_face(crops)
+        heard = utterance.heard = utterance.heard or piece.audio.size > 0
+        faces = utterance.faces.take(crops, piece.end, self._active, last=piece.last, heard=heard)
+        choice = utterance.faces.choice
         part = UtterancePart(
             utterance_id=utterance.spoken.utterance_id, index=utterance.parts,
             utterance_start=utterance.spoken.start, start=piece.start, end=piece.end,
             audio=piece.audio, text=' '.join(utterance.words),
-            faces=tuple(c for c in crops if c.face_id == utterance.face_id),
-            face_id=utterance.face_id, last=piece.last, cut=piece.cut,
-            revision=utterance.revision)
+            faces=faces, face_id=choice.face_id, voice_id=utterance.voice_id, last=piece.last,
+            cut=piece.cut, revision=utterance.revision, speaker_by=choice.by,
+            speaker_margin=choice.margin)
         utterance.words = []
         utterance.parts += 1
         utterance.released |= piece.last
@@ -262,6 +279,7 @@ class UtteranceSegmenter:
             return None
         utterance = next(u for u in reversed(self._known) if u.spoken.utterance_id == found)
         utterance.words.append(transcript.text)
+        utterance.voice_id = transcript.speaker or utterance.voice_id
         utterance.has_text = True
         if not utterance.released:
             return []
@@ -282,6 +300,7 @@ class UtteranceSegmenter:
                          words.stamp < u.spoken.start <= words.stamp + self.config.stall_s), None)
             if home is not None:
                 home.words.append(words.text)
+                home.voice_id = words.speaker or home.voice_id
                 home.has_text = True
             elif not force and self._audio_absent(self._now):
                 parts.append(self._text_only(words))
@@ -304,7 +323,7 @@ class UtteranceSegmenter:
         spoken = SpokenUtterance(f't{round(words.stamp * 1000)}', start, words.stamp,
                                  ongoing=False)
         self._last_faces_only = max(self._last_faces_only, words.stamp)
-        utterance = _Utterance(spoken, words=[words.text], has_text=True)
+        utterance = self._new(spoken, [words.text], has_text=True)
         return self._release(
             utterance, SpeechPiece(spoken, start, words.stamp, NO_AUDIO, last=True))
 
@@ -316,15 +335,6 @@ class UtteranceSegmenter:
         self._last_faces_only = stamp
         if any(start <= crop.stamp < stamp for crop in self._faces):
             spoken = SpokenUtterance(f'u{round(start * 1000)}', start, stamp, ongoing=False)
-            utterance = _Utterance(spoken, has_text=True)  # no words to wait for
+            utterance = self._new(spoken, has_text=True)  # no words to wait for
             self._waiting.append(
                 (utterance, SpeechPiece(spoken, start, stamp, NO_AUDIO, last=True)))
-
-
-def largest_face(crops: list[FaceCrop]) -> str:
-    """Return the id of the face that covers the largest area in all; '' without crops."""
-    areas: dict[str, float] = {}
-    for crop in crops:
-        left, top, right, bottom = crop.box
-        areas[crop.face_id] = areas.get(crop.face_id, 0.0) + (right - left) * (bottom - top)
-    return max(areas, key=lambda face_id: areas[face_id], default='')

@@ -71,13 +71,17 @@ class SpeechSegmenter:
 
     :param probability: the probability of speech in a frame of FRAME_SAMPLES samples; an object
         with a `reset()` method, as vad.SpeechProbability.
+    :param on_frame: is told the end of each frame (capture time, seconds) and its probability.
     """
 
-    def __init__(self, config: SpeechConfig, probability: Callable[[Int16], float]) -> None:
+    def __init__(self, config: SpeechConfig, probability: Callable[[Int16], float],
+                 on_frame: Callable[[float, float], object] = lambda end, probability: None
+                 ) -> None:
         """Start in silence at time 0."""
         self.config = config
         self.utterance: SpokenUtterance | None = None  # the one that is being spoken
         self._probability = probability
+        self._on_frame = on_frame
         self._vad = VoiceActivity(config.vad)
         self._step = max(1, round(config.part_s / FRAME_S)) * FRAME_SAMPLES
         self._horizon = FRAME_SAMPLES + round(
@@ -138,6 +142,7 @@ class SpeechSegmenter:
         probability = self._probability(frame)
         boundary = self._vad.push(probability)
         self._fed += FRAME_SAMPLES
+        self._on_frame(self._time(self._fed), probability)
         if boundary is Boundary.START:
             pre_roll = round(self.config.pre_roll_s * SAMPLE_RATE)
             start = self._vad.onset * FRAME_SAMPLES - pre_roll

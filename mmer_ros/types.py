@@ -136,6 +136,8 @@ class FaceCrop:
     :param image: (FACE_SIZE, FACE_SIZE, 3) uint8, RGB.
     :param box: left, top, right, bottom in the frame, pixels.
     :param score: detection probability, [0, 1].
+    :param frame_size: width and height of the frame, in the unit of the box; 0 if not known.
+    :param patch: as face_patch.aligned_patch; None where the landmarks are not known.
     :raises InvalidInput: if the image is of another shape or type.
     """
 
@@ -144,6 +146,8 @@ class FaceCrop:
     image: UInt8
     box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     score: float = 1.0
+    frame_size: tuple[float, float] = (0.0, 0.0)
+    patch: UInt8 | None = None
 
     def __post_init__(self) -> None:
         """Check the crop."""
@@ -167,6 +171,10 @@ class UtterancePart:
     :param audio: (samples,) int16, 16 kHz mono; empty if there is no microphone.
     :param faces: crops captured within the part, by stamp.
     :param text: new words, empty if none.
+    :param face_id: of who speaks, '' as long as that is not known. Where it is another than in
+        the part before, `faces` brings all crops of that face since the utterance began.
+    :param speaker_by: how that face was chosen: 'mouth', 'size' or '', as
+        active_speaker.Choice; `speaker_margin` likewise, [0, 1].
     :param last: the utterance ends with this part.
     :param cut: the utterance reached its maximum length while speech went on.
     :param revision: 0; +1 for each part that brings a late transcript after the last one.
@@ -186,6 +194,8 @@ class UtterancePart:
     last: bool = False
     cut: bool = False
     revision: int = 0
+    speaker_by: str = ''
+    speaker_margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -253,6 +263,7 @@ class Estimate:
     :param modality_weights: weights of text, audio and face in the fusion, sum 1.
     :param valence: -1 unpleasant .. 1 pleasant, expected value under the probabilities.
     :param arousal: -1 calm .. 1 excited, likewise.
+    :param speaker_by: how the face was chosen, as in UtterancePart; likewise `speaker_margin`.
     """
 
     probabilities: Float32
@@ -275,6 +286,8 @@ class Estimate:
     face_id: str = ''
     voice_id: str = ''
     transcript: str = ''
+    speaker_by: str = ''
+    speaker_margin: float = 0.0
 
     @property
     def emotion(self) -> int:
@@ -305,6 +318,7 @@ class Estimate:
                            if m in self.modalities],
             'modality_weights': dict(zip(('text', 'audio', 'face'), self.modality_weights)),
             'person_id': self.person_id, 'face_id': self.face_id, 'voice_id': self.voice_id,
+            'speaker_by': self.speaker_by, 'speaker_margin': self.speaker_margin,
             'transcript': self.transcript,
             'bundle_name': self.bundle_name, 'bundle_hash': self.bundle_hash,
         }

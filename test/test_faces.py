@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import cv2
 from facenet_pytorch.models.utils.detect_face import extract_face
+from mmer_ros.face_tracker import Box, FaceTracker
 from mmer_ros.faces import (
-    Box,
     crop_face,
     FaceConfig,
     FaceDetector,
     FaceStream,
-    FaceTracker,
     FrameSampler,
 )
 from mmer_ros.types import UInt8, VideoFrame

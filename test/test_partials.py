@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import count
 
-from mmer_ros.faces import FaceTracker
+from mmer_ros.face_tracker import FaceTracker
 from mmer_ros.pipeline import Pipeline
 from mmer_ros.recognizer import Recognizer
 from mmer_ros.stages import AUDIO, FUSION, Stages, TEXT, VOICE_ACTIVITY

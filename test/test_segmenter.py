@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mmer_ros.segmenter import largest_face, SegmenterConfig, UtteranceSegmenter
+from mmer_ros.active_speaker import most_prominent
+from mmer_ros.segmenter import SegmenterConfig, UtteranceSegmenter
 from mmer_ros.speech import SpeechConfig
 from mmer_ros.types import (
     AudioBlock,
@@ -168,7 +169,8 @@ def test_an_utterance_cut_off_does_not_wait_for_words() -> None:
 def test_the_largest_face_is_followed() -> None:
     faces = [('far', 60.0), ('near', 140.0)]
     parts = feed(new(), in_order(sound(), camera(BASE, BASE + 8, faces=faces)))
-    assert {p.face_id for p in parts} == {'near'}
+    assert {p.face_id for p in parts if p.end - p.utterance_start >= 0.8} == {'near'}
+    assert {p.speaker_by for p in parts if p.face_id} == {'size'}
     assert {f.face_id for p in parts for f in p.faces} == {'near'}
 
 
@@ -178,14 +180,14 @@ def test_the_face_stays_the_same_within_an_utterance() -> None:
     both = in_order(camera(BASE, BASE + 8), late)
     first, second = by_utterance(feed(new(), in_order(sound(), both))).values()
     assert {p.face_id for p in first} == {'face1'}
-    assert {p.face_id for p in second} == {'late'}
+    assert {p.face_id for p in second if p.end - p.utterance_start >= 0.8} == {'late'}
 
 
 def test_the_largest_face_is_the_one_of_the_largest_area_in_all() -> None:
-    assert largest_face([]) == ''
+    assert most_prominent([]) == ''
     crops = [crop(BASE, 'a', 100), crop(BASE, 'b', 80), crop(BASE + 1, 'b', 80)]
-    assert largest_face(crops) == 'b'
-    assert largest_face(crops[:2]) == 'a'
+    assert most_prominent(crops) == 'b'
+    assert most_prominent(crops[:2]) == 'a'
 
 
 def test_images_that_lag_are_waited_for() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmer_ros.active_speaker import most_prominent
 from mmer_ros.faces import FaceDetector, FaceStream
 from mmer_ros.meld.settings import IMAGE_TOPIC
 from mmer_ros.messages import compressed_to_rgb
 from mmer_ros.recording import NANOSECONDS, Recording
-from mmer_ros.segmenter import largest_face
 from mmer_ros.types import FaceCrop, UInt8, VideoFrame
 import numpy as np
 
@@ -34,5 +34,5 @@ def largest_between(crops: Sequence[FaceCrop], start: float, end: float) -> UInt
     :return: (n, 160, 160, 3) uint8 RGB by time; None if there is no face.
     """
     inside = [crop for crop in crops if start <= crop.stamp < end]
-    chosen = [crop.image for crop in inside if crop.face_id == largest_face(inside)]
+    chosen = [crop.image for crop in inside if crop.face_id == most_prominent(inside)]
     return np.stack(chosen) if chosen else None

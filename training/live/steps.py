@@ -39,7 +39,7 @@ STEPS = (
     Step('images', 'JPEG images, at 5 Hz of the recording'),
     Step('audio cut', 'sound as voice activity cuts it'),
     Step('face cut', 'faces within these times'),
-    Step('face choice', 'face that is largest at the beginning'),
+    Step('face choice', 'face of who seems to speak, instead of the largest'),
     Step('words', 'words as they came'),
     Step(LIVE, 'turns as they were heard: all is live'))
 ALONE = (
