@@ -29,6 +29,8 @@ string utterance_id
 string person_id
 string face_id
 string voice_id
+string speaker_by
+float32 speaker_margin
 builtin_interfaces/Time start
 builtin_interfaces/Time end
 bool final

@@ -530,3 +530,50 @@ def test_gpu_gives_what_the_cpu_gives() -> None:
     expected = tiny_recognizer().recognize(whole).logits
     np.testing.assert_allclose(on_gpu.recognize(whole).logits, expected, atol=1e-2)
     np.testing.assert_allclose(on_gpu.recognize_batch([whole])[0].logits, expected, atol=1e-2)
+
+
+# ---------------------------------------------------------------- who speaks
+
+
+def test_a_face_that_takes_over_is_all_that_was_seen() -> None:
+    """The first parts show somebody who did not speak; the switch brings the speaker's crops."""
+    recognizer = tiny_recognizer()
+    audio, mine, other = random_audio(600), random_faces(6, 1), random_faces(3, 2)
+    stream = recognizer.stream()
+    seen = [(crops(other), 'a'), (crops(mine[:4]), 'b'), (crops(mine[4:]), 'b')]
+    parts = [UtterancePart('u', i, 0, i, i + 1, audio=audio[200 * i:200 * (i + 1)], faces=faces,
+                           face_id=name, last=i == 2, speaker_by='mouth', speaker_margin=0.25)
+             for i, (faces, name) in enumerate(seen)]
+    estimate = pushed(stream, parts)
+    assert_same(estimate, recognizer.recognize(Utterance(audio=audio, faces=mine)))
+    assert (estimate.face_id, estimate.speaker_by, estimate.speaker_margin) == ('b', 'mouth', 0.25)
+    assert estimate.to_dict()['speaker_by'] == 'mouth'
+
+
+def test_the_turns_of_two_faces_and_of_an_unseen_person_are_told_apart() -> None:
+    recognizer = tiny_recognizer()
+    stream = recognizer.stream()
+    turns = [('face1', 'how are you'), ('face2', 'fine'), ('', 'me too'), ('face1', 'good'),
+             ('', 'so am I')]
+    for i, (face, text) in enumerate(turns):
+        part = said(f'u{i}', 100.0 + 2 * i, text, person_id='', face_id=face)
+        estimate = stream.push(part)
+        assert estimate is not None
+        history = [Turn(*turn) for turn in turns[:i]]
+        assert_same(estimate, recognizer.recognize(
+            Utterance(text=text, speaker=face, history=history)))
+        if i:
+            confused = [Turn('face1', text) for _, text in turns[:i]]
+            other = recognizer.recognize(Utterance(text=text, speaker='face1', history=confused))
+            assert np.abs(estimate.logits - other.logits).max() > TOLERANCE
+
+
+def test_a_named_voice_counts_more_than_the_face_that_seemed_to_speak() -> None:
+    recognizer = tiny_recognizer()
+    stream = recognizer.stream()
+    stream.push(said('u0', 100.0, 'hello', person_id='', face_id='face1', voice_id='tom'))
+    estimate = stream.push(said('u1', 102.0, 'it is me', person_id='', face_id='face2',
+                                voice_id='tom'))
+    assert estimate is not None
+    assert_same(estimate, recognizer.recognize(
+        Utterance(text='it is me', speaker='tom', history=[Turn('tom', 'hello')])))

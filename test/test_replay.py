@@ -32,7 +32,7 @@ from .replay_fixtures import (
 from .stream_fixtures import BASE, run_pipeline, sample_events, sample_labels
 
 # What rosidl computes for mmer_msgs/msg/EmotionEstimate; without it `ros2 bag play` warns.
-EMOTION_HASH = 'RIHS01_974d44459b0e56e7a490ea911d8f5f5f0b226670d3638d2a5711cf54ad7527bc'
+EMOTION_HASH = 'RIHS01_73bbbec3db0bd385fb8de160dcbc407fab2f121751578ca0e40a07002fca5eb0'
 TEXTS = [row['text'] for row in sample_labels()[:2]]
 
 

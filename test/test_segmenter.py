@@ -523,3 +523,9 @@ def test_an_hour_of_silence_and_faces_is_not_kept() -> None:
                                  camera(start, start + 1)), flush=False)
     assert len(segmenter._faces) <= 5 * 15
     assert not segmenter._known and not segmenter._orphans and not segmenter._waiting
+
+
+def test_whoever_the_words_come_from_is_the_voice() -> None:
+    words_of_tom = Event(BASE + 2.8, Transcript(BASE + 2.8, 'hello', 'tom'))
+    first, second = by_utterance(feed(new(), in_order(sound(), [words_of_tom]))).values()
+    assert first[-1].voice_id == 'tom' and {p.voice_id for p in second} == {''}

@@ -31,7 +31,7 @@ def card(who: str, heard: Heard, now: float, width: int, ascii_only: bool = Fals
     solid, hatched = '#=' if ascii_only else '█▒'
     body = [_bar(row['label'], name, probability, width - 4, solid if row['final'] else hatched)
             for name, probability in row['probabilities'].items()]
-    facts = (f'valence {row["valence"]:+.2f}, arousal {row["arousal"]:+.2f}',
+    facts = (f'valence {row["valence"]:+.2f}, arousal {row["arousal"]:+.2f}{_chosen(row)}',
              ' '.join(f'{name} {weight:.2f}' for name, weight in row['modality_weights'].items()),
              _words(row))
     body += map(Text, facts)
@@ -65,6 +65,11 @@ def _bar(label: str, name: str, probability: float, width: int, character: str) 
 
 def _clipped(probability: float) -> float:
     return min(max(probability, 0.0), 1.0) if math.isfinite(probability) else 0.0
+
+
+def _chosen(row: Row) -> str:
+    by = plain(row.get('speaker_by', ''))
+    return f', by {by} {row.get("speaker_margin", 0.0):.2f}' if by else ''
 
 
 def _words(row: Row) -> str:

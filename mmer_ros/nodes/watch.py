@@ -35,9 +35,10 @@ class Watcher(Node):
 
 def to_row(message: EmotionEstimate) -> dict[str, Any]:
     """Return the message as plain values, named as types.Estimate.to_dict names them."""
-    copied = ('utterance_id', 'person_id', 'face_id', 'voice_id', 'final', 'revision', 'emotion',
-              'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal', 'transcript',
-              'bundle_name', 'bundle_hash')
+    copied = ('utterance_id', 'person_id', 'face_id', 'voice_id', 'speaker_by',
+              'speaker_margin', 'final', 'revision', 'emotion', 'label', 'confidence',
+              'calibrated', 'trained', 'valence', 'arousal', 'transcript', 'bundle_name',
+              'bundle_hash')
     row = {name: getattr(message, name) for name in copied}
     row['stamp'] = to_seconds(message.header.stamp)
     row['start'], row['end'] = to_seconds(message.start), to_seconds(message.end)

@@ -16,8 +16,9 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys.store import Typestore
 
 IDL_HEAD = '=' * 80 + '\nIDL: '
-COPIED = ('utterance_id', 'person_id', 'face_id', 'voice_id', 'final', 'revision', 'emotion',
-          'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal', 'bundle_name',
+COPIED = ('utterance_id', 'person_id', 'face_id', 'voice_id', 'speaker_by', 'speaker_margin',
+          'final', 'revision', 'emotion', 'label', 'confidence',
+          'calibrated', 'trained', 'valence', 'arousal', 'bundle_name',
           'bundle_hash')
 
 

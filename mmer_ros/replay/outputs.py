@@ -14,7 +14,8 @@ ESTIMATES, TABLE, EVENTS, FACES = 'estimates.jsonl', 'estimates.csv', 'events.js
 SUMMARY, TRACKS, MATCHES, RUN = 'summary.json', 'tracks.json', 'matches.json', 'run.json'
 PLAIN = ('utterance_id', 'start', 'end', 'stamp', 'published', 'latency', 'final', 'revision',
          'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal')
-NAMES = ('person_id', 'face_id', 'voice_id', 'transcript', 'bundle_name', 'bundle_hash')
+NAMES = ('person_id', 'face_id', 'voice_id', 'speaker_by', 'speaker_margin', 'transcript',
+         'bundle_name', 'bundle_hash')
 WEIGHTS = tuple(str(m.name).lower() for m in MODALITIES)
 COLUMNS = (*PLAIN, *(f'p_{name}' for name in EMOTIONS), 'modalities',
            *(f'weight_{name}' for name in WEIGHTS), *NAMES)

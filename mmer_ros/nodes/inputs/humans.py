@@ -98,7 +98,7 @@ class FaceMessage:
         image = cv2.resize(decode(self.message), (FACE_SIZE, FACE_SIZE),
                            interpolation=cv2.INTER_AREA)
         return FaceCrop(self.stamp, self.face_id, np.asarray(image, np.uint8), self.box,
-                        self.score)
+                        self.score, (1.0, 1.0))
 
 
 class Faces:
