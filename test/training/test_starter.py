@@ -180,7 +180,7 @@ def test_nobody_says_nothing_and_leaves_the_other_its_full_weight():
 
 def test_experts_say_nothing_of_nobody():
     expert = Expert(temperature=2, offsets=(0.,) * 7, shares=(1 / 7,) * 7)
-    said = library().experts_say({m: expert for m in (TEXT, AUDIO, FACE)})
+    said = library().experts_say(dict.fromkeys((TEXT, AUDIO, FACE), expert))
     assert not said['audio/-1/0'].any()
     np.testing.assert_allclose(np.exp(said['audio/4/0']).sum(), 1)
     assert said['audio/4/0'].argmax() == JOY
