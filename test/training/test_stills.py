@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from pathlib import Path
 
 from mmer_ros.types import InvalidInput, Modality
@@ -11,6 +13,7 @@ import pytest
 from rich.console import Console
 import safetensors.torch
 import torch
+from training.commands import evaluate
 from training.commands.train import add_arguments, run
 from training.corpora.examples import Example
 from training.corpora.fer import crop_of, is_fer2013, read_fer2013, Stills
@@ -237,7 +240,6 @@ def test_the_gru_leaves_the_cnn_as_it_was(folder: Path, tmp_path: Path) -> None:
 
 def test_the_command_takes_a_folder_of_fer2013_and_other_data_need_another_run(
         folder: Path, tmp_path: Path) -> None:
-    import argparse
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     given = ['face', '--data', str(folder), '--output', str(tmp_path / 'run'), *SETTINGS,
@@ -251,6 +253,17 @@ def test_the_command_takes_a_folder_of_fer2013_and_other_data_need_another_run(
     given[2] = str(tmp_path / 'other')
     with pytest.raises(InvalidInput, match='other data'):
         run(parser.parse_args(given))
+
+
+def test_evaluate_reads_the_folder_and_scores_its_dev_split(folder: Path, tmp_path: Path) -> None:
+    train_stills(settings(), read_fer2013(folder), tmp_path / 'run', QUIET)
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    assert evaluate.run(parser.parse_args(
+        [str(tmp_path / 'run'), '--data', str(folder), '--output', str(tmp_path / 'report')])) == 0
+    found = json.loads((tmp_path / 'report/evaluation.json').read_text())
+    assert found['available'] == ['face'] and found['subsets'][0]['count'] == 20
+    assert found['subsets'][0]['figures']['accuracy']['mean'] >= 0.9
 
 
 def test_a_network_of_the_paper_and_two_precisions_are_refused() -> None:

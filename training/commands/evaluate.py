@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the reports of `evaluate` and `ablate` have in common."""
     parser.add_argument('--data', type=Path, required=True, metavar='CORPUS',
-                        help='cache of `prepare`; for text alone also MELD or a manifest')
+                        help='cache of `prepare`; for text alone also MELD or a manifest, for '
+                             'faces alone FER2013')
     parser.add_argument('--data-name', default='', metavar='NAME',
                         help='what the corpus is called; figures of the paper are of '
                              f'{PAPER_DATA.split()[0]} (default: the name of its folder)')

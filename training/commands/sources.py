@@ -9,6 +9,7 @@ from pathlib import Path
 from mmer_ros.types import InvalidInput
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example
+from training.corpora.fer import is_fer2013, read_fer2013
 from training.corpora.goemotions import read_goemotions
 from training.corpora.manifest import read_manifest
 from training.corpora.meld import read_meld
@@ -48,12 +49,14 @@ def read_source(options: argparse.Namespace, *, clips: bool = True) -> Corpus:
 
 def read_clips(path: Path) -> Clips:
     """
-    Return a cache; or the text alone of another corpus, as of `read_corpus`.
+    Return a cache; the faces of FER2013; or the text alone of another, as of `read_corpus`.
 
     :raises InvalidInput: if it is none of these.
     """
     if (path / 'cache.json').is_file():
         return ClipCache(path)
+    if is_fer2013(path):
+        return read_fer2013(path)
     return TextOnly(read_corpus(path))
 
 
