@@ -15,7 +15,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 from training.corpora.examples import Example
 from training.predictions import Predictions
-from training.text.tfidf import tfidf_features
+from training.text.tfidf import ITERATIONS, tfidf_features
 
 STRENGTHS = (1.0, 3.0, 10.0)  # C, the inverse of the regularisation
 FOLDS = 5
@@ -88,7 +88,7 @@ def _features(min_count: int) -> Any:
 
 
 def _classifier(strength: float) -> Any:
-    return LogisticRegression(C=strength, max_iter=300, warm_start=True)
+    return LogisticRegression(C=strength, max_iter=ITERATIONS, warm_start=True)
 
 
 def _usable(examples: Sequence[Example], which: str) -> list[Example]:

@@ -19,13 +19,12 @@ from training.corpora.examples import Example
 from training.engine.config import Settings
 from training.engine.losses import class_counts
 from training.engine.progress import Reporter
-from training.text.tfidf import tfidf_features
+from training.text.tfidf import ITERATIONS, tfidf_features
 
 Matrix = Any  # scipy.sparse, which is not typed
 Probabilities = NDArray[np.float32]  # (N, 7)
 LOG_SCALE = 0.3  # of log-probabilities beside TF-IDF columns
 CONTEXT_TURNS = 3
-ITERATIONS = 2000  # of the solver at most; small corpora of few words need many
 WORD = r'\b\w+\b|[!?.]+'
 
 

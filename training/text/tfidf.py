@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion
 
+ITERATIONS = 2000  # of the solver at most; small corpora of few words need many
+
 
 def tfidf_features(word: str, *, least_words: int, least_characters: int, dtype: Any = np.float64
                    ) -> FeatureUnion:
