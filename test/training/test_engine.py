@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import io
 import json
 from pathlib import Path
 import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 from mmer_ros.types import InvalidInput, Modality
 import pytest
@@ -16,11 +19,12 @@ import safetensors.torch
 import torch
 from training.corpora.digest import digest_of
 from training.encoders import TrainedEncoder
-from training.engine import checkpoints
+from training.engine import checkpoints, speed
 from training.engine.config import dump_settings
 from training.engine.loss_watch import LossWatch
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
+from training.engine.speed import Speed
 from training.fusion.features import TextOnly
 from training.models import load_models
 from training.text.stage import TextConfig, train_text
@@ -176,3 +180,27 @@ def test_sigterm_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
     progress = json.loads((checkpoints.checkpoints(run)[-1] / 'progress.json').read_text())
     assert progress['step'] >= max(line['step'] for line in run.read_metrics())
     assert not (run.path / 'checkpoints' / '.partial').exists()
+
+
+def test_speed_counts_examples_and_the_time_that_the_network_waits(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(speed, 'monotonic', lambda: clock[0])
+
+    def slow_loader() -> Iterator[dict[str, Any]]:
+        for size in (8, 4):
+            clock[0] += 3
+            yield {'targets': torch.zeros(size, 7)}
+
+    found = Speed()
+    for _ in found.watch(slow_loader()):
+        clock[0] += 1  # the network
+    assert (found.examples, found.seconds, found.rate) == (12, 8, 1.5)
+    assert found.waiting_share == 0.75
+
+
+def test_each_epoch_tells_its_speed(tmp_path: Path) -> None:
+    told = Console(record=True, file=io.StringIO(), width=60)
+    train_text(recipe(epochs=2), corpus(), [], tmp_path, Reporter('text', told))
+    lines = [line for line in told.export_text().splitlines() if 'examples/s' in line]
+    assert len(lines) == 2 and all('% of the time for data' in line for line in lines)

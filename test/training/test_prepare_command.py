@@ -43,9 +43,11 @@ def test_a_folder_becomes_a_cache_and_what_it_lacks_is_told(
     assert ['dev', '4', '4', '1', '0.00', '2', '4'] in rows
     assert ['no audio', '1'] in [row[:2] for row in rows]
     assert str(cache / 'problems.jsonl') in told and '4 shards made' in told
+    assert '4 examples in ' in told and ' a second; 1 process(es)' in told
     assert ClipCache(cache).info.preprocessing.max_images == 2
     assert call(prepare, *command, 'max_images=2', 'faces.rate_hz=10', 'shard_size=1') == 0
-    assert '0 shards made, 4 were there' in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert '0 shards made, 4 were there' in told and 'a second' not in told
     with pytest.raises(InvalidInput, match='other settings'):
         call(prepare, *command)
 

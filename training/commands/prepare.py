@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 from pathlib import Path
+from time import monotonic
 
 from mmer_ros.types import InvalidInput
 from rich import progress as bars
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
         console.print(room_needed(corpus.examples, options.output, config), highlight=False)
     columns = (bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeElapsedColumn(),
                bars.TimeRemainingColumn())
+    begun = monotonic()
     try:
         with bars.Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task('clips', total=None)
@@ -75,6 +77,10 @@ def run(options: argparse.Namespace) -> int:
                       'goes on from there', highlight=False, soft_wrap=True)
         return 130
     _tell(summary, options.output, console)
+    if count := bar.tasks[0].total:
+        seconds = monotonic() - begun
+        console.print(f'{count:g} examples in {seconds:.0f} s: {count / seconds:.3g} a second; '
+                      f'{options.jobs} process(es)', highlight=False, soft_wrap=True)
     return 0
 
 

@@ -27,6 +27,7 @@ from training.engine.loss_watch import LossWatch
 from training.engine.progress import Reporter
 from training.engine.run_folder import replace_folder, RunFolder
 from training.engine.sampling import BucketBatches, OrderedBatches
+from training.engine.speed import Speed
 
 Batch = dict[str, Any]
 MONITORED = 'weighted_f1'
@@ -136,6 +137,7 @@ class _Fit:
         ) if config.average else None
         self.progress = Progress()
         self.losses = LossWatch(run.path)
+        self.speed = Speed()
         self._stop = 0
 
     def _loader(self, data: Dataset[Any], batches: BucketBatches | OrderedBatches
@@ -184,7 +186,8 @@ class _Fit:
             batches = self.accelerator.skip_first_batches(self.train, progress.batch)
         batches.set_epoch(progress.epoch)  # accelerate counts epochs itself, from 0 in each run
         self.batches.set_epoch(progress.epoch)
-        for batch in batches:
+        self.speed = Speed()
+        for batch in self.speed.watch(batches):
             self._step(batch)
             progress.batch += 1
             self.reporter.advance(progress.epoch, progress.batch, self.losses.last)
@@ -227,7 +230,12 @@ class _Fit:
                        (shifted / shifted.sum(axis=1, keepdims=True))[known])
         self._log('dev', loss=scores.nll, accuracy=scores.accuracy,
                   weighted_f1=scores.weighted_f1, ece=scores.ece)
-        self.reporter.evaluated(self.progress.epoch, scores.weighted_f1, scores.accuracy)
+        rate = self.speed.rate * self.accelerator.num_processes
+        self.accelerator.log({'speed/examples_per_s': rate,
+                              'speed/waiting_for_data': self.speed.waiting_share},
+                             step=self.progress.step)  # not in metrics.jsonl: no two runs agree
+        self.reporter.evaluated(self.progress.epoch, scores.weighted_f1, scores.accuracy,
+                                rate, self.speed.waiting_share)
         progress = self.progress
         progress.stale += 1
         if progress.best is None or scores.weighted_f1 > progress.best:

@@ -55,7 +55,15 @@ class Reporter:
             status = '' if math.isnan(loss) else f'loss {loss:.3f}'
             self._bar.update(self._task, completed=epoch * self._batches + batch, status=status)
 
-    def evaluated(self, epoch: int, weighted_f1: float, accuracy: float) -> None:
-        """Tell the scores on the dev split after an epoch."""
-        self.console.print(f'{self.title}: epoch {epoch + 1}, dev weighted F1 {weighted_f1:.3f}, '
-                           f'accuracy {accuracy:.3f}', highlight=False)
+    def evaluated(self, epoch: int, weighted_f1: float, accuracy: float, rate: float,
+                  waiting: float) -> None:
+        """
+        Tell the scores on the dev split after an epoch, and how fast it was.
+
+        :param rate: examples a second, without the evaluation.
+        :param waiting: share of the time in which the network waited for data, 0..1.
+        """
+        self.console.print(
+            f'{self.title}: epoch {epoch + 1}, dev weighted F1 {weighted_f1:.3f}, accuracy '
+            f'{accuracy:.3f}; {rate:.3g} examples/s, {100 * waiting:.0f} % of the time for data',
+            highlight=False, soft_wrap=True)
