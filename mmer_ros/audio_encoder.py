@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import math
 
 from mmer_ros.types import SAMPLE_RATE
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 import torch
 from torch import nn, Tensor
 from torchaudio.models import WaveRNN
@@ -22,6 +23,13 @@ class AudioEncoderConfig(BaseModel):
 
     The defaults are the paper's: hop 200, kernel 5, n_time 240, width 512, one recurrent step
     a sample. With `samples_per_step` > 1 a step takes that many samples, which divides the cost.
+
+    :param kernel_size: spectrogram frames that the residual network sees at once; odd, >= 3.
+    :param n_output: width of that network's output. Its first quarter goes into the first
+        recurrent layer, its second into the second; the rest is WaveRNN's for the layers behind
+        the features, which are left out here.
+    :param mel_mean: subtracted from the spectrogram, which lies in [0, 1] before.
+    :param mel_std: by which it is divided then.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid')
@@ -41,6 +49,8 @@ class AudioEncoderConfig(BaseModel):
     samples_per_step: int = 1
     upsample_scales: tuple[int, ...] = (5, 5, 8)
     classifier_hidden: int = 256
+    mel_mean: float = 0.0
+    mel_std: float = Field(1.0, gt=0)
 
     @model_validator(mode='after')
     def _check(self) -> Self:
@@ -48,6 +58,9 @@ class AudioEncoderConfig(BaseModel):
             raise ValueError(
                 f'upsample_scales {self.upsample_scales} times samples_per_step '
                 f'{self.samples_per_step} must give hop_length {self.hop_length}')
+        if self.kernel_size < 3 or self.kernel_size % 2 == 0:
+            raise ValueError(f'kernel_size {self.kernel_size} must be odd and at least 3, for a '
+                             'hop has as many frames before it as behind')
         return self
 
     @property
@@ -145,10 +158,11 @@ class AudioEncoder(nn.Module):
         Return mel frames in normalised decibels, as the LJSpeech WaveRNN was trained with.
 
         :param samples: (B, N) float; frame i covers n_fft samples from i * hop on.
-        :return: (B, n_freq, frames) in [0, 1].
+        :return: (B, n_freq, frames), [0, 1] less mel_mean, by mel_std.
         """
         level = 20 * torch.log10(self.mel(samples).clamp(min=1e-5))
-        return ((level - MIN_LEVEL_DB) / -MIN_LEVEL_DB).clamp(0, 1)
+        scaled = ((level - MIN_LEVEL_DB) / -MIN_LEVEL_DB).clamp(0, 1)
+        return (scaled - self.config.mel_mean) / self.config.mel_std
 
     def sample_features(
         self, wave: Tensor, frames: Tensor, hidden: tuple[Tensor, Tensor] | None,
@@ -189,8 +203,14 @@ class AudioEncoder(nn.Module):
 
         :param audio: (n,) float in [-1, 1], 16 kHz.
         """
-        state.received += audio.shape[0]
-        self._advance(state, audio[None])
+        self.stream_together([state], [audio])
+
+    def stream_together(self, states: Sequence[AudioState], audio: Sequence[Tensor]) -> None:
+        """Take the next samples of several utterances, as `stream`, in fewer steps."""
+        for state, samples in zip(states, audio):
+            state.received += samples.shape[0]
+            self._append(state, samples[None])
+        self._advance(states)
 
     def finish(self, state: AudioState) -> Tensor | None:
         """
@@ -198,35 +218,66 @@ class AudioEncoder(nn.Module):
 
         The state itself is not changed: more audio may follow, so this serves partial results.
         """
-        if state.received == 0:
-            return None
-        hop, pad = self.config.hop_length, self.config.pad_samples
-        tail = -state.received % hop + pad
-        end = AudioState(state.samples, state.frames, state.wave, state.hidden,
-                         list(state.features), state.received)
-        self._advance(end, state.wave.new_zeros(1, tail))
-        hops = -(-state.received // hop)
-        return torch.cat(end.features)[:hops]
+        return self.finish_together([state])[0]
 
-    def _advance(self, state: AudioState, audio: Tensor) -> None:
-        """Bring audio as far through the network as its look-ahead allows."""
-        config = self.config
-        hop, around = config.hop_length, 2 * config.pad_frames
+    def finish_together(self, states: Sequence[AudioState]) -> list[Tensor | None]:
+        """Return the features of several utterances, as `finish`, in fewer steps."""
+        hop, pad = self.config.hop_length, self.config.pad_samples
+        ends = [AudioState(s.samples, s.frames, s.wave, s.hidden, list(s.features), s.received)
+                for s in states]
+        heard = [end for end in ends if end.received]
+        for end in heard:
+            self._append(end, end.wave.new_zeros(1, -end.received % hop + pad))
+        self._advance(heard)
+        return [torch.cat(end.features)[:-(-end.received // hop)] if end.received else None
+                for end in ends]
+
+    def _append(self, state: AudioState, audio: Tensor) -> None:
+        """Add samples, (1, n), and the spectrogram frames that they complete."""
+        hop, n_fft = self.config.hop_length, self.config.n_fft
         state.samples = torch.cat([state.samples, audio], dim=1)
         state.wave = torch.cat([state.wave, audio], dim=1)
-        count = (state.samples.shape[1] - config.n_fft) // hop + 1
+        count = (state.samples.shape[1] - n_fft) // hop + 1
         if count > 0:
-            new = self.spectrogram(state.samples[:, :(count - 1) * hop + config.n_fft])
+            new = self.spectrogram(state.samples[:, :(count - 1) * hop + n_fft])
             state.samples = state.samples[:, count * hop:]
             state.frames = torch.cat([state.frames, new], dim=2)
-        hops = state.frames.shape[2] - around
-        if hops <= 0:
-            return
-        features, state.hidden = self.sample_features(
-            state.wave[:, :hops * hop], state.frames, state.hidden)
-        state.features.append(self._pool(features)[0])
-        state.wave = state.wave[:, hops * hop:]
-        state.frames = state.frames[:, :, hops:]
+
+    def _advance(self, states: Sequence[AudioState]) -> None:
+        """
+        Bring the samples as far through the network as its look-ahead allows.
+
+        Hops that all have are taken together, then those that the rest has, so that there are no
+        more steps than the longest has.
+        """
+        around = 2 * self.config.pad_frames
+        left = [state for state in states if state.frames.shape[2] > around]
+        while left:
+            hops = min(state.frames.shape[2] for state in left) - around
+            self._take_hops(left, hops)
+            left = [state for state in left if state.frames.shape[2] > around]
+
+    def _take_hops(self, states: Sequence[AudioState], hops: int) -> None:
+        samples, frames = hops * self.config.hop_length, hops + 2 * self.config.pad_frames
+        features, (first, second) = self.sample_features(
+            torch.cat([state.wave[:, :samples] for state in states]),
+            torch.cat([state.frames[:, :, :frames] for state in states]),
+            self._hidden(states))
+        pooled = self._pool(features)
+        for row, state in enumerate(states):
+            state.hidden = first[:, row:row + 1].contiguous(), second[:, row:row + 1].contiguous()
+            state.features.append(pooled[row])
+            state.wave = state.wave[:, samples:]
+            state.frames = state.frames[:, :, hops:]
+
+    def _hidden(self, states: Sequence[AudioState]) -> tuple[Tensor, Tensor] | None:
+        """Return the states of the recurrent layers, each (1, B, width); None if all begin."""
+        known = [state.hidden for state in states if state.hidden is not None]
+        if not known:
+            return None
+        zeros = torch.zeros_like(known[0][0])
+        first, second = zip(*(state.hidden or (zeros, zeros) for state in states))
+        return torch.cat(first, dim=1), torch.cat(second, dim=1)
 
     def _pool(self, features: Tensor) -> Tensor:
         """Return the mean over each hop: (B, steps, width) -> (B, hops, width)."""

@@ -36,28 +36,49 @@ def batch_features(model: EmotionModel, tokenizer: DialogueTokenizer,
         utterance without it has an empty mask.
     """
     encoded = {
-        Modality.TEXT: _text(model, tokenizer, utterances, device),
+        Modality.TEXT: encode_text(model, [
+            model.text.context(tokenizer, u.text, speaker=u.speaker, history=u.history,
+                               reply=u.reply) if u.text else None for u in utterances],
+            tokenizer.pad, device),
         Modality.AUDIO: _audio(model, utterances, device),
         Modality.FACE: _faces(model, utterances, device)}
     return {modality: features for modality, features in encoded.items() if features is not None}
 
 
-def _text(model: EmotionModel, tokenizer: DialogueTokenizer, utterances: Sequence[Utterance],
-          device: torch.device) -> Encoded | None:
-    contexts = [model.text.context(tokenizer, u.text, speaker=u.speaker, history=u.history,
-                                   reply=u.reply) if u.text else TextInput([], [])
-                for u in utterances]
-    ids = _padded([torch.tensor(c.token_ids, dtype=torch.long) for c in contexts], tokenizer.pad)
-    types = _padded(
-        [torch.tensor(c.token_types, dtype=torch.long) for c in contexts], tokenizer.pad)
-    return _rows(model.text, [ids, types], [len(c.token_ids) for c in contexts], device)
+def encode_text(model: EmotionModel, contexts: Sequence[TextInput | None], pad: int,
+                device: torch.device) -> Encoded | None:
+    """
+    Run the text encoder over contexts, of which some may be missing.
+
+    :param pad: id of the padding token.
+    :return: None if all are missing.
+    """
+    given = [context or TextInput([], []) for context in contexts]
+    ids = padded([torch.tensor(c.token_ids, dtype=torch.long) for c in given], pad)
+    types = padded([torch.tensor(c.token_types, dtype=torch.long) for c in given], pad)
+    return _rows(model.text, [ids, types], [len(c.token_ids) for c in given], device)
+
+
+def encode_faces(model: EmotionModel, embeddings: Sequence[Sequence[Tensor]],
+                 device: torch.device) -> Encoded | None:
+    """
+    Run the GRU of the face encoder over embeddings, each (512,), of which some may have none.
+
+    :return: None if all have none.
+    """
+    some = next((row[0] for row in embeddings if len(row)), None)
+    if some is None:
+        return None
+    rows = [torch.stack(list(row)) if len(row) else some.new_zeros(0, len(some))
+            for row in embeddings]
+    return _rows(model.face, [padded(rows, 0)], [len(row) for row in rows], device)
 
 
 def _audio(model: EmotionModel, utterances: Sequence[Utterance],
            device: torch.device) -> Encoded | None:
     audio = [torch.from_numpy(as_float(u.audio)) if u.audio is not None else torch.zeros(0)
              for u in utterances]
-    return _rows(model.audio, [_padded(audio, 0)], [len(a) for a in audio], device)
+    return _rows(model.audio, [padded(audio, 0)], [len(a) for a in audio], device)
 
 
 def _faces(model: EmotionModel, utterances: Sequence[Utterance],
@@ -69,14 +90,15 @@ def _faces(model: EmotionModel, utterances: Sequence[Utterance],
     if not any(lengths):
         return None
     crops = torch.from_numpy(np.stack([crop for row in chosen for crop in row])).to(device)
-    embeddings = list(torch.split(model.face.embed(crops), lengths))
-    return _rows(model.face, [_padded(embeddings, 0)], lengths, device)
+    embeddings = [list(rows) for rows in torch.split(model.face.embed(crops), lengths)]
+    return encode_faces(model, embeddings, device)
 
 
-def _padded(rows: list[Tensor], value: float) -> Tensor:
-    padded: Tensor = torch.nn.utils.rnn.pad_sequence(
+def padded(rows: list[Tensor], value: float) -> Tensor:
+    """Return tensors of different lengths as one, (B, longest, ...)."""
+    filled: Tensor = torch.nn.utils.rnn.pad_sequence(
         rows, batch_first=True, padding_value=value)
-    return padded
+    return filled
 
 
 def _rows(encoder: torch.nn.Module, inputs: list[Tensor], lengths: list[int],

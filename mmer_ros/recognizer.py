@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 import logging
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.audio_encoder import AudioState
-from mmer_ros.batching import as_float, batch_features
+from mmer_ros.batching import batch_features
 from mmer_ros.bundle import Bundle, DEFAULT_BUNDLE
-from mmer_ros.face_encoder import FaceState, sample_evenly
+from mmer_ros.encoding import Context, Encoders, Evidence
+from mmer_ros.face_encoder import sample_evenly
 from mmer_ros.model import available, FusionOutput
 from mmer_ros.priors import correction, read_prior
-from mmer_ros.stages import AUDIO, FACE, FUSION, Stages, TEXT, UNMEASURED
-from mmer_ros.text_encoder import DialogueTokenizer, TextState
+from mmer_ros.recognition_stream import RecognitionStream
+from mmer_ros.stages import FUSION, Stages, UNMEASURED
+from mmer_ros.text_encoder import DialogueTokenizer
 from mmer_ros.types import (
     Estimate,
     InvalidInput,
     MODALITIES,
     Modality,
-    StreamEvent,
     subset_name,
-    Turn,
     Utterance,
-    UtterancePart,
 )
 import numpy as np
 from numpy.typing import NDArray
@@ -38,32 +34,8 @@ UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
              'its estimates are noise and mean nothing')
 NO_PRIOR = ('bundle {name}: it does not say under which class shares it was calibrated; its '
             'answers are not corrected for the prior')
-REVISABLE = 4  # finished utterances that are kept for late words
 
 _told: set[str] = set()  # hashes of the bundles whose notice was told
-
-
-@dataclass
-class _Encoding:
-    """The encoders' states of one utterance."""
-
-    text: TextState
-    audio: AudioState
-    face: FaceState
-
-
-@dataclass
-class _Session:
-    """An utterance on its way through a RecognitionStream."""
-
-    recognizer: Recognizer  # that began it
-    encoding: _Encoding
-    history: list[Turn]
-    next_index: int = 0
-    partials: int = 0  # periods of the partial estimates that are over
-    evidence: float = 0.0  # capture time of the last audio or image, seconds
-    face_id: str = ''  # whose crops the face encoder has seen
-    turn: tuple[float, Turn] | None = field(default=None)
 
 
 class Recognizer:
@@ -85,6 +57,7 @@ class Recognizer:
         self.config = bundle.config
         self.model = bundle.model.to(self.device).eval()
         self._tokenizer = DialogueTokenizer(bundle.tokenizer)
+        self.encoders = Encoders(self.model, self._tokenizer, self.device)
         self._trust = torch.tensor(self.config.trust, device=self.device)
         self._corrections = {} if shares is None else {
             subset: correction(shares, trained) for subset, trained in self.config.priors.items()}
@@ -115,12 +88,13 @@ class Recognizer:
 
         :raises InvalidInput: if it has no modality at all.
         """
-        encoding = self._start()
+        encoding = self.encoders.start()
         faces = utterance.faces
         if faces is not None and len(faces):
             faces = np.stack(sample_evenly(list(faces), self.model.config.face.max_images))
-        self._stream(encoding, utterance.text, utterance.audio, faces)
-        return self._estimate(encoding, utterance.speaker, utterance.history, utterance.reply)
+        self.encoders.stream([Evidence(encoding, utterance.text, utterance.audio, faces)])
+        return self.finish([
+            Context(encoding, utterance.speaker, utterance.history, utterance.reply)])[0]
 
     @torch.inference_mode()
     def recognize_batch(self, utterances: Sequence[Utterance]) -> list[Estimate]:
@@ -143,38 +117,17 @@ class Recognizer:
         silent = np.zeros(16_000, np.int16)
         self.recognize(Utterance(text='hello', audio=silent, faces=faces))
 
-    # ------------------------------------------------------------ one utterance, part by part
+    @torch.inference_mode()
+    def finish(self, contexts: Sequence[Context], stages: Stages = UNMEASURED
+               ) -> list[Estimate]:
+        """
+        Estimate from all that the encoders have received of utterances; more may follow.
 
-    def _start(self) -> _Encoding:
-        model = self.model
-        return _Encoding(model.text.start(), model.audio.start(), model.face.start())
-
-    def _stream(self, encoding: _Encoding, text: str | None, audio: NDArray[np.generic] | None,
-                faces: NDArray[np.uint8] | None, stages: Stages = UNMEASURED) -> None:
-        if text:
-            self.model.text.stream(encoding.text, text)
-        if audio is not None and audio.size:
-            with stages.measuring(AUDIO):
-                self.model.audio.stream(encoding.audio, self._tensor(as_float(audio)))
-        if faces is not None and len(faces):
-            with stages.measuring(FACE):
-                self.model.face.stream(encoding.face, self._tensor(faces))
-
-    def _estimate(self, encoding: _Encoding, speaker: str, history: Sequence[Turn],
-                  reply: Turn | None = None, stages: Stages = UNMEASURED) -> Estimate:
-        model = self.model
-        features: dict[Modality, Tensor | None] = {}
-        with stages.measuring(TEXT):
-            features[Modality.TEXT] = model.text.finish(
-                encoding.text, self._tokenizer, speaker=speaker, history=history, reply=reply)
-        with stages.measuring(AUDIO):
-            features[Modality.AUDIO] = model.audio.finish(encoding.audio)
-        with stages.measuring(FACE):
-            features[Modality.FACE] = model.face.finish(encoding.face)
-        batch = {m: (x[None], torch.ones(1, len(x), dtype=torch.bool, device=self.device))
-                 for m, x in features.items() if x is not None}
+        :raises InvalidInput: if nothing was received of one of them.
+        """
+        batch = self.encoders.finish(contexts, stages)
         with stages.measuring(FUSION):
-            return self._fused(batch)[0]
+            return self._fused(batch)
 
     # ------------------------------------------------------------ fusion
 
@@ -207,128 +160,12 @@ class Recognizer:
             trained=self.config.trained, bundle_name=self.config.name,
             bundle_hash=self.bundle.content_hash)
 
-    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-
-
-class RecognitionStream:
-    """
-    Take parts of utterances as they come, give an estimate when one is complete.
-
-    Keeps the dialogue's history for the text encoder. What a person should know of the parts
-    collects in `events`. `recognizer` and `partial_rate` may be set at any time; an utterance is
-    finished by the recogniser that began it.
-
-    :param history_s: turns older than this are forgotten, seconds.
-    :param partial_rate: estimates so far while an utterance goes on, Hz of capture time; 0: none.
-    """
-
-    def __init__(self, recognizer: Recognizer, history_s: float = 120.0, *,
-                 partial_rate: float = 0.0, stages: Stages = UNMEASURED) -> None:
-        """Start with an empty dialogue."""
-        self.events: list[StreamEvent] = []
-        self.history_s = history_s
-        self.recognizer = recognizer
-        self.partial_rate = partial_rate
-        self._stages = stages
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()
-        self._turns: list[tuple[float, Turn]] = []
-
-    @torch.inference_mode()
-    def push(self, part: UtterancePart) -> Estimate | None:
-        """
-        Take the next part; return the final estimate if it is the last one.
-
-        :return: before the last part the estimate so far where one is due, else None; None as
-            well if the utterance has nothing to estimate from.
-        """
-        session = self._session(part)
-        if part.index != session.next_index:
-            self.events.append(StreamEvent(
-                'part_lost', part.end,
-                f'utterance {part.utterance_id}: part {part.index} came where '
-                f'{session.next_index} was expected; the estimate lacks what was lost'))
-        session.next_index = part.index + 1
-        if part.face_id != session.face_id:  # another face speaks; the part has all its crops
-            session.encoding.face = session.recognizer.model.face.start()
-            session.face_id = part.face_id
-        faces = np.stack([c.image for c in part.faces]) if part.faces else None
-        session.recognizer._stream(session.encoding, part.text, part.audio, faces, self._stages)
-        heard = [part.end] if part.audio.size else []
-        session.evidence = max([session.evidence, *heard, *(c.stamp for c in part.faces)])
-        if not part.last:
-            return self.partial(part) if self._is_due(part, session) else None
-        estimate = self._estimate(part, session, final=True)
-        self._remember(part, session)
-        return estimate
-
-    @torch.inference_mode()
-    def partial(self, part: UtterancePart) -> Estimate | None:
-        """Return the estimate so far of the utterance whose latest part this is."""
-        session = self._sessions.get(part.utterance_id)
-        return None if session is None else self._estimate(part, session, final=False)
-
-    def reset_history(self) -> None:
-        """Forget the dialogue: what is said next begins a new one."""
-        self._turns.clear()
-
-    def _session(self, part: UtterancePart) -> _Session:
-        session = self._sessions.get(part.utterance_id)
-        if session is None or part.index == 0:  # ids come again when a recording is looped
-            now = part.utterance_start
-            self._turns = [t for t in self._turns if abs(now - t[0]) <= self.history_s]
-            session = _Session(self.recognizer, self.recognizer._start(),
-                               [turn for _, turn in self._turns])
-            self._sessions[part.utterance_id] = session
-            self._sessions.move_to_end(part.utterance_id)
-            while len(self._sessions) > REVISABLE:
-                self._sessions.popitem(last=False)
-        return session
-
-    def _is_due(self, part: UtterancePart, session: _Session) -> bool:
-        """Tell whether another period of the partial estimates ended with this part."""
-        spoken = part.end - part.utterance_start
-        periods = int(spoken * self.partial_rate + 1e-6)  # stamps are rounded
-        due, session.partials = periods > session.partials, periods
-        return due
-
-    def _estimate(self, part: UtterancePart, session: _Session, *, final: bool
-                  ) -> Estimate | None:
-        try:
-            estimate = session.recognizer._estimate(
-                session.encoding, _speaker(part), session.history, stages=self._stages)
-        except InvalidInput:
-            if final:
-                self.events.append(StreamEvent(
-                    'nothing_to_estimate', part.end,
-                    f'utterance {part.utterance_id}: no text, no audio and no face was received'))
-            return None
-        return replace(
-            estimate, utterance_id=part.utterance_id, start=part.utterance_start, end=part.end,
-            stamp=session.evidence or part.end, final=final, revision=part.revision,
-            person_id=part.person_id, face_id=part.face_id, voice_id=part.voice_id,
-            speaker_by=part.speaker_by, speaker_margin=part.speaker_margin,
-            transcript=session.encoding.text.text)
-
-    def _remember(self, part: UtterancePart, session: _Session) -> None:
-        text = session.encoding.text.text
-        if session.turn in self._turns:
-            self._turns.remove(session.turn)
-        if text:
-            session.turn = (part.end, Turn(_speaker(part), text))
-            self._turns.append(session.turn)
-            self._turns.sort(key=lambda turn: turn[0])
-
 
 def _tell_notice(bundle: Bundle) -> None:
     """Tell of the bundle's licences, once in a process."""
     if bundle.config.notice and bundle.content_hash not in _told:
         _told.add(bundle.content_hash)
         LOGGER.warning('bundle %s: %s', bundle.config.name, bundle.config.notice)
-
-
-def _speaker(part: UtterancePart) -> str:
-    return part.person_id or part.voice_id or part.face_id
 
 
 def check_device(device: str) -> torch.device:

@@ -178,6 +178,8 @@ class UtterancePart:
     :param last: the utterance ends with this part.
     :param cut: the utterance reached its maximum length while speech went on.
     :param revision: 0; +1 for each part that brings a late transcript after the last one.
+    :param dialogue: another number than in the part before: the dialogue begins anew, what was
+        said before is forgotten.
     """
 
     utterance_id: str
@@ -196,6 +198,7 @@ class UtterancePart:
     revision: int = 0
     speaker_by: str = ''
     speaker_margin: float = 0.0
+    dialogue: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from dataclasses import replace
 import logging
 from typing import Any
 
+from mmer_ros.batching import as_float
 from mmer_ros.model import EmotionModel
-from mmer_ros.recognizer import as_float, check_device, RecognitionStream, Recognizer
+from mmer_ros.recognizer import check_device, RecognitionStream, Recognizer
 from mmer_ros.types import (
     EMOTIONS,
     Estimate,
