@@ -410,7 +410,7 @@ def test_an_interrupt_in_mid_speech_is_no_traceback() -> None:
         context.init()
         node = rclpy.create_node('talker', context=context)
         audio = node.create_publisher(AudioChunk, 'audio', 50)
-        said = until(process, '[emotion]: UNTRAINED')
+        said = until(process, 'bundle starter, hash')
         assert eventually(lambda: audio.get_subscription_count() == 1, 30)
         for _, _, message in [m for m in recorded(3.0) if m[1] == 'audio']:
             audio.publish(message)
