@@ -70,7 +70,7 @@ class UtteranceSegmenter:
         """Start with nothing received."""
         self.config = config
         self.events: list[StreamEvent] = []
-        self.jumps = 0  # of time, backwards
+        self._dialogue = 0
         self._front_end = AudioFrontEnd()
         self._active = ActiveSpeaker(config.speaker)
         self._speech = SpeechSegmenter(config.speech, probability, self._active.hear)
@@ -92,6 +92,10 @@ class UtteranceSegmenter:
     def speaker(self) -> str:
         """Id of the face that speaks; '' if nobody does or it is not known."""
         return next((u.faces.choice.face_id for u in self._known if u.spoken.ongoing), '')
+
+    def begin_dialogue(self) -> None:
+        """Let all parts from now on be of another dialogue, as after a jump of time."""
+        self._dialogue += 1
 
     def push_audio(self, block: AudioBlock) -> list[UtterancePart]:
         """
@@ -176,7 +180,7 @@ class UtteranceSegmenter:
         self._known.clear()
         self._active.reset()
         self._now = stamp
-        self.jumps += 1
+        self.begin_dialogue()
         return parts
 
     def flush(self) -> list[UtterancePart]:
@@ -244,7 +248,7 @@ class UtteranceSegmenter:
             audio=piece.audio, text=' '.join(utterance.words),
             faces=faces, face_id=choice.face_id, voice_id=utterance.voice_id, last=piece.last,
             cut=piece.cut, revision=utterance.revision, speaker_by=choice.by,
-            speaker_margin=choice.margin)
+            speaker_margin=choice.margin, dialogue=self._dialogue)
         utterance.words = []
         utterance.parts += 1
         utterance.released |= piece.last
