@@ -59,9 +59,11 @@ setup(
         'console_scripts': [
             'mmer = mmer_ros.cli:main',
             'emotion = mmer_ros.nodes.emotion:run',
+            'estimator = mmer_ros.nodes.estimator:run',
             'monitor = mmer_ros.nodes.monitor:main',
             'play = mmer_ros.nodes.player:main',
             'replay = mmer_ros.cli:replay_main',
+            'segmenter = mmer_ros.nodes.segmenter:run',
             'watch = mmer_ros.nodes.watch:main',
         ],
         # Commands of mmer that need ROS, which mmer_ros.cli does not import.

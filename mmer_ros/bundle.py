@@ -150,6 +150,20 @@ class Bundle:
                 f'{expected_hash}; fetch the right one or correct the parameter')
         return bundle
 
+    @staticmethod
+    def read_config(name_or_path: str | Path) -> BundleConfig:
+        """
+        Read only the settings of a bundle, as `load` finds it.
+
+        :raises BundleError: if it is not there, or its settings cannot be used.
+        """
+        folder = find_bundle(name_or_path)
+        if folder is not None:
+            return _read_config(folder)[0]
+        text = _packaged('architectures', f'{name_or_path}.json')
+        assert text is not None  # find_bundle has looked
+        return BundleConfig.model_validate_json(text)
+
     def save(self, folder: Path) -> None:
         """
         Write the bundle; the folder appears at once and complete, or stays as it was.
@@ -233,7 +247,8 @@ def _contents(config: BundleConfig, model: EmotionModel, tokenizer: Tokenizer, c
             CARD: card.encode()}
 
 
-def _read(folder: Path) -> Bundle:
+def _read_config(folder: Path) -> tuple[BundleConfig, str]:
+    """Return the settings of a bundle and the hash of their file."""
     raw = (folder / CONFIG).read_bytes()
     try:
         config = BundleConfig.model_validate_json(raw)
@@ -243,6 +258,11 @@ def _read(folder: Path) -> Bundle:
         raise BundleError(f'bundle {folder}: {CONFIG} is not valid at {where}: '
                           f'{first["msg"]}; write it again with this version') from error
     _check_config(folder, config)
+    return config, _sha256(raw)
+
+
+def _read(folder: Path) -> Bundle:
+    config, content_hash = _read_config(folder)
     data = {name: _checked(folder, name, digest) for name, digest in config.files.items()}
     for name in (WEIGHTS, TOKENIZER):
         if name not in data:
@@ -254,7 +274,7 @@ def _read(folder: Path) -> Bundle:
         raise BundleError(f'bundle {folder}: no model can have the sizes in {CONFIG}: {error}; '
                           'correct them') from error
     _load_weights(folder, model, data[WEIGHTS])
-    return Bundle(config, model, tokenizer, data.get(CARD, b'').decode(), _sha256(raw))
+    return Bundle(config, model, tokenizer, data.get(CARD, b'').decode(), content_hash)
 
 
 def _check_config(folder: Path, config: BundleConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import hashlib
 from weakref import WeakSet
 
 import cv2
@@ -37,6 +38,11 @@ class FaceConfig(BaseModel):
     min_score: float = Field(0.9, ge=0, le=1)
     margin: int = Field(24, ge=0, lt=FACE_SIZE)
     max_occlusion_s: float = Field(1.0, ge=0, le=30)
+
+    @property
+    def digest(self) -> str:
+        """Short hash of the settings, to tell whether two sides have the same."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

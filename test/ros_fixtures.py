@@ -41,8 +41,8 @@ def eventually(condition: Callable[[], bool], timeout_s: float = 20.0) -> bool:
 class Talker:
     """Publishes sensor messages and collects estimates."""
 
-    def __init__(self, context: rclpy.Context, image_type: type) -> None:
-        self.node = rclpy.create_node('talker', context=context)
+    def __init__(self, context: rclpy.Context, image_type: type, namespace: str = '') -> None:
+        self.node = rclpy.create_node('talker', context=context, namespace=namespace)
         self.estimates: list[EmotionEstimate] = []
         self.publishers = {
             'image': self.node.create_publisher(

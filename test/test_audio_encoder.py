@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.types import InvalidInput
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -13,6 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 from torchaudio.models import WaveRNN
+from training.audio import AudioConfig
+from training.engine.config import load_settings
 
 from .model_fixtures import random_audio, seeded, TINY_AUDIO, TOLERANCE
 
@@ -280,3 +283,39 @@ def test_upsampling_must_make_up_the_hop() -> None:
         AudioEncoderConfig(upsample_scales=(5, 5, 11))
     with pytest.raises(ValidationError, match='samples_per_step 4'):
         AudioEncoderConfig(samples_per_step=4)
+
+
+@pytest.mark.parametrize('kernel', [1, 2, 4, -3])
+def test_the_kernel_must_reach_as_far_back_as_ahead(kernel: int) -> None:
+    with pytest.raises(ValidationError, match=f'kernel_size {kernel} must be odd and at least 3'):
+        AudioEncoderConfig(kernel_size=kernel)
+    with pytest.raises(InvalidInput, match=f'model: .*kernel_size {kernel} must be odd'):
+        load_settings(AudioConfig, 'starter/audio', [f'model.kernel_size={kernel}'])
+
+
+STANDARDISED = TINY_AUDIO.model_copy(update={'kernel_size': 9, 'mel_mean': 0.4, 'mel_std': 0.2})
+
+
+@torch.inference_mode()
+def test_the_spectrogram_may_be_standardised_in_whole_and_in_parts() -> None:
+    audio, plain, wave = encoder(STANDARDISED), encoder(TINY_AUDIO), waveform(1_100)
+    torch.testing.assert_close(audio.spectrogram(wave[None]),
+                               (plain.spectrogram(wave[None]) - 0.4) / 0.2)
+    parts = split(wave, np.random.default_rng(1))
+    torch.testing.assert_close(streamed(audio, parts), whole(audio, wave), atol=TOLERANCE, rtol=0)
+    unlike = encoder(STANDARDISED.model_copy(update={'mel_mean': 0.0, 'mel_std': 1.0}))
+    assert not torch.allclose(whole(unlike, wave), whole(audio, wave), atol=1e-3)
+
+
+@torch.inference_mode()
+def test_settings_of_before_the_standardisation_give_the_same_to_the_bit() -> None:
+    told = TINY_AUDIO.model_dump()
+    del told['mel_mean'], told['mel_std']
+    audio, wave = encoder(AudioEncoderConfig(**told)), waveform(700)
+    level = 20 * torch.log10(audio.mel(wave[None]).clamp(min=1e-5))
+    assert torch.equal(audio.spectrogram(wave[None]), ((level + 100) / 100).clamp(0, 1))
+
+
+def test_the_spread_of_the_spectrogram_must_be_positive() -> None:
+    with pytest.raises(ValidationError, match='mel_std'):
+        AudioEncoderConfig(mel_std=0.0)

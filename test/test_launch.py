@@ -154,7 +154,7 @@ def test_by_default_it_is_active_with_the_declared_defaults_and_comes_back_when_
     run = by_default[1]
     client = Client(context, '/emotion')
     assert client.reaches('active'), run.text
-    defaults = {name: default for name, (default, _) in parameters.PARAMETERS.items()}
+    defaults = {name: parameters.PARAMETERS[name][0] for name in parameters.EMOTION}
     assert client.values(*defaults) == defaults
     topics = {'/image', '/audio', '/transcript', '/emotion'}
     assert eventually(lambda: client.topics() == topics), client.topics()

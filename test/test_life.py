@@ -217,7 +217,7 @@ def test_a_change_takes_effect_or_is_refused_with_the_reason(tmp_path: Path) -> 
         def change(name: str, value: object) -> str:
             result = rig.node.set_parameters([Parameter(name, value=value)])[0]
             return result.reason if not result.successful else ''
-        for name in parameters.PARAMETERS:
+        for name in parameters.EMOTION:
             value = rig.node.get_parameter(name).value
             reason = change(name, value)
             assert bool(reason) != parameters.is_live(name), name

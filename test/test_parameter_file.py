@@ -15,6 +15,7 @@ from mmer_ros.bundle import DEFAULT_BUNDLE  # noqa: E402,I100
 from mmer_ros.nodes import parameters  # noqa: E402,I100
 
 from .ros_fixtures import running  # noqa: E402,I100
+from .split_fixtures import split  # noqa: E402,I100
 
 FILE = Path(__file__).parent.parent / 'config' / 'emotion.yaml'
 
@@ -28,11 +29,25 @@ def dotted(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:
     return flat
 
 
+def declared(node: Any) -> dict[str, Any]:
+    """Return the parameters of a node that are ours."""
+    return {name: parameter.value for name, parameter in
+            node.get_parameters_by_prefix('').items() if parameters.is_known(name)}
+
+
 def test_it_names_every_parameter_with_its_default_and_type():
     written = dotted(yaml.safe_load(FILE.read_text())['/**']['ros__parameters'])
     with running(activate=False, partial_rate=1.0, bundle=DEFAULT_BUNDLE) as rig:
-        declared = {name: parameter.value
-                    for name, parameter in rig.node.get_parameters_by_prefix('').items()
-                    if parameters.is_known(name)}
-    assert written == declared
-    assert {n: type(v) for n, v in written.items()} == {n: type(v) for n, v in declared.items()}
+        found = declared(rig.node)
+    with split(activate=False, estimator={'partial_rate': 1.0}, bundle=DEFAULT_BUNDLE) as rig:
+        for node in rig.nodes:
+            found |= declared(node)
+    assert written == found
+    assert {n: type(v) for n, v in written.items()} == {n: type(v) for n, v in found.items()}
+
+
+def test_a_parameter_means_the_same_in_every_node():
+    nodes = (parameters.EMOTION, parameters.SEGMENTING, parameters.ESTIMATING)
+    assert set().union(*nodes) == set(parameters.PARAMETERS)
+    assert all(len(set(names)) == len(names) for names in nodes)
+    assert set(parameters.EMOTION) <= {*parameters.SEGMENTING, *parameters.ESTIMATING}

@@ -1,4 +1,4 @@
-"""Loading of another bundle in the background."""
+"""Loading of bundles: the first when the node is configured, others in the background."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from mmer_ros.faces import FaceDetector
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognizer import Recognizer, UNTRAINED
 from mmer_ros.types import InvalidInput
 from rclpy.node import Node
 from rclpy.task import Future
@@ -31,6 +31,29 @@ def load(bundle: str, device: str, expected_hash: str, prior: str) -> Loaded:
                                  prior=prior)
     recognizer.warm_up()
     return Loaded(recognizer, FaceDetector(recognizer.config.faces, recognizer.device))
+
+
+def load_recognizer(node: Node) -> Recognizer:
+    """
+    Load the bundle that the parameters of a node name.
+
+    :raises InvalidInput: if it cannot be used.
+    """
+    bundle, device, expected_hash, prior = (
+        node.get_parameter(name).value for name in ('bundle', 'device', 'bundle_hash', 'prior'))
+    node.get_logger().info(f'loading bundle {bundle}')
+    recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash, prior=prior)
+    recognizer.warm_up()
+    return recognizer
+
+
+def tell_bundle(node: Node, recognizer: Recognizer) -> None:
+    """Log which bundle is used, and whether it means anything."""
+    config = recognizer.config
+    node.get_logger().info(f'bundle {config.name}, hash {recognizer.bundle.content_hash[:12]}, '
+                           f'device {recognizer.device}')
+    if not config.trained:
+        node.get_logger().warning(UNTRAINED.format(name=config.name))
 
 
 class BundleLoader:

@@ -9,11 +9,9 @@ import math
 import threading
 from typing import Any
 
-from mmer_ros.types import Estimate
-
 REQUEST = 'request'  # kind of the items whose message is a step for the worker
 REQUESTS = 100  # that wait at most
-Step = Callable[[], list[Estimate]]
+Step = Callable[[], Any]  # returns a list of what is to be handed on
 
 
 @dataclass(frozen=True)
@@ -69,15 +67,26 @@ class Inbox:
             self._era += new_era
         self.put(Item(REQUEST, -math.inf, 0.0, step))
 
-    def get(self, timeout_s: float) -> Item | None:
-        """Return the message that was captured first, or None after the timeout."""
+    def get(self, timeout_s: float, most: int = 1) -> list[Item]:
+        """
+        Return the message that was captured first, and up to `most` of those that wait.
+
+        :return: empty after the timeout; a request comes alone.
+        """
         with self._ready:
             if not any(self._queues.values()) and not self._closed:
                 self._ready.wait(timeout_s)
-            waiting = [queue for queue in self._queues.values() if queue]
-            if not waiting:
-                return None
-            return min(waiting, key=lambda q: (q[0][0], q[0][1].order)).popleft()[1]
+            items: list[Item] = []
+            while len(items) < most and (queue := self._next()):
+                if items and REQUEST in (items[0].kind, queue[0][1].kind):
+                    break
+                items.append(queue.popleft()[1])
+            return items
+
+    def _next(self) -> deque[tuple[int, Item]] | None:
+        """Return the queue whose first message is the next."""
+        waiting = [queue for queue in self._queues.values() if queue]
+        return min(waiting, key=lambda q: (q[0][0], q[0][1].order)) if waiting else None
 
     def waiting(self) -> dict[str, int]:
         """Return how many messages of each kind wait."""

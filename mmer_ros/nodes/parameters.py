@@ -1,7 +1,8 @@
-"""The node's parameters: declared with description, range and default, in one place."""
+"""The parameters of all nodes: description, range and default, in one place."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import annotated_types
@@ -63,19 +64,43 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
                     'as long as somebody subscribes'),
     'image_queue': (3, 'images to be looked at that wait at most; the oldest give way'),
     'audio_queue': (100, 'audio chunks that wait at most; the oldest give way'),
+    'source': ('', 'name of the robot, a namespace below which its estimates are published; '
+               'empty: the namespace of the node'),
+    'parts_topic': ('/utterance_parts', 'mmer_msgs/UtterancePart goes from segmenters to the '
+                    'estimator here'),
+    'parts_depth': (100, 'parts that the middleware keeps until they are received'),
+    'parts_queue': (1000, 'parts that wait at most; the oldest give way'),
+    'parts_wait_s': (5.0, 'an utterance of which no part came for so long is over, seconds'),
+    'batch': (0, 'utterances that are worked on together at most; 0: 1 on the CPU, which gives '
+              'the same as a single process to the bit, 16 elsewhere'),
 }
+# Which of them each node has.
+_COMMON = ('autostart', 'bundle', 'device', 'threads')
+_SENSORS = ('image_topic', 'image_transport', 'image_reliability', 'image_depth', 'audio_topic',
+            'audio_type', 'audio_reliability', 'audio_depth', 'audio_rate', 'audio_channels',
+            'audio_format', 'audio_info_topic', 'transcript_topic', 'transcript_type',
+            'transcript_reliability', 'transcript_depth', 'ros4hri', 'ros4hri_voices',
+            'debug_image', 'image_queue', 'audio_queue')
+_ESTIMATES = ('bundle_hash', 'prior', 'emotion_topic', 'publish_transcript', 'partial_rate',
+              'publish_expressions')
+_PARTS = ('parts_topic', 'parts_depth')
+EMOTION = _COMMON + _SENSORS + _ESTIMATES
+SEGMENTING = _COMMON + _SENSORS + _PARTS + ('source',)
+ESTIMATING = _COMMON + _ESTIMATES + _PARTS + ('parts_queue', 'parts_wait_s', 'batch')
 INTEGER_RANGES = {'threads': (0, 256), 'image_queue': (1, 1000), 'audio_queue': (1, 10_000),
                   'image_depth': (1, 10_000), 'audio_depth': (1, 10_000),
                   'transcript_depth': (1, 10_000), 'audio_rate': (8_000, 192_000),
-                  'audio_channels': (1, 32)}
-FLOAT_RANGES = {'partial_rate': (0.0, 10.0)}
+                  'audio_channels': (1, 32), 'parts_depth': (1, 10_000),
+                  'parts_queue': (1, 100_000), 'batch': (0, 256)}
+FLOAT_RANGES = {'partial_rate': (0.0, 10.0), 'parts_wait_s': (0.5, 60.0)}
 READ_ONLY = frozenset({'autostart'})  # looked at once, when the process starts
 LIVE = frozenset({'publish_transcript', 'partial_rate'})  # may change while configured
 
 
-def declare(node: Node) -> None:
-    """Declare all parameters on the node."""
-    for name, (default, description) in PARAMETERS.items():
+def declare(node: Node, names: Sequence[str], groups: Sequence[str]) -> None:
+    """Declare these parameters and groups of them on the node."""
+    for name in names:
+        default, description = PARAMETERS[name]
         descriptor = ParameterDescriptor(description=description, read_only=name in READ_ONLY)
         if name in INTEGER_RANGES:
             least, most = INTEGER_RANGES[name]
@@ -83,8 +108,8 @@ def declare(node: Node) -> None:
         elif name in FLOAT_RANGES:
             descriptor.floating_point_range = [_range(*FLOAT_RANGES[name])]
         node.declare_parameter(name, default, descriptor)
-    for group, model in GROUPS.items():
-        for name, info in _fields(model, group):
+    for group in groups:
+        for name, info in _fields(GROUPS[group], group):
             description = info.description or (
                 f'{name.rsplit(".", 1)[-1]}; see docs/parameters.md')
             node.declare_parameter(name, float(info.default), ParameterDescriptor(
@@ -92,7 +117,7 @@ def declare(node: Node) -> None:
 
 
 def is_known(name: str) -> bool:
-    """Tell whether a parameter is one of this node's own."""
+    """Tell whether a parameter is one of ours."""
     return name in PARAMETERS or name.split('.', 1)[0] in GROUPS
 
 

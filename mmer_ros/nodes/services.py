@@ -25,6 +25,10 @@ class Served(Protocol):
         :raises InvalidInput: if there is none.
         """
 
+
+class ServedWithBundle(Served, Protocol):
+    """What also has a bundle."""
+
     def bundle_options(self) -> tuple[str, str, str]:
         """
         Return device, expected hash and prior of a bundle to be loaded.
@@ -41,22 +45,13 @@ class Served(Protocol):
 
 
 class Services:
-    """~/enable, ~/reset_history and ~/load_bundle."""
+    """~/enable and ~/reset_history."""
 
     def __init__(self, node: Node, served: Served) -> None:
         """Offer them."""
         self._served = served
-        self._loader = BundleLoader(node)
         node.create_service(SetBool, '~/enable', self._enable)
         node.create_service(Trigger, '~/reset_history', self._reset_history)
-        # In a group of its own: while it waits, a group lets nothing else of it run.
-        node.create_service(LoadBundle, '~/load_bundle', self._load_bundle,
-                            callback_group=ReentrantCallbackGroup())
-
-    @property
-    def loading(self) -> bool:
-        """Whether a bundle is being loaded."""
-        return self._loader.busy
 
     def _enable(self, request: Any, response: Any) -> Any:
         response.success, response.message = True, self._served.enable(request.data)
@@ -68,6 +63,23 @@ class Services:
         except InvalidInput as error:
             response.success, response.message = False, str(error)
         return response
+
+
+class BundleService:
+    """~/load_bundle."""
+
+    def __init__(self, node: Node, served: ServedWithBundle) -> None:
+        """Offer it."""
+        self._served = served
+        self._loader = BundleLoader(node)
+        # In a group of its own: while it waits, a group lets nothing else of it run.
+        node.create_service(LoadBundle, '~/load_bundle', self._load_bundle,
+                            callback_group=ReentrantCallbackGroup())
+
+    @property
+    def loading(self) -> bool:
+        """Whether a bundle is being loaded."""
+        return self._loader.busy
 
     async def _load_bundle(self, request: Any, response: Any) -> Any:
         try:

@@ -1,32 +1,30 @@
-"""What exists from activation to deactivation: inputs, inbox and worker."""
+"""What exists from activation to deactivation of a node that hears sensors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 import time
-from typing import Any
+from typing import Any, Generic
 
 from mmer_ros.faces import FrameSampler
 from mmer_ros.given_activity import GivenActivity
 from mmer_ros.nodes.conversions import NANOSECONDS
+from mmer_ros.nodes.drops import Drops
 from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.inbox import Inbox, Item
-from mmer_ros.nodes.inputs.feeding import QUEUES
+from mmer_ros.nodes.inputs.feeding import feed, QUEUES
 from mmer_ros.nodes.inputs.inputs import Inputs
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.worker import Worker
-from mmer_ros.pipeline import Pipeline
+from mmer_ros.sensor_pipeline import Result, SensorPipeline
 from mmer_ros.stream_clock import StreamClock
-from mmer_ros.types import Estimate
 from rclpy.clock import ClockChange, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 
 JUMP_BACK_S = 1.0  # of the clock, from which on it is taken for a new beginning
-DROPPED = ('{kind}: messages were dropped, since they came faster than they could be worked on; '
-           'lower the rate, or use a smaller bundle or a GPU')
 
 
 def clock_seconds(node: Node) -> float:
@@ -34,31 +32,31 @@ def clock_seconds(node: Node) -> float:
     return node.get_clock().now().nanoseconds / NANOSECONDS  # type: ignore[no-any-return]
 
 
-class Session:
+class Session(Generic[Result]):
     """
-    Receive, infer, hand on.
+    Receive, work, hand on.
 
-    :param publish: takes each estimate and its latency, seconds.
+    :param publish: takes each result of the pipeline, and the present as capture time, seconds.
     """
 
-    def __init__(self, node: Node, pipeline: Pipeline, activity: GivenActivity, *,
-                 publish: Callable[[Estimate, float], object], events: EventLog,
+    def __init__(self, node: Node, pipeline: SensorPipeline[Result], activity: GivenActivity, *,
+                 publish: Callable[[Result, float], object], events: EventLog,
                  meter: Meter) -> None:
         """Start nothing yet."""
         self.inputs: Inputs | None = None
         self.inbox = Inbox({'image': node.get_parameter('image_queue').value,
                             'audio': node.get_parameter('audio_queue').value, **QUEUES})
         self._node = node
-        self._pipeline: Pipeline | None = pipeline
+        self._pipeline: SensorPipeline[Result] | None = pipeline
         self._activity = activity
-        self._publish = publish
         self._events = events
         self._meter = meter
         self._clock = StreamClock()
         self._frames: dict[str, str] = {}
-        self._dropped: dict[str, int] = {}
-        self._worker: Worker | None = Worker(
-            pipeline, self.inbox, now=self.now, publish=self._estimated, tell=self._noticed)
+        self._drops = Drops(self.inbox, meter, events)
+        self._worker: Worker[Result] | None = Worker(
+            pipeline, self.inbox, feed=partial(feed, pipeline), now=self.now,
+            publish=lambda result: publish(result, self.now()), tell=self._noticed)
         self._jumps: Any = None
 
     @property
@@ -97,7 +95,7 @@ class Session:
         """
         Unsubscribe and stop to work.
 
-        :param finish: first end the open utterance, and publish its estimate.
+        :param finish: first end the open utterance, and publish what comes of it.
         :param timeout_s: the worker is waited for at most so long; None: until it has stopped.
         """
         if self._jumps is not None:
@@ -112,12 +110,7 @@ class Session:
 
     def tick(self) -> None:
         """Tell what was dropped and whether the clocks agree; call it about once a second."""
-        for kind, count in self.inbox.dropped.items():
-            new = count - self._dropped.get(kind, 0)
-            if new:
-                self._dropped[kind] = count
-                self._meter.dropped('image' if kind == 'face' else kind, new)
-                self._events.add(f'{kind}_dropped', DROPPED.format(kind=kind), times=new)
+        self._drops.tick()
         if apart := self._clock.apart:
             self._events.hold('clock_apart', (
                 f'stamps are {apart:.0f} s away from the clock of the node; the stamps are used; '
@@ -132,11 +125,6 @@ class Session:
     def _put(self, item: Item) -> None:
         self._meter.arrived(item)
         self.inbox.put(item)
-
-    def _estimated(self, estimate: Estimate) -> None:
-        latency = max(self.now() - estimate.stamp, 0.0)
-        self._publish(estimate, latency)
-        self._meter.estimated(estimate, latency)
 
     def _noticed(self, kind: str, text: str) -> None:
         self._meter.noticed(kind)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmer_ros.audio_encoder import AudioEncoderConfig
 from mmer_ros.types import SAMPLE_RATE
 import numpy as np
-from training.audio import AudioData, AudioDataConfig
+import pytest
+import torch
+from training.audio import AudioData, AudioDataConfig, masked, RegularisationConfig
 from training.augment.speech import SpeechConfig
 from training.corpora.examples import Example
 from training.engine.sampling import Draw
@@ -59,3 +62,27 @@ def test_long_speech_is_cut_to_a_window():
 def test_in_evaluation_the_clip_is_as_it_is():
     samples, *_ = drawn(0, training=False)
     np.testing.assert_array_equal(samples, OneClip.sound.astype(np.float32) / 32_768)
+
+
+def test_which_examples_are_voiceless_has_nothing_to_do_with_how_others_are_changed():
+    clips: Any = OneClip()
+    settings = AudioDataConfig(plain_epochs=9, voiceless=0.5,
+                               speech=SpeechConfig(gain_db=0, speed=0.1))
+    data = AudioData(clips, settings, clips.examples, training=True)
+    items = [data[Draw(0, 0, seed)] for seed in range(60)]
+    kept = [len(i.values) for i in items if not i.key.endswith('(voiceless)')]
+    assert 15 < len(kept) < 45
+    slower = sum(length > SECOND for length in kept) / len(kept)
+    assert 0.25 < slower < 0.75
+    assert all(i.target.tolist() == [pytest.approx(1 / 7)] * 7 for i in items
+               if i.key.endswith('(voiceless)'))
+
+
+def test_masks_hide_stripes_on_the_device_of_the_spectrogram():
+    config = RegularisationConfig(masks=2)
+    frames = torch.rand(3, 80, 50)
+    hidden = masked(frames, config, AudioEncoderConfig()) != frames
+    assert 0 < hidden.float().mean() < 0.9 and hidden.any(dim=(1, 2)).sum() >= 2
+    elsewhere = masked(torch.zeros(3, 80, 50, device='meta'), config, AudioEncoderConfig())
+    assert elsewhere.device.type == 'meta'
+    assert masked(frames, RegularisationConfig(), AudioEncoderConfig()) is frames

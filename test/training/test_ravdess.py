@@ -41,10 +41,11 @@ def test_an_actor_is_in_one_split_only(tmp_path: Path) -> None:
 
 def test_files_of_other_names_are_told_and_left_out(tmp_path: Path) -> None:
     clip(tmp_path, 1, 3)
+    clip(tmp_path, 18, 3)
     clip(tmp_path, 1, 9)
     (tmp_path / 'Actor_01' / 'notes.wav').write_bytes(b'')
     corpus = read_ravdess(tmp_path)
-    assert len(corpus.examples) == 1
+    assert {e.speaker for e in corpus.examples} == {'actor01', 'actor18'}
     assert [p.kind for p in corpus.problems] == ['bad row', 'bad row']
     assert 'notes' in corpus.problems[1].text + corpus.problems[0].text
 
@@ -52,3 +53,35 @@ def test_files_of_other_names_are_told_and_left_out(tmp_path: Path) -> None:
 def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r'RAVDESS .*no Actor_NN'):
         read_ravdess(tmp_path)
+
+
+@pytest.mark.parametrize('name', ['01-01-03-01-01-01-02', '03-02-03-01-01-01-02'])
+def test_videos_and_songs_are_no_speech(tmp_path: Path, name: str) -> None:
+    for actor in (2, 18):
+        clip(tmp_path, actor, 3)
+    (tmp_path / 'Actor_02' / f'{name}.wav').write_bytes(b'')
+    corpus = read_ravdess(tmp_path)
+    assert len(corpus.examples) == 2
+    (problem,) = corpus.problems
+    assert problem.kind == 'bad row' and f"'{name}' is no name of RAVDESS speech" in problem.text
+
+
+def test_a_clip_in_the_folder_of_another_actor_is_left_out(tmp_path: Path) -> None:
+    """Else a held-out voice might be learnt from."""
+    for actor in (2, 3, 18):
+        clip(tmp_path, actor, 3)
+    stray = tmp_path / 'Actor_03' / '03-01-05-01-01-01-18.wav'
+    stray.write_bytes(b'')
+    corpus = read_ravdess(tmp_path)
+    assert len(corpus.examples) == 3
+    (problem,) = corpus.problems
+    assert problem.where == str(stray)
+    assert 'says actor 18, the folder Actor_03' in problem.text
+
+
+def test_an_empty_split_is_refused(tmp_path: Path) -> None:
+    clip(tmp_path, 2, 3)
+    with pytest.raises(InvalidInput, match=r'no clip for the dev split, .*actors 17, 18, 19, 20;'):
+        read_ravdess(tmp_path)
+    with pytest.raises(InvalidInput, match=r'no clip for the train split, .*other than 01, 02;'):
+        read_ravdess(tmp_path, dev=(2, 1))

@@ -3,7 +3,6 @@
 from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 import pytest
-from training.audio import voiceless
 from training.augment import speech
 from training.augment.speech import SpeechConfig, worsened
 
@@ -107,9 +106,3 @@ def test_the_span_of_speech_leaves_silence_out() -> None:
     assert abs(begin - 8000) <= 320
     assert abs(end - 24000) <= 320
     assert speech.speech_span(np.zeros(5000, np.float32)) == (0, 5000)
-
-
-def test_voiceless_input_is_noise_or_silence_of_the_length_asked_for() -> None:
-    levels = [rms(voiceless(8000, np.random.default_rng(seed))) for seed in range(20)]
-    assert min(levels) == 0.0
-    assert max(levels) > 0.01

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -149,22 +149,66 @@ def check_skew(meter: Meter, limits: Limits) -> Report:
 
 def check_recognition(meter: Meter, limits: Limits) -> Report:
     """Return how long the stages take, and how late the estimates are."""
-    now = meter.steady()
-    report = Report('recognition')
-    for name, window in sorted(meter.stages.items()):
-        seconds = window.values(now)
-        if seconds:
-            report.values |= _spread(f'{name} [ms]', [1000 * value for value in seconds])
-    for kind in ('final', 'partial'):
-        window = meter.latencies[kind]
-        report.values[f'{kind} estimates'] = str(window.total)
-        if latencies := window.values(now):
-            report.values |= _spread(f'{kind} latency [ms]', [1000 * x for x in latencies])
-    report.check('latency', percentile(meter.latencies['final'].values(now), 95),
+    report = _stages('recognition', meter, {'final': 'final estimates',
+                                            'partial': 'partial estimates'})
+    report.check('latency', percentile(meter.latencies['final'].values(meter.steady()), 95),
                  limits.latency_warn_s, limits.latency_error_s, (
                      'estimates are {value:.1f} s late: use a smaller bundle, a GPU, or fewer '
                      'images'))
-    if errors := len(meter.errors.values(now)):
+    return _with_errors(report, meter)
+
+
+def check_segmentation(meter: Meter, limits: Limits) -> Report:
+    """Return how long the stages take that run on the robot, and how late the parts are sent."""
+    report = _stages('segmentation', meter, {'part': 'parts'})
+    report.check('latency', percentile(meter.latencies['part'].values(meter.steady()), 95),
+                 limits.latency_warn_s, limits.latency_error_s, (
+                     'parts are sent {value:.1f} s after their end: send fewer or smaller images'))
+    return _with_errors(report, meter)
+
+
+def check_parts(topic: str, publishers: int, counts: Mapping[str, tuple[int, int, int]],
+                meter: Meter, limits: Limits) -> Report:
+    """
+    Return what comes of the segmenters.
+
+    :param counts: parts received, lost and repeated, by source.
+    """
+    now = meter.steady()
+    report = Report('parts')
+    arrivals = meter.arrivals['part']
+    report.values = {'topic': topic, 'segmenters': str(publishers),
+                     'rate [Hz]': f'{arrivals.rate(now):.1f}', 'received': str(arrivals.total)}
+    for source, (received, lost, repeated) in sorted(counts.items()):
+        report.values[f'{source or "/"}: received, lost, repeated'] = (
+            f'{received}, {lost}, {repeated}')
+    if lags := meter.lags['part'].values(now):
+        report.values |= _spread('delay [ms]', [1000 * lag for lag in lags])
+    if not publishers:
+        report.check('silent', now - meter.since, limits.silent_warn_s, 0, (
+            'no segmenter can be seen; start one with the same `parts_topic`, in this domain'))
+    _check_drops(report, 'part', arrivals, meter, limits, now)
+    report.check('', len(meter.losses.values(now)), limits.gaps_warn, limits.gaps_error,
+                 'parts were lost {value:.0f} times: check the network')
+    return report
+
+
+def _stages(name: str, meter: Meter, results: Mapping[str, str]) -> Report:
+    """Return how long the stages take and how late results are, by kind with what they are."""
+    now = meter.steady()
+    report = Report(name)
+    for stage, window in sorted(meter.stages.items()):
+        if seconds := window.values(now):
+            report.values |= _spread(f'{stage} [ms]', [1000 * value for value in seconds])
+    for kind, words in results.items():
+        report.values[words] = str(meter.latencies[kind].total)
+        if latencies := meter.latencies[kind].values(now):
+            report.values |= _spread(f'{kind} latency [ms]', [1000 * x for x in latencies])
+    return report
+
+
+def _with_errors(report: Report, meter: Meter) -> Report:
+    if errors := len(meter.errors.values(meter.steady())):
         report.add(Level.ERROR, '', f'{errors} internal errors; see the log')
     return report
 

@@ -22,7 +22,7 @@ class Limits(BaseModel):
         'a share of the messages of one queue that gave way to newer ones'))
     drops_error: float = Field(0.5, ge=0, le=1, description='likewise, an error')
     gaps_warn: float = Field(1.0, ge=0, le=10_000, description=(
-        'as many gaps in the audio within the window'))
+        'as many gaps in the audio, or losses of parts, within the window'))
     gaps_error: float = Field(10.0, ge=0, le=10_000, description='likewise, an error')
     skew_warn_s: float = Field(0.5, ge=0, le=3600, description=(
         'between the stamps of camera and microphone, by when their messages arrive'))

@@ -14,6 +14,7 @@ from mmer_ros.types import Estimate
 INPUTS = {'image': 'image', 'image_time': 'image', 'face': 'image', 'audio': 'audio',
           'transcript': 'transcript'}
 GAPS = frozenset({'audio_gap', 'audio_stalled'})  # events
+LOSSES = frozenset({'parts_lost', 'end_lost'})  # likewise
 
 
 class Meter:
@@ -40,8 +41,9 @@ class Meter:
         self.lags = self._windows()      # by input: arrival less capture, seconds
         self.drops = self._windows()     # by queue: how many at a time
         self.stages = self._windows()    # by stage: seconds
-        self.latencies = self._windows()  # 'final' and 'partial': seconds
+        self.latencies = self._windows()  # 'final', 'partial' and 'part': seconds
         self.gaps = Window(self.window_s)
+        self.losses = Window(self.window_s)
         self.errors = Window(self.window_s)
 
     def set_window(self, window_s: float) -> None:
@@ -57,9 +59,13 @@ class Meter:
         """Measure a message on its way into the inbox."""
         name = INPUTS.get(item.kind)
         if name is not None:
-            now = self.steady()
-            self.arrivals[name].add(now)
-            self.lags[name].add(now, self._clock() - item.order)
+            self.heard(name, self._clock() - item.order)
+
+    def heard(self, name: str, lag: float) -> None:
+        """Measure a message of an input that came `lag` seconds after its capture."""
+        now = self.steady()
+        self.arrivals[name].add(now)
+        self.lags[name].add(now, lag)
 
     def stage(self, name: str, seconds: float) -> None:
         """Measure a run of a stage."""
@@ -67,13 +73,18 @@ class Meter:
 
     def estimated(self, estimate: Estimate, latency: float) -> None:
         """Measure an estimate that is published `latency` seconds after its evidence."""
-        kind = 'final' if estimate.final else 'partial'
+        self.handed_on('final' if estimate.final else 'partial', latency)
+
+    def handed_on(self, kind: str, latency: float) -> None:
+        """Measure what is published `latency` seconds after its evidence."""
         self.latencies[kind].add(self.steady(), latency)
 
     def noticed(self, kind: str) -> None:
         """Measure a fault by its kind, as the worker tells it."""
         if kind in GAPS:
             self.gaps.add(self.steady())
+        elif kind in LOSSES:
+            self.losses.add(self.steady())
         elif kind[:1].isupper():  # an internal error is named for its class
             self.errors.add(self.steady())
 

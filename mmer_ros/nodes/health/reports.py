@@ -1,4 +1,4 @@
-"""The whole of what the node says of itself."""
+"""The whole of what a node says of itself."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmer_ros.nodes.health.checks import (
-    check_input,
-    check_recognition,
-    check_skew,
-    Level,
-    Report,
-)
+from mmer_ros.nodes.health.checks import check_input, Level, Report
 from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.meter import INPUTS, Meter
 from mmer_ros.nodes.health.process import CpuUse, gpu_mb, resident_mb
@@ -29,7 +23,6 @@ class Status:
     What the node is doing.
 
     :param failure: why it could not be configured or activated; '' if it could.
-    :param inputs: while it listens.
     """
 
     state: str
@@ -37,45 +30,23 @@ class Status:
     failure: str
     loading: bool
     recognizer: Recognizer | None
-    inputs: Inputs | None
     waiting: dict[str, int]
 
 
 class Reporter:
     """
-    Make reports of a status and a meter.
+    Report on the node itself.
 
-    :param value: returns the value of a parameter.
     :param faults: returns the faults that are not over, by kind.
     """
 
-    def __init__(self, value: Callable[[str], Any], faults: Callable[[], dict[str, str]]) -> None:
+    def __init__(self, faults: Callable[[], dict[str, str]]) -> None:
         """Start to measure what the process costs."""
-        self._value = value
         self._faults = faults
         self._cpu = CpuUse()
 
-    def reports(self, status: Status, meter: Meter, limits: Limits) -> list[Report]:
-        """Return the report on the node, and on each thing that it works with."""
-        reports = [self._node(status, limits)]
-        names = [*self._sources(), 'clocks', 'recognition']
-        if status.inputs is None:
-            why = 'disabled' if status.state == 'active' else f'the node is {status.state}'
-            return reports + [Report(name, f'not measured: {why}', Level.STALE) for name in names]
-        for name in self._sources():
-            sparse = name == 'transcript' or self._value('ros4hri')
-            reports.append(check_input(name, _topics(status.inputs, name), meter, limits,
-                                       sparse=sparse))
-        return [*reports, check_skew(meter, limits), check_recognition(meter, limits)]
-
-    def _sources(self) -> list[str]:
-        if self._value('ros4hri'):
-            voices = settings.hears_voices(self._value)
-            return [name for name in SOURCES
-                    if name == 'image' or voices or self._value(f'{name}_topic')]
-        return [name for name in SOURCES if self._value(f'{name}_topic')]
-
-    def _node(self, status: Status, limits: Limits) -> Report:
+    def node(self, status: Status, limits: Limits) -> Report:
+        """Return the state of the node."""
         report = Report('node', status.state)
         memory = resident_mb()
         report.values = {
@@ -89,7 +60,7 @@ class Reporter:
         if on_gpu is not None:
             report.values['GPU memory [MB]'] = f'{on_gpu:.0f}'
         report.values |= {f'waiting {kind}': str(count) for kind, count in status.waiting.items()
-                          if kind in INPUTS}
+                          if kind in {*INPUTS, 'part'}}
         self._judge(report, status, memory, limits)
         return report
 
@@ -104,6 +75,33 @@ class Reporter:
             report.message += ', disabled'
         report.check('memory', memory, limits.memory_warn_mb, limits.memory_error_mb,
                      'the process holds {value:.0f} MB')
+
+
+def unmeasured(status: Status, names: Sequence[str]) -> list[Report]:
+    """Return reports on what is not measured since the node does not listen."""
+    why = 'disabled' if status.state == 'active' else f'the node is {status.state}'
+    return [Report(name, f'not measured: {why}', Level.STALE) for name in names]
+
+
+def input_names(value: Callable[[str], Any]) -> list[str]:
+    """
+    Return the inputs that the parameters name.
+
+    :param value: returns the value of a parameter.
+    """
+    if value('ros4hri'):
+        voices = settings.hears_voices(value)
+        return [name for name in SOURCES
+                if name == 'image' or voices or value(f'{name}_topic')]
+    return [name for name in SOURCES if value(f'{name}_topic')]
+
+
+def input_reports(value: Callable[[str], Any], inputs: Inputs, meter: Meter, limits: Limits
+                  ) -> list[Report]:
+    """Return a report on each input."""
+    return [check_input(name, _topics(inputs, name), meter, limits,
+                        sparse=name == 'transcript' or value('ros4hri'))
+            for name in input_names(value)]
 
 
 def _bundle(recognizer: Recognizer | None) -> dict[str, str]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmer_ros.nodes.conversions import decode
 from mmer_ros.nodes.inbox import Item
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.types import Estimate, VideoFrame
+from mmer_ros.sensor_pipeline import Result, SensorPipeline
+from mmer_ros.types import VideoFrame
 
 # Kind of item -> how many wait at most, of those for which there is no parameter.
 QUEUES = {'image_time': 1000, 'face': 100, 'transcript': 100, 'activity': 1000}
 
 
-def feed(pipeline: Pipeline, item: Item) -> list[Estimate]:
+def feed(pipeline: SensorPipeline[Result], items: Sequence[Item]) -> list[Result]:
     """
-    Feed an item that Inputs put into the inbox, and return what is estimated.
+    Feed what Inputs put into the inbox, and return what comes of it.
 
-    :raises InvalidInput: if it cannot be used.
+    :raises InvalidInput: if an item cannot be used; those after it are lost.
     """
+    return [result for item in items for result in _feed(pipeline, item)]
+
+
+def _feed(pipeline: SensorPipeline[Result], item: Item) -> list[Result]:
     content = item.message
     if item.kind == 'audio':
         return pipeline.push_audio(content)

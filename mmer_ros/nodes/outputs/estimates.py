@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmer_msgs.msg import EmotionEstimate
 from mmer_ros.nodes.conversions import to_message
 from mmer_ros.nodes.outputs.sending import send
@@ -10,13 +12,19 @@ from rclpy.lifecycle import LifecycleNode
 
 
 class Estimates:
-    """Publish each estimate."""
+    """
+    Publish each estimate.
 
-    def __init__(self, node: LifecycleNode) -> None:
+    :param topic: where.
+    :param managed: only while the node is active; a topic that comes up later cannot be.
+    """
+
+    def __init__(self, node: LifecycleNode, topic: str, *, managed: bool = True) -> None:
         """Create the publisher."""
         self._node = node
-        topic = node.get_parameter('emotion_topic').value
-        self._publisher = node.create_lifecycle_publisher(EmotionEstimate, topic, 10)
+        self._managed = managed
+        create = node.create_lifecycle_publisher if managed else node.create_publisher
+        self._publisher: Any = create(EmotionEstimate, topic, 10)
 
     def take(self, estimate: Estimate, *, latency: float, frame_id: str) -> None:
         """
@@ -31,4 +39,7 @@ class Estimates:
 
     def close(self) -> None:
         """Remove the topic."""
-        self._node.destroy_lifecycle_publisher(self._publisher)
+        if self._managed:
+            self._node.destroy_lifecycle_publisher(self._publisher)
+        else:
+            self._node.destroy_publisher(self._publisher)

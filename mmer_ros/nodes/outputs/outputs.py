@@ -1,13 +1,12 @@
-"""All outputs of the node, as its parameters name them."""
+"""All outputs of the emotion node, as its parameters name them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mmer_ros.nodes.inputs.message_types import MissingType
 from mmer_ros.nodes.outputs.debug_image import DebugImage
 from mmer_ros.nodes.outputs.estimates import Estimates
-from mmer_ros.nodes.outputs.persons import Expressions
+from mmer_ros.nodes.outputs.persons import expressions
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
 from rclpy.lifecycle import LifecycleNode
 
@@ -22,15 +21,9 @@ class Outputs:
     def __init__(self, node: LifecycleNode, frame_id: Callable[[], str]) -> None:
         """Create the topics."""
         self._frame_id = frame_id
-        self._estimates = Estimates(node)
-        self._expressions: Expressions | None = None
+        self._estimates = Estimates(node, node.get_parameter('emotion_topic').value)
+        self._expressions = expressions(node)
         self._debug: DebugImage | None = None
-        if node.get_parameter('publish_expressions').value:
-            try:
-                self._expressions = Expressions(node)
-            except MissingType:
-                node.get_logger().info('hri_msgs is not installed: no expressions are published '
-                                       'in the form of ROS4HRI')
         if node.get_parameter('debug_image').value:
             self._debug = DebugImage(node, frame_id)
 

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from mmer_ros.nodes.conversions import to_time
-from mmer_ros.nodes.inputs.message_types import load_type
+from mmer_ros.nodes.inputs.message_types import load_type, MissingType
 from mmer_ros.nodes.outputs.sending import send
 from mmer_ros.types import Estimate
 from rclpy.lifecycle import LifecycleNode
@@ -32,12 +32,14 @@ class Expressions:
     Publish who shows what; each id gets its topic when it first appears.
 
     :param clock: seconds that pass.
+    :param source: name of the robot, below which the topics are.
     :raises MissingType: if hri_msgs is not installed.
     """
 
     def __init__(self, node: LifecycleNode, forget_s: float = FORGET_S,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+                 clock: Callable[[], float] = time.monotonic, *, source: str = '') -> None:
         """Start with nobody."""
+        self._prefix = f'/{source}' if source else ''
         self._type = load_type(TYPE)
         self._node = node
         self._forget_s = forget_s
@@ -47,7 +49,7 @@ class Expressions:
 
     def take(self, estimate: Estimate) -> None:
         """Publish an estimate for the face and the person that it is of."""
-        for topic in topics_of(estimate):
+        for topic in (self._prefix + topic for topic in topics_of(estimate)):
             with self._lock:
                 found = self._topics.setdefault(topic, _Topic(None, 0.0))
                 found.used = self._clock()
@@ -77,6 +79,18 @@ class Expressions:
         for name, value in expression_of(estimate).items():
             setattr(message, name, value)
         return message
+
+
+def expressions(node: LifecycleNode, source: str = '') -> Expressions | None:
+    """Return what publishes expressions, if that is wanted and hri_msgs is installed."""
+    if not node.get_parameter('publish_expressions').value:
+        return None
+    try:
+        return Expressions(node, source=source)
+    except MissingType:
+        node.get_logger().info('hri_msgs is not installed: no expressions are published in the '
+                               'form of ROS4HRI')
+        return None
 
 
 def expression_of(estimate: Estimate) -> dict[str, Any]:

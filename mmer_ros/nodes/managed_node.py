@@ -1,0 +1,255 @@
+"""What all our nodes have: the life of a managed node, parameters, services, health."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from mmer_ros.nodes import parameters
+from mmer_ros.nodes.event_log import EventLog
+from mmer_ros.nodes.health.checks import Report
+from mmer_ros.nodes.health.diagnostics import Diagnostics
+from mmer_ros.nodes.health.limits import Limits
+from mmer_ros.nodes.health.meter import Meter
+from mmer_ros.nodes.health.process import give_back_memory
+from mmer_ros.nodes.health.reports import Reporter, Status
+from mmer_ros.nodes.inbox import Inbox
+from mmer_ros.nodes.session import clock_seconds
+from mmer_ros.recognizer import Recognizer
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+import torch
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+FAILURE = TransitionCallbackReturn.FAILURE
+STOP_S = 1.2  # what the worker has to end its step when the process is told to stop
+
+
+class AnySession(Protocol):
+    """What exists while a node is active, as session.Session."""
+
+    inbox: Inbox
+    inputs: Any  # while it listens
+
+    def start(self) -> None:
+        """Start to work."""
+
+    def listen(self) -> None:
+        """Subscribe."""
+
+    def pause(self) -> None:
+        """Unsubscribe; what is open is finished."""
+
+    def stop(self, *, finish: bool, timeout_s: float | None = None) -> None:
+        """Unsubscribe and stop to work."""
+
+    def tick(self) -> None:
+        """Do what is due about once a second."""
+
+
+class ManagedNode(LifecycleNode):
+    """
+    A managed node around a part of the core.
+
+    Unconfigured it holds nothing, inactive it holds what it works with, active it subscribes,
+    works and publishes. Bad input is logged and left out; it never ends the node.
+
+    :param names: its parameters, and the groups of them, as in `parameters`.
+    """
+
+    def __init__(self, name: str, names: Sequence[str], groups: Sequence[str],
+                 **kwargs: Any) -> None:
+        """Declare the parameters; all else waits for the transition to configure."""
+        super().__init__(name, **kwargs)
+        parameters.declare(self, names, groups)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self.add_post_set_parameters_callback(self._after_set_parameters)
+        self._events = EventLog(lambda text: self.get_logger().warning(text),
+                                lambda text: self.get_logger().info(text))
+        self._meter = Meter(self._value('health.window_s'), lambda: clock_seconds(self))
+        self._session: AnySession | None = None
+        self._enabled = True
+        self._failure = ''
+        self._own_changes: set[str] = set()  # parameters that the node itself is setting
+        self._reporter = Reporter(lambda: self._events.current)
+        self._diagnostics = Diagnostics(self, self._reports, self._events)
+
+    # ------------------------------------------------------------------ what each node does
+
+    @abstractmethod
+    def _set_up(self) -> None:
+        """Make what the node works with; whatever is raised fails the transition."""
+
+    @abstractmethod
+    def _let_go(self) -> None:
+        """Let go of what was made, as far as it was."""
+
+    @abstractmethod
+    def _is_configured(self) -> bool:
+        """Tell whether `_set_up` has succeeded and was not undone."""
+
+    @abstractmethod
+    def _new_session(self) -> AnySession:
+        """Return what is to exist while the node is active, not yet started."""
+
+    @abstractmethod
+    def _checks(self, status: Status, limits: Limits) -> list[Report]:
+        """Return what is to be told on /diagnostics besides the node itself."""
+
+    def _recognizer(self) -> Recognizer | None:
+        """Return the recogniser, if the node has one."""
+        return None
+
+    def _is_loading(self) -> bool:
+        return False
+
+    def _after_set(self, name: str, value: Any) -> None:
+        """Let the new value of a parameter take effect."""
+
+    # ------------------------------------------------------------------ life
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Make what the node works with."""
+        self._failure = ''
+        try:
+            if threads := self._value('threads'):
+                torch.set_num_threads(threads)
+            self._set_up()
+        except Exception as error:  # a model that cannot be loaded is a failure, not a crash
+            return self._fail('not configured', error)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and start to work."""
+        self._failure = ''
+        try:
+            result = super().on_activate(state)
+            self._meter.restart()
+            self._session = self._new_session()
+            self._session.start()
+            if self._enabled:
+                self._session.listen()
+        except Exception as error:
+            self._stop(finish=False)
+            super().on_deactivate(state)
+            return self._fail('not activated', error, release=False)
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe, let the worker finish the open utterance and stop it."""
+        self._stop(finish=True)
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of what was made and of the memory that it took."""
+        self._release()
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop whatever runs and let go of all."""
+        self._stop(finish=True)
+        self._release()
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of everything after an error in a transition; the node can be used again."""
+        self.get_logger().error(f'a transition from {state.label} went wrong')
+        self._stop(finish=False)
+        self._release()
+        return SUCCESS
+
+    def destroy_node(self) -> None:
+        """Stop the threads before the node goes."""
+        self._diagnostics.stop()
+        self._stop(finish=False, timeout_s=STOP_S)
+        super().destroy_node()
+
+    def _fail(self, what: str, error: Exception, *, release: bool = True
+              ) -> TransitionCallbackReturn:
+        self._failure = f'{what}: {error}'
+        self.get_logger().error(self._failure)
+        if release:
+            self._release()
+        return FAILURE
+
+    def _stop(self, *, finish: bool, timeout_s: float | None = None) -> None:
+        if self._session is not None:
+            self._session.stop(finish=finish, timeout_s=timeout_s)
+        self._session = None
+
+    def _release(self) -> None:
+        self._let_go()
+        give_back_memory()
+
+    # ------------------------------------------------------------------ parameters
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _set_own(self, name: str, value: Any) -> None:
+        """Set a parameter that others may not set while the node is configured."""
+        self._own_changes.add(name)
+        try:
+            self.set_parameters([Parameter(name, value=value)])
+        finally:
+            self._own_changes.discard(name)
+
+    def _on_set_parameters(self, changed: list[Parameter]) -> SetParametersResult:
+        for parameter in changed:
+            if self._is_configured() and parameters.is_known(parameter.name) and not (
+                    parameter.name in self._own_changes or parameters.is_live(parameter.name)):
+                return SetParametersResult(successful=False, reason=(
+                    f'{parameter.name} takes effect when the node is configured: deactivate and '
+                    'clean it up, set it, configure it again'))
+        return SetParametersResult(successful=True)
+
+    def _after_set_parameters(self, changed: list[Parameter]) -> None:
+        for parameter in changed:
+            self._after_set(parameter.name, parameter.value)
+
+    # ------------------------------------------------------------------ services
+
+    def enable(self, wanted: bool) -> str:
+        """Listen or do not, now if the node is active, else when it is; as services.Served."""
+        changes, self._enabled = wanted != self._enabled, wanted
+        word = 'enabled' if wanted else 'disabled'
+        if self._session is None:
+            return f'{word}; the node is not active'
+        if changes and wanted:
+            self._meter.restart()
+            self._session.listen()
+        elif changes:
+            self._session.pause()
+        return word if changes else f'it was {word} already'
+
+    def _do(self, step: Callable[[], object]) -> None:
+        """Have the worker do a step; without one, do it here."""
+        def silent() -> list[Any]:
+            step()
+            return []
+
+        if self._session is not None:
+            self._session.inbox.request(silent)
+        else:
+            silent()
+
+    # ------------------------------------------------------------------ the diagnostics' thread
+
+    def _tick(self) -> None:
+        """Do what is due about once a second besides what the session does."""
+
+    def _reports(self) -> list[Report]:
+        """Return what is told on /diagnostics, and do what is due each second."""
+        limits = parameters.limits(self)
+        self._meter.set_window(limits.window_s)
+        session = self._session
+        if session is not None:
+            session.tick()
+        self._tick()
+        status = Status(
+            state=self._state_machine.current_state[1], enabled=self._enabled,
+            failure=self._failure, loading=self._is_loading(), recognizer=self._recognizer(),
+            waiting=session.inbox.waiting() if session is not None else {})
+        return [self._reporter.node(status, limits), *self._checks(status, limits)]

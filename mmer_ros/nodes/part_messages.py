@@ -1,0 +1,91 @@
+"""Parts of utterances as messages, between a segmenter and an estimator."""
+
+from __future__ import annotations
+
+from array import array
+import math
+import re
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from mmer_msgs.msg import FaceCrop as FaceCropMessage
+from mmer_msgs.msg import UtterancePart as PartMessage
+from mmer_ros.estimator import SentPart
+from mmer_ros.nodes.conversions import NANOSECONDS, to_seconds
+from mmer_ros.types import FACE_SIZE, FaceCrop, InvalidInput, UtterancePart
+import numpy as np
+
+SOURCE = re.compile(r'(?:[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)*)?')
+SAME = ('utterance_id', 'index', 'last', 'cut', 'revision', 'person_id', 'face_id', 'voice_id',
+        'speaker_by', 'speaker_margin', 'text')  # fields that the message has as they are
+
+
+def to_part_message(sent: SentPart, *, frame_id: str, face_settings: str) -> PartMessage:
+    """
+    Return a part as a message.
+
+    :param frame_id: of the camera, else the microphone.
+    :param face_settings: faces.FaceConfig.digest.
+    """
+    part = sent.part
+    message: Any = PartMessage(
+        source=sent.source, session=sent.session, sequence=sent.sequence & 0xffffffff,
+        dialogue=part.dialogue & 0xffffffff, face_settings=face_settings)
+    for name in SAME:
+        setattr(message, name, getattr(part, name))
+    message.header.stamp, message.header.frame_id = _to_time(part.end), frame_id
+    message.utterance_start = _to_time(part.utterance_start)
+    message.start, message.end = _to_time(part.start), _to_time(part.end)
+    message.audio = array('h', part.audio.astype(np.int16).tobytes())
+    message.faces = [_to_crop_message(crop) for crop in part.faces]
+    return message  # type: ignore[no-any-return]
+
+
+def from_part_message(message: PartMessage) -> SentPart:
+    """
+    Return a part that came as a message.
+
+    :raises InvalidInput: if it cannot be one.
+    """
+    if not SOURCE.fullmatch(message.source):
+        raise InvalidInput(f'part: source {message.source[:40]!r} is no namespace; expected '
+                           'letters, digits and _, with / between them')
+    start, end = to_seconds(message.start), to_seconds(message.end)
+    utterance_start = to_seconds(message.utterance_start)
+    if not message.utterance_id or not utterance_start <= start <= end:
+        raise InvalidInput(
+            f'part: utterance {message.utterance_id!r} begins at {utterance_start:.3f} s, the '
+            f'part lasts from {start:.3f} to {end:.3f} s; expected an id, and times in order')
+    margin = float(message.speaker_margin)
+    if not 0 <= margin <= 1:
+        raise InvalidInput(f'part: speaker_margin {margin}; expected 0 .. 1')
+    return SentPart(message.source, message.session, message.sequence, UtterancePart(
+        **{name: getattr(message, name) for name in SAME}, dialogue=message.dialogue,
+        utterance_start=utterance_start, start=start, end=end,
+        audio=np.frombuffer(message.audio, np.int16) if message.audio else np.zeros(0, np.int16),
+        faces=tuple(_from_crop_message(crop) for crop in message.faces)))
+
+
+def _to_crop_message(crop: FaceCrop) -> FaceCropMessage:
+    return FaceCropMessage(
+        stamp=_to_time(crop.stamp), face_id=crop.face_id,
+        box=np.asarray(crop.box, np.float32), score=float(crop.score), size=FACE_SIZE,
+        rgb=array('B', crop.image.tobytes()))
+
+
+def _from_crop_message(message: FaceCropMessage) -> FaceCrop:
+    if message.size != FACE_SIZE or len(message.rgb) != 3 * FACE_SIZE ** 2:
+        raise InvalidInput(
+            f'part: a face of size {message.size} with {len(message.rgb)} bytes; expected '
+            f'{FACE_SIZE} and {3 * FACE_SIZE ** 2} bytes')
+    image = np.frombuffer(message.rgb, np.uint8).reshape(FACE_SIZE, FACE_SIZE, 3)
+    left, top, right, bottom = (float(x) for x in message.box)
+    return FaceCrop(to_seconds(message.stamp), message.face_id, image, (left, top, right, bottom),
+                    float(message.score))
+
+
+def _to_time(seconds: float) -> Time:
+    """Return a stamp to the nanosecond, so that `to_seconds` gives the same float again."""
+    whole = math.floor(seconds)
+    nanos = round((seconds - whole) * NANOSECONDS)
+    return Time(sec=whole + nanos // NANOSECONDS, nanosec=nanos % NANOSECONDS)

@@ -1,0 +1,126 @@
+"""The `segmenter` node, on the robot: sensors in, parts of utterances out (docs/split.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import random
+import time
+from typing import Any
+
+from mmer_msgs.msg import UtterancePart as PartMessage
+from mmer_ros.bundle import Bundle
+from mmer_ros.estimator import SentPart
+from mmer_ros.faces import FaceConfig, FaceDetector, FaceStream
+from mmer_ros.given_activity import GivenActivity
+from mmer_ros.nodes import parameters
+from mmer_ros.nodes.health.checks import check_segmentation, check_skew, Report
+from mmer_ros.nodes.health.limits import Limits
+from mmer_ros.nodes.health.reports import input_names, input_reports, Status, unmeasured
+from mmer_ros.nodes.inputs import settings
+from mmer_ros.nodes.managed_node import ManagedNode
+from mmer_ros.nodes.outputs.debug_image import DebugImage
+from mmer_ros.nodes.outputs.sending import send
+from mmer_ros.nodes.part_messages import SOURCE, to_part_message
+from mmer_ros.nodes.part_session import part_qos
+from mmer_ros.nodes.services import Services
+from mmer_ros.nodes.session import Session
+from mmer_ros.recognizer import check_device
+from mmer_ros.sensor_pipeline import PartPipeline
+from mmer_ros.stages import Stages
+from mmer_ros.types import FaceCrop, InvalidInput, UtterancePart, VideoFrame
+
+GROUPS = (parameters.SEGMENTER, parameters.HEALTH)
+
+
+class SegmenterNode(ManagedNode):
+    """
+    A managed node around the core's PartPipeline.
+
+    It has no encoders: of the bundle it reads only by which settings faces are found and cut.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Declare the parameters and offer the services."""
+        self._activity = GivenActivity()
+        self._pipeline: PartPipeline | None = None
+        self._publisher: Any = None
+        self._debug: DebugImage | None = None
+        self._session: Session[UtterancePart] | None = None
+        self._source = ''
+        self._number = 0  # of the session
+        self._sent = 0
+        self._faces = FaceConfig()
+        super().__init__('segmenter', parameters.SEGMENTING, GROUPS, **kwargs)
+        Services(self, self)
+
+    def _set_up(self) -> None:
+        settings.check(self._value)
+        self._source = self._value('source').strip('/') or self.get_namespace().strip('/')
+        if not SOURCE.fullmatch(self._source):
+            raise InvalidInput(f'parameter source is {self._source!r}; expected a namespace: '
+                               'letters, digits and _, with / between them')
+        self._faces = Bundle.read_config(self._value('bundle')).faces
+        device = check_device(self._value('device'))
+        self._number, self._sent = random.SystemRandom().getrandbits(32), 0
+        stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
+        self._pipeline = PartPipeline(
+            FaceStream(FaceDetector(self._faces, device)), parameters.segmenter_config(self),
+            probability=self._activity if settings.hears_voices(self._value) else None,
+            stages=stages, on_faces=self._on_faces)
+        self._publisher = self.create_lifecycle_publisher(
+            PartMessage, self._value('parts_topic'), part_qos(self))
+        if self._value('debug_image'):
+            self._debug = DebugImage(self, self._frame_id)
+        self.get_logger().info(
+            f'source {self._source or "/"}: parts of utterances go to '
+            f'{self.resolve_topic_name(self._value("parts_topic"))}')
+
+    def _let_go(self) -> None:
+        if self._publisher is not None:
+            self.destroy_lifecycle_publisher(self._publisher)
+        if self._debug is not None:
+            self._debug.close()
+        self._publisher = self._debug = self._pipeline = None
+
+    def _is_configured(self) -> bool:
+        return self._pipeline is not None
+
+    def _new_session(self) -> Session[UtterancePart]:
+        assert self._pipeline is not None
+        return Session(self, self._pipeline, self._activity, publish=self._publish,
+                       events=self._events, meter=self._meter)
+
+    # ------------------------------------------------------------------ services
+
+    def reset_history(self) -> str:
+        """Have the estimator forget the dialogue so far, as services.Served."""
+        if self._pipeline is None:
+            raise InvalidInput('the node is not configured')
+        self._do(self._pipeline.reset_history)
+        return 'the dialogue so far is forgotten when somebody speaks'
+
+    # ------------------------------------------------------------------ other threads
+
+    def _frame_id(self) -> str:
+        return self._session.frame_id if self._session is not None else ''
+
+    def _publish(self, part: UtterancePart, now: float) -> None:
+        if (publisher := self._publisher) is not None:
+            send(self, publisher, to_part_message(
+                SentPart(self._source, self._number, self._sent, part),
+                frame_id=self._frame_id(), face_settings=self._faces.digest))
+        self._sent += 1
+        self._meter.handed_on('part', max(now - part.end, 0.0))
+
+    def _on_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
+        pipeline, debug = self._pipeline, self._debug
+        if pipeline is not None and debug is not None:
+            debug.show(frame, crops, speaking=pipeline.speaking, speaker=pipeline.speaker)
+
+    def _checks(self, status: Status, limits: Limits) -> list[Report]:
+        session = self._session
+        inputs = session.inputs if session is not None else None
+        if inputs is None:
+            return unmeasured(status, [*input_names(self._value), 'clocks', 'segmentation'])
+        return [*input_reports(self._value, inputs, self._meter, limits),
+                check_skew(self._meter, limits), check_segmentation(self._meter, limits)]
