@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
+from mmer_ros.estimator import SourceEstimate  # noqa: E402,I100
 from mmer_ros.nodes.monitor import Monitor  # noqa: E402,I100
 from mmer_ros.nodes.outputs.persons import Expressions  # noqa: E402,I100
 from mmer_ros.nodes.playback import own_domain  # noqa: E402,I100
@@ -32,10 +33,12 @@ from std_msgs.msg import Bool  # noqa: E402,I100
 from .message_packages import in_own_process, use  # noqa: E402,I100
 from .model_fixtures import tiny_bundle  # noqa: E402,I100
 from .ros_fixtures import eventually, Rig, running  # noqa: E402,I100
+from .split_fixtures import split  # noqa: E402,I100
 from .sros2_policy import Allowed, matches, read  # noqa: E402,I100
 
 POLICY = read()
 EMOTION = POLICY['/mmer/emotion']
+NODES = ('/mmer/emotion', '/mmer/segmenter', '/mmer/estimator')
 ACTIONS = ('publish', 'subscribe', 'reply', 'request')
 
 
@@ -58,14 +61,14 @@ def unused(done: list[Allowed], allowed: Allowed) -> set[tuple[str, str]]:
             if not any(matches(name, {rule}) for one in done for name in getattr(one, action))}
 
 
-def alone(rig: Rig) -> Allowed:
-    """Return what the emotion node does, once there is only the one of this rig."""
+def alone(by: Any, name: str = 'emotion') -> Allowed:
+    """Return what a node does, once there is only one of its name."""
     def names() -> list[str]:
         gc.collect()  # what is left of the one before
-        return rig.talker.node.get_node_names()
+        return by.get_node_names()
 
-    assert eventually(lambda: names().count('emotion') == 1)
-    return seen(rig.talker.node, 'emotion')
+    assert eventually(lambda: names().count(name) == 1)
+    return seen(by, name)
 
 
 def with_camera(bundle: str, image_type: type) -> Allowed:
@@ -74,7 +77,7 @@ def with_camera(bundle: str, image_type: type) -> Allowed:
     with running(image_type, bundle=bundle, use_sim_time=True, debug_image=True) as rig:
         info = rig.talker.node.create_publisher(AudioInfo, 'audio_info', 1)
         assert eventually(lambda: info.get_subscription_count() == 1)
-        return alone(rig)
+        return alone(rig.talker.node)
 
 
 def publish_humans(rig: Rig) -> list[Any]:
@@ -92,19 +95,23 @@ def publish_humans(rig: Rig) -> list[Any]:
             for topic, message in sent.items()]
 
 
+def shown() -> Estimate:
+    """Return an estimate of a face and a person."""
+    even = np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)
+    return Estimate(even, even, Modality.FACE, (0.0, 0.0, 1.0), 0.0, 0.0, True, True, 'tiny', '',
+                    person_id='p', face_id='f')
+
+
 def with_humans(bundle: str) -> Allowed:
     """Return what the node does with faces and voices of ROS4HRI, when it has an estimate."""
-    even = np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)
-    estimate = Estimate(even, even, Modality.FACE, (0.0, 0.0, 1.0), 0.0, 0.0, True, True, 'tiny',
-                        '', person_id='p', face_id='f')
     with running(activate=False, bundle=bundle, ros4hri=True) as rig:
         rig.node.trigger_configure()
         rig.node.trigger_activate()
         publishers = publish_humans(rig)
         assert eventually(lambda: all(p.get_subscription_count() for p in publishers))
-        Expressions(rig.node).take(estimate)
+        Expressions(rig.node).take(shown())
         assert eventually(lambda: rig.talker.node.count_publishers('/humans/faces/f/expression'))
-        return alone(rig)
+        return alone(rig.talker.node)
 
 
 def in_all_modes(folder: Path) -> list[Allowed]:
@@ -121,6 +128,41 @@ def test_the_emotion_node_may_do_what_it_does_and_nothing_else(tmp_path: Path) -
     done = in_own_process(in_all_modes, tmp_path / 'tiny', timeout_s=240.0)
     assert set().union(*(denied(one, EMOTION) for one in done)) == set()
     assert unused(done, EMOTION) == set()
+
+
+def apart(bundle: str, image_type: type, *, humans: bool = False) -> tuple[Allowed, Allowed]:
+    """Return what segmenter and estimator do."""
+    from audio_common_msgs.msg import AudioInfo
+    with split(image_type, bundle=bundle, activate=False, use_sim_time=True,
+               segmenter={'debug_image': True, 'ros4hri': humans}) as rig:
+        for node in rig.nodes:
+            node.trigger_configure()
+            node.trigger_activate()
+        talker = rig.talkers['']
+        heard = publish_humans(SimpleNamespace(talker=talker)) if humans else [
+            *talker.publishers.values(), talker.node.create_publisher(AudioInfo, 'audio_info', 1)]
+        assert eventually(lambda: all(p.get_subscription_count() for p in heard))
+        rig.estimator._outputs.estimate(SourceEstimate('', shown()), 0.0, '')
+        assert eventually(lambda: talker.node.count_publishers('/humans/faces/f/expression'))
+        return alone(talker.node, 'segmenter'), alone(talker.node, 'estimator')
+
+
+def in_two_processes(folder: Path) -> list[tuple[Allowed, Allowed]]:
+    """Return what they do with raw and with compressed images, and with ROS4HRI."""
+    use('ros_drivers')
+    use('ros4hri')
+    tiny_bundle().save(folder)
+    bundle = str(folder)
+    return [apart(bundle, Image), apart(bundle, CompressedImage),
+            apart(bundle, Image, humans=True)]
+
+
+def test_segmenter_and_estimator_may_do_what_they_do_and_nothing_else(tmp_path: Path) -> None:
+    done = in_own_process(in_two_processes, tmp_path / 'tiny', timeout_s=240.0)
+    for name, found in zip(('segmenter', 'estimator'), zip(*done)):
+        allowed = POLICY[f'/mmer/{name}']
+        assert set().union(*(denied(one, allowed) for one in found)) == set(), name
+        assert unused(list(found), allowed) == set(), name
 
 
 @pytest.fixture
@@ -148,10 +190,11 @@ def test_the_player_may_publish_what_the_node_hears_and_nothing_else(
 def test_monitor_and_watch_may_do_what_they_do_and_nothing_else(context: rclpy.Context) -> None:
     monitor = Monitor(context=context)
     watcher = Watcher('emotion', lambda row: None, context=context)
-    ready = eventually(lambda: '/emotion/get_state' in seen(watcher, monitor.get_name()).request
-                       and len(seen(watcher, 'watch').reply) == 7)
+    other = Monitor(emotion_node='estimator', context=context)
+    ready = eventually(lambda: {'/emotion/get_state', '/estimator/get_state'} <= seen(
+        watcher, monitor.get_name()).request and len(seen(watcher, 'watch').reply) == 7)
     done = [seen(watcher, monitor.get_name()), seen(watcher, 'watch')]
-    for node in (monitor, watcher):
+    for node in (monitor, other, watcher):
         node.destroy_node()
     assert ready
     assert set().union(*(denied(one, POLICY['/mmer/viewer']) for one in done)) == set()
@@ -171,20 +214,23 @@ def test_the_example_of_a_behaviour_tree_may_do_what_it_does_and_nothing_else(
     assert unused([done], POLICY['/mmer/companion']) == set()
 
 
-def test_the_operator_may_ask_whatever_the_node_answers_and_hear_whatever_it_says() -> None:
+def test_the_operator_may_ask_whatever_the_nodes_answer_and_hear_whatever_they_say() -> None:
     operator = POLICY['/mmer/operator']
-    assert operator.request == EMOTION.reply
-    assert operator.subscribe == {n for n in EMOTION.publish if not n.startswith('/humans/')}
+    assert operator.request == set().union(*(POLICY[name].reply for name in NODES))
+    said = set().union(*(POLICY[name].publish for name in NODES)) - {'/utterance_parts'}
+    assert operator.subscribe == {n for n in said if not n.startswith('/humans/')}
     assert operator.reply == {'/_ros2cli_*/get_type_description'}  # of the ros2 command
 
 
-def test_only_the_operator_can_change_anything() -> None:
-    changing = {f'/emotion/{name}' for name in (
+def test_only_the_operator_can_change_anything_and_few_hear_people() -> None:
+    changing = {name for node in NODES for name in POLICY[node].reply if name.endswith((
         'change_state', 'enable', 'load_bundle', 'reset_history', 'set_parameters',
-        'set_parameters_atomically')}
+        'set_parameters_atomically'))}
+    assert len(changing) == 17  # load_bundle is not offered by the segmenter
     assert [path for path, allowed in POLICY.items() if allowed.request & changing] == [
         '/mmer/operator']
-    assert changing <= EMOTION.reply
     sensors = {'/image', '/image/compressed', '/audio'}
     assert [path for path, allowed in POLICY.items() if allowed.subscribe & sensors] == [
-        '/mmer/emotion']
+        '/mmer/emotion', '/mmer/segmenter']
+    assert [path for path, allowed in POLICY.items()
+            if '/utterance_parts' in allowed.subscribe] == ['/mmer/estimator']

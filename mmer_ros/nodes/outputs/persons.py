@@ -89,7 +89,7 @@ def expressions(node: LifecycleNode, source: str = '') -> Expressions | None:
         return Expressions(node, source=source)
     except MissingType:
         node.get_logger().info('hri_msgs is not installed: no expressions are published in the '
-                               'form of ROS4HRI')
+                               'form of ROS4HRI', once=True)
         return None
 
 
