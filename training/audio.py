@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import Field
 import torch
 from torch import nn, Tensor
-from training.augment.speech import pink, speech_span, SpeechConfig, white, worsened
+from training.augment.speech import speech_span, SpeechConfig, worsened
+from training.augment.voiceless import voiceless
 from training.corpora.examples import Example
 from training.encoders import summary, TrainedEncoder
 from training.engine.config import Settings
@@ -37,8 +38,8 @@ class AudioDataConfig(Settings):
     :param speech: how it is worsened in training.
     :param plain_epochs: first epochs, of the speech alone, cut to it and not worsened, which is
         learnt faster.
-    :param voiceless: share of the training examples that are noise or silence instead, of which
-        nothing can be told.
+    :param voiceless: share of the training examples that are sounds without a voice or silence
+        instead, of which nothing can be told.
     """
 
     train_s: float = Field(3.0, gt=0)
@@ -90,8 +91,9 @@ class AudioData(SignalData):
         super().__init__(examples, sizes, training)
 
     def __getitem__(self, draw: Draw) -> SignalItem:
-        """Return one utterance as drawn, or noise of which every emotion is as probable."""
-        random = draw.generator()
+        """Return one utterance as drawn, or a sound of which every emotion is as probable."""
+        # Numbers of its own: with those of the augmentation, what is left would not be random.
+        random = np.random.default_rng([draw.seed, draw.epoch, draw.row, 1])
         if self.training and random.random() < self.config.voiceless:
             key = f'{self.examples[draw.row].key} (voiceless)'
             flat = torch.full((len(EMOTIONS),), 1 / len(EMOTIONS))
@@ -132,14 +134,6 @@ class AudioData(SignalData):
         return as_float(raw)
 
 
-def voiceless(count: int, random: np.random.Generator) -> Float32:
-    """Return white or pink noise of any level from digital silence up, (count,)."""
-    noise = (white, pink)[int(random.integers(2))](count, random)
-    level = random.choice([0.0, 10 ** random.uniform(-4.0, -0.5)])
-    loud: Float32 = noise / noise.std() * np.float32(level)
-    return np.clip(loud, -1, 1)
-
-
 class AudioModule(nn.Module):
     """AudioEncoder and its own two-layer classifier over the mean of the features."""
 
@@ -171,16 +165,16 @@ def masked(frames: Tensor, config: RegularisationConfig, sizes: AudioEncoderConf
     most = min(steps, round(config.mask_s * SAMPLE_RATE / sizes.hop_length))
     hidden = torch.zeros_like(frames, dtype=torch.bool)
     for _ in range(config.masks):
-        hidden |= _stripes(rows, bands, bands // 5)[:, :, None]
-        hidden |= _stripes(rows, steps, most)[:, None, :]
+        hidden |= _stripes(rows, bands, bands // 5, frames.device)[:, :, None]
+        hidden |= _stripes(rows, steps, most, frames.device)[:, None, :]
     return torch.where(hidden, frames.mean(dim=(1, 2), keepdim=True), frames)
 
 
-def _stripes(rows: int, size: int, most: int) -> Tensor:
+def _stripes(rows: int, size: int, most: int, device: torch.device) -> Tensor:
     """Return a random run of up to `most` places in each row, (rows, size) bool."""
-    width = torch.randint(0, most + 1, (rows, 1))
-    start = (torch.rand(rows, 1) * (size - width + 1)).long()
-    places = torch.arange(size)
+    width = torch.randint(0, most + 1, (rows, 1), device=device)
+    start = (torch.rand(rows, 1, device=device) * (size - width + 1)).long()
+    places = torch.arange(size, device=device)
     return (places >= start) & (places < start + width)
 
 

@@ -151,7 +151,11 @@ def overdriven(samples: Float32, share: float) -> Float32:
 
 
 def mu_law(samples: Float32, bits: int) -> Float32:
-    """Return the samples as coded by mu-law with so many bits (ITU-T G.711 has 8)."""
+    """
+    Return the samples as coded by mu-law with so many bits (ITU-T G.711 has 8).
+
+    Zero is one of the levels, so there are 2 ** bits + 1 of them, as many above as below it.
+    """
     mu, levels = 255.0, 2 ** (bits - 1)
     clipped = np.clip(samples, -1, 1)
     coded = np.sign(clipped) * np.log1p(mu * np.abs(clipped)) / np.log1p(mu)

@@ -10,7 +10,8 @@ from mmer_ros.types import EMOTIONS, InvalidInput
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example
 
-NAME = re.compile(r'(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)')
+# Modality 03 is sound alone, channel 01 speech; others are videos, or songs.
+NAME = re.compile(r'03-01-(\d\d)-\d\d-\d\d-\d\d-(\d\d)')
 # The third number of a name; calm counts as neutral, for no other corpus knows it.
 EMOTION_OF = {1: 'neutral', 2: 'neutral', 3: 'joy', 4: 'sadness', 5: 'anger', 6: 'fear',
               7: 'disgust', 8: 'surprise'}
@@ -33,18 +34,34 @@ def read_ravdess(folder: Path, dev: Collection[int] = DEV_ACTORS) -> Corpus:
         raise InvalidInput(f'RAVDESS {folder}: no Actor_NN/*.wav or *.flac was found; give the '
                            'folder of the unpacked speech clips')
     for path in files:
-        numbers = NAME.fullmatch(path.stem)
-        fields = [int(n) for n in numbers.groups()] if numbers else [0] * 7
-        emotion, actor = EMOTION_OF.get(fields[2]), fields[6]
-        if emotion is None:
-            corpus.report('bad row', str(path), f'{path.stem!r} is no name of RAVDESS with an '
-                          'emotion of 01..08; the clip is left out')
+        found = NAME.fullmatch(path.stem)
+        emotion = EMOTION_OF.get(int(found[1])) if found else None
+        if found is None or emotion is None:
+            corpus.report('bad row', str(path), f'{path.stem!r} is no name of RAVDESS speech, '
+                          '03-01-EE-II-SS-RR-AA with EE of 01..08; the clip is left out')
+            continue
+        actor = int(found[2])
+        if path.parent.name != f'Actor_{actor:02d}':
+            corpus.report('bad row', str(path), f'the name says actor {actor:02d}, the folder '
+                          f'{path.parent.name}; the clip is left out')
             continue
         split = 'dev' if actor in dev else 'train'
         key = f'{split}/{path.stem}'
         corpus.add(Example(key, split, '', (EMOTIONS.index(emotion),), f'actor{actor:02d}',
                            key, 0, audio=path), str(path))
+    _check(corpus, folder, dev)
     return corpus
+
+
+def _check(corpus: Corpus, folder: Path, dev: Collection[int]) -> None:
+    """Refuse a corpus without one of the splits."""
+    there = {e.split for e in corpus.examples}
+    actors = ', '.join(f'{actor:02d}' for actor in sorted(dev))
+    for split, whose in (('train', f'actors other than {actors}'), ('dev', f'actors {actors}')):
+        if split not in there:
+            raise InvalidInput(f'RAVDESS {folder}: no clip for the {split} split, which takes '
+                               f'{whose}; give the folder of all speech clips, or other actors '
+                               'for dev')
 
 
 def actor_of(example: Example) -> int:
