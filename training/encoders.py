@@ -21,6 +21,7 @@ import safetensors.torch
 from tokenizers import Tokenizer
 import torch
 from torch import nn, Tensor
+from training.engine.processes import main_alone
 from training.engine.run_folder import recipe_of, replace_folder
 
 KINDS: dict[str, tuple[type[BaseModel], type[nn.Module]]] = {
@@ -60,6 +61,11 @@ class TrainedEncoder:
 
     def save(self, folder: Path) -> None:
         """Write the folder; it appears complete or not at all."""
+        with main_alone() as main:
+            if main:
+                self._write(folder)
+
+    def _write(self, folder: Path) -> None:
         partial = folder.with_name(f'.{folder.name}.partial')
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)

@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+from accelerate.state import AcceleratorState
 from mmer_ros.types import InvalidInput, Modality
 import pytest
 from rich.console import Console
@@ -63,10 +64,20 @@ def test_it_learns_words_that_tell_the_emotion(tmp_path: Path) -> None:
     assert last < first / 2
 
 
-@pytest.mark.parametrize('average', [0.0, 0.9])
+@pytest.fixture
+def other_precision() -> Iterator[None]:
+    """Let accelerate, which has one precision a process, forget it."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.parametrize(('average', 'precision'), [(0.0, 'no'), (0.9, 'no'), (0.9, 'bf16')])
 def test_a_killed_run_goes_on_as_if_it_had_never_stopped(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: float) -> None:
-    config = recipe(epochs=2, average=average, accumulate=2, checkpoint_steps=1)
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_precision: None, average: float,
+        precision: str) -> None:
+    config = recipe(epochs=2, average=average, accumulate=2, checkpoint_steps=1,
+                    precision=precision)
     whole, torn = tmp_path / 'whole', tmp_path / 'torn'
     train(whole, config)
     save, saves = checkpoints.save, []

@@ -14,6 +14,7 @@ from training.corpora.digest import digest_of
 from training.corpora.fer import is_fer2013, read_fer2013
 from training.encoders import of_seed, TrainedEncoder
 from training.engine.config import load_settings, Settings, with_seed
+from training.engine.processes import main_alone
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.face import FaceConfig, train_face
@@ -136,7 +137,9 @@ def _fusion(options: argparse.Namespace) -> None:
             f'{options.bundle.name}-seed{seed}')
         bundle = train_bundle(each, encoders, cache, folder, features,
                               Reporter(_title('fusion', folder, options)), name=target.name)
-        bundle.save(target)
+        with main_alone() as main:
+            if main:
+                bundle.save(target)
 
 
 def _data_of(cache: ClipCache) -> dict[str, str]:

@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from training.engine.processes import rank
+
 PARTIAL = '.partial'
 
 
@@ -15,7 +17,7 @@ def write_file(path: Path, data: bytes) -> None:
 
     :raises OSError: if it cannot be written; what was there before stays.
     """
-    partial = path.with_name(path.name + PARTIAL)
+    partial = partial_of(path)
     try:
         with partial.open('wb') as file:
             file.write(data)
@@ -25,6 +27,12 @@ def write_file(path: Path, data: bytes) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def partial_of(path: Path) -> Path:
+    """Return where a file is until it is complete; each of several processes has its own."""
+    number = rank()
+    return path.with_name(path.name + (f'.{number}' if number else '') + PARTIAL)
 
 
 def sha256_of(path: Path) -> str:

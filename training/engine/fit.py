@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any, Literal, NamedTuple
 
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from mmer_ros.metrics import score
 from mmer_ros.types import InvalidInput
 import numpy as np
@@ -123,7 +123,9 @@ class _Fit:
         self.task, self.config, self.folder, self.reporter = task, config, run, reporter
         self.accelerator = Accelerator(
             mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate,
-            log_with='tensorboard', project_dir=str(run.path), step_scheduler_with_optimizer=False)
+            log_with='tensorboard', project_dir=str(run.path), step_scheduler_with_optimizer=False,
+            # Heads and modalities that no example of a batch asks for have no gradient.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
         self.batches = BucketBatches(task.train_sizes, config.batch_size, config.seed)
         train = self._loader(task.train_data, self.batches)
         dev = self._loader(task.dev_data, OrderedBatches(task.dev_sizes, 2 * config.batch_size))
@@ -162,7 +164,8 @@ class _Fit:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            self.accelerator.end_training()
+            for tracker in self.accelerator.trackers:  # its end_training would end all processes
+                tracker.finish()
         if self.accelerator.is_main_process:
             self.folder.finish({'step': self.progress.step, 'best_step': self.progress.best_step,
                                 MONITORED: self.progress.best})

@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from training.engine.processes import rank
 
 
 class Reporter:
@@ -28,7 +29,7 @@ class Reporter:
     def __init__(self, title: str, console: Console | None = None) -> None:
         """Begin with nothing shown."""
         self.title = title
-        self.console = console or Console(stderr=True)
+        self.console = console or Console(stderr=True, quiet=rank() > 0)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._batches = 1

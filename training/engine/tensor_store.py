@@ -14,6 +14,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 from training.engine.files import write_file
+from training.engine.processes import main_first
 
 SHARD = 64  # keys, which is what a killed run loses at most
 INDEX = 'index.json'
@@ -72,8 +73,15 @@ def make_store(folder: Path, keys: Sequence[str],
     :param title: of the progress bar.
     :raises InvalidInput: if the disk is full; the shards that are complete stay.
     """
-    if (folder / INDEX).is_file():
-        return TensorStore(folder)
+    with main_first():
+        if not (folder / INDEX).is_file():
+            _fill(folder, keys, compute, title, console)
+    return TensorStore(folder)
+
+
+def _fill(folder: Path, keys: Sequence[str],
+          compute: Callable[[Sequence[str]], Mapping[str, Tensor]], title: str, console: Console
+          ) -> None:
     groups = [keys[i:i + SHARD] for i in range(0, len(keys), SHARD)]
     try:
         (folder / 'shards').mkdir(parents=True, exist_ok=True)
@@ -85,7 +93,6 @@ def make_store(folder: Path, keys: Sequence[str],
     except OSError as error:
         raise InvalidInput(f'{folder}: it cannot be written ({error.strerror}); make room and '
                            'give the same command, complete shards are kept') from error
-    return TensorStore(folder)
 
 
 def _shard(folder: Path, number: int) -> Path:

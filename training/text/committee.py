@@ -25,7 +25,7 @@ import safetensors.numpy
 from sklearn.model_selection import GroupKFold
 from training.corpora.examples import Example
 from training.engine.config import Settings
-from training.engine.files import write_file
+from training.engine.files import partial_of, write_file
 from training.engine.fit import EngineConfig
 from training.text.module import TextLossWeights
 from training.text.splices import Splice
@@ -120,7 +120,7 @@ def _kept(fold: int, keys: Sequence[Sequence[str]], folder: Path,
     path, order = folder / 'answers.safetensors', [key for corpus in keys for key in corpus]
     if not path.is_file():
         said = member(fold, folder)
-        partial = path.with_suffix('.partial')
+        partial = partial_of(path)
         safetensors.numpy.save_file({'answers': np.stack([said[key] for key in order])}, partial)
         partial.replace(path)
     answers = safetensors.numpy.load_file(path)['answers']

@@ -19,6 +19,7 @@ from training.augment.words import Recogniser
 from training.corpora.examples import Example
 from training.encoders import TrainedEncoder
 from training.engine.config import Settings, with_seed
+from training.engine.files import partial_of
 from training.engine.fit import Batch, EngineConfig, fit, Task
 from training.engine.losses import class_counts, EmotionLoss, LossConfig
 from training.engine.progress import Reporter
@@ -230,7 +231,7 @@ def _tokenizer(config: TextConfig, encoder: TextEncoder, corpora: Sequence[Seque
     if not path.is_file():
         texts = [e.text for corpus in corpora for e in corpus if e.split == 'train' and e.text]
         tokenizer = train_tokenizer(texts, config.model.vocab_size)
-        partial = path.with_suffix('.partial')
+        partial = partial_of(path)
         tokenizer.save(str(partial))
         partial.replace(path)
     return Tokenizer.from_file(str(path))

@@ -17,6 +17,7 @@ from sklearn.model_selection import cross_val_predict, GroupKFold
 from sklearn.pipeline import FeatureUnion
 from training.corpora.examples import Example
 from training.engine.config import Settings
+from training.engine.files import partial_of
 from training.engine.losses import class_counts
 from training.engine.progress import Reporter
 from training.text.tfidf import ITERATIONS, tfidf_features
@@ -60,7 +61,7 @@ def soft_targets(config: TeacherConfig, main: Sequence[Example],
     if not cache.is_file():
         with reporter.console.status('teacher: TF-IDF and logistic regressions'):
             said = _Stacked(config, main, extra).answers()
-        partial = cache.with_suffix('.partial')
+        partial = partial_of(cache)
         safetensors.numpy.save_file({'answers': said}, partial)
         partial.replace(cache)
     answers: Probabilities = safetensors.numpy.load_file(cache)['answers']
