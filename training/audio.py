@@ -145,11 +145,12 @@ class AudioModule(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return loss and logits of a batch."""
-        wave, frames = self.encoder.inputs(batch['values'])
+        with torch.autocast(batch['values'].device.type, enabled=False):  # decibels want float32
+            wave, frames = self.encoder.inputs(batch['values'])
         if self.training:
             frames = masked(frames, self.config, self.encoder.config)
         features, mask = self.encoder.features(wave, frames, batch['lengths'])
-        pooled, targets = summary(Modality.AUDIO, features, mask), batch['targets']
+        pooled, targets = summary(Modality.AUDIO, features.float(), mask), batch['targets']
         if self.training:
             pooled, targets = mixed(pooled, targets, self.config.mixup)
             pooled = nn.functional.dropout(pooled, self.config.dropout)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmer_ros.audio_encoder import AudioEncoderConfig
+from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 import pytest
 import torch
-from training.audio import AudioData, AudioDataConfig, masked, RegularisationConfig
+from training.audio import (
+    AudioData,
+    AudioDataConfig,
+    AudioModule,
+    masked,
+    RegularisationConfig,
+)
 from training.augment.speech import SpeechConfig
 from training.corpora.examples import Example
+from training.engine.losses import EmotionLoss, LossConfig
 from training.engine.sampling import Draw
+
+from ..model_fixtures import TINY_AUDIO
 
 SECOND = SAMPLE_RATE
 
@@ -86,3 +95,19 @@ def test_masks_hide_stripes_on_the_device_of_the_spectrogram():
     elsewhere = masked(torch.zeros(3, 80, 50, device='meta'), config, AudioEncoderConfig())
     assert elsewhere.device.type == 'meta'
     assert masked(frames, RegularisationConfig(), AudioEncoderConfig()) is frames
+
+
+def test_half_precision_leaves_the_decibels_as_they_are():
+    torch.manual_seed(0)
+    module = AudioModule(AudioEncoder(TINY_AUDIO, 7), RegularisationConfig(),
+                         EmotionLoss(LossConfig(), [1.0] * 7)).eval()
+    quiet = torch.randn(2, 4_000) * 1e-3
+    batch = {'values': quiet, 'lengths': torch.tensor([4_000, 3_000]), 'targets': torch.eye(7)[:2]}
+    seen: list[torch.Tensor] = []
+    module.encoder.wavernn.upsample.register_forward_hook(lambda _m, x, _o: seen.append(x[0]))
+    with torch.inference_mode():
+        full = module(batch).logits
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            half = module(batch).logits
+    assert torch.equal(*seen) and seen[0].dtype == torch.float32
+    torch.testing.assert_close(half.float(), full, atol=0.02, rtol=0)
