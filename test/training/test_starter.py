@@ -225,7 +225,7 @@ def test_views_are_the_clip_and_changes_that_follow_from_the_key():
     assert views.faces('train/a#1') is None
 
 
-@pytest.mark.parametrize('kind', nothing.SOUNDS)
+@pytest.mark.parametrize('kind', [*nothing.SOUNDS, nothing.OTHER])
 def test_sounds_of_nobody_are_sounds(kind: str):
     made = nothing.sound(kind, np.random.default_rng(1))
     assert made.dtype == np.int16 and 16_000 <= len(made) <= 64_000
@@ -246,6 +246,8 @@ def test_nobody_has_examples_without_labels_for_each_modality():
     for modality in (TEXT, AUDIO, FACE):
         clips = Nobody(modality, 12)
         assert len(clips.examples) == 12 and not any(e.labels for e in clips.examples)
+    kinds = {e.key.split('/')[1] for e in Nobody(AUDIO, 20).examples}
+    assert kinds == {*nothing.SOUNDS, nothing.OTHER}
     assert all(e.text for e in Nobody(TEXT, 3).examples)
     assert not any(e.text for e in Nobody(AUDIO, 3).examples)
     np.testing.assert_array_equal(Nobody(AUDIO, 2).audio('nobody/white/1'),

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from mmer_ros.types import FACE_SIZE, Float32, Int16, SAMPLE_RATE, UInt8
 import numpy as np
 from numpy.typing import NDArray
+from training.augment.voiceless import voiceless
 
 SOUNDS = ('silence', 'white', 'pink', 'brown', 'hum', 'chord', 'clicks', 'fan', 'sweep')
+OTHER = 'other'  # any of those that the audio encoder learns to know nothing of
 PICTURES = ('plain', 'gradient', 'noise', 'clouds', 'stripes', 'checks', 'animal', 'shuffled')
 
 
@@ -26,6 +28,8 @@ def sound(kind: str, random: np.random.Generator) -> Int16:
 def _wave(kind: str, seconds: NDArray[np.float64], random: np.random.Generator
           ) -> NDArray[np.float64]:
     count = len(seconds)
+    if kind == OTHER:
+        return voiceless(count, random).astype(np.float64)
     if kind == 'silence':
         return np.zeros(count)
     if kind in ('hum', 'chord'):

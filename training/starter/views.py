@@ -64,7 +64,8 @@ class Nobody:
     def __init__(self, modality: Modality, count: int, faces: Sequence[UInt8] = ()) -> None:
         """Name them."""
         self._crops = faces
-        kinds = {Modality.AUDIO: nothing.SOUNDS, Modality.FACE: nothing.PICTURES,
+        sounds = (*nothing.SOUNDS, *[nothing.OTHER] * len(nothing.SOUNDS))
+        kinds = {Modality.AUDIO: sounds, Modality.FACE: nothing.PICTURES,
                  Modality.TEXT: ('letters',)}[modality]
         keys = [f'nobody/{kinds[i % len(kinds)]}/{i}' for i in range(count)]
         spoken = modality is Modality.TEXT
