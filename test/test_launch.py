@@ -22,12 +22,15 @@ from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart  # 
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402,I100
 import launch_pytest  # noqa: E402,I100
 from lifecycle_msgs.srv import GetState  # noqa: E402,I100
+from mmer_msgs.msg import AudioChunk  # noqa: E402,I100
 from mmer_ros.nodes import parameters  # noqa: E402,I100
 from mmer_ros.nodes.playback import own_domain  # noqa: E402,I100
 from rcl_interfaces.srv import GetParameters  # noqa: E402,I100
 import rclpy  # noqa: E402,I100
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402,I100
 from rclpy.parameter import parameter_value_to_python  # noqa: E402,I100
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
+from std_msgs.msg import String  # noqa: E402,I100
 
 from .model_fixtures import tiny_bundle  # noqa: E402,I100
 from .ros_fixtures import eventually  # noqa: E402,I100
@@ -107,10 +110,17 @@ class Client:
         response = self._call(GetParameters, 'get_parameters', GetParameters.Request(names=names))
         return dict(zip(names, map(parameter_value_to_python, response.values)))
 
+    def publish(self, **topics: type) -> None:
+        """Be there for the node, which subscribes with the types that it finds."""
+        for topic, message_type in topics.items():
+            self._node.create_publisher(message_type, f'/{topic.replace("__", "/")}', 1)
+
     def topics(self) -> set[str]:
         """Return the topics of sensors and estimates that the node subscribes or publishes."""
         namespace, name = self._name.rsplit('/', 1)
-        found = {}
+        found: dict[str, list[str]] = {}
+        if (name, namespace or '/') not in self._node.get_node_names_and_namespaces():
+            return set()  # not found yet
         for ask in (self._node.get_subscriber_names_and_types_by_node,
                     self._node.get_publisher_names_and_types_by_node):
             found |= dict(ask(name, namespace or '/'))
@@ -156,6 +166,7 @@ def test_by_default_it_is_active_with_the_declared_defaults_and_comes_back_when_
     assert client.reaches('active'), run.text
     defaults = {name: parameters.PARAMETERS[name][0] for name in parameters.EMOTION}
     assert client.values(*defaults) == defaults
+    client.publish(image=Image, audio=AudioChunk, transcript=String)
     topics = {'/image', '/audio', '/transcript', '/emotion'}
     assert eventually(lambda: client.topics() == topics), client.topics()
     os.kill(run.pids[0], signal.SIGKILL)
@@ -179,6 +190,7 @@ def test_arguments_override_the_parameter_file_and_nothing_else_does(with_argume
         'emotion_topic': '/feeling', 'use_sim_time': True,  # given
         'audio_queue': parameters.PARAMETERS['audio_queue'][0]}
     assert client.values(*expected) == expected
+    client.publish(robot__camera__compressed=CompressedImage, file__audio=AudioChunk)
     topics = {'/robot/camera/compressed', '/file/audio', '/feeling'}
     assert eventually(lambda: client.topics() == topics), client.topics()
     assert 'bundle tiny, hash' in run.text
@@ -200,9 +212,49 @@ def test_without_autostart_it_waits_to_be_configured(by_hand, context):
     assert run.exit_codes == [0], run.text
 
 
-@pytest.mark.parametrize('name', ['autostart', 'respawn', 'use_sim_time'])
-def test_what_is_neither_true_nor_false_is_refused_before_anything_starts(name):
-    description, run = describe(**{name: 'yes'})
+@launch_pytest.fixture
+def as_two(tmp_path: Path) -> tuple[LaunchDescription, Run]:
+    tiny_bundle().save(tmp_path / 'tiny')
+    return describe(split='true', bundle=str(tmp_path / 'tiny'), namespace='robot',
+                    parts_topic='/here')
+
+
+@pytest.mark.slow
+@pytest.mark.launch(fixture=as_two)
+def test_split_starts_a_segmenter_and_an_estimator_that_find_one_another(as_two, context):
+    run = as_two[1]
+    segmenter, estimator = (Client(context, f'/robot/{n}') for n in ('segmenter', 'estimator'))
+    assert segmenter.reaches('active') and estimator.reaches('active'), run.text
+    segmenter.publish(robot__image=Image, robot__audio=AudioChunk, robot__transcript=String)
+    topics = {'/robot/image', '/robot/audio', '/robot/transcript', '/here'}
+    assert eventually(lambda: segmenter.topics() == topics), segmenter.topics()
+    assert estimator.topics() == {'/here'}
+    assert 'source robot: parts' in run.text
+    yield
+    assert run.exit_codes == [0, 0], run.text
+    assert 'Traceback' not in run.text
+
+
+@launch_pytest.fixture
+def on_the_robot() -> tuple[LaunchDescription, Run]:
+    return describe(split='true', run='segmenter', autostart='false')
+
+
+@pytest.mark.slow
+@pytest.mark.launch(fixture=on_the_robot)
+def test_each_of_the_two_can_be_started_alone(on_the_robot, context):
+    run = on_the_robot[1]
+    assert Client(context, '/segmenter').reaches('unconfigured'), run.text
+    assert len(run.pids) == 1
+    yield
+    assert run.exit_codes == [0], run.text
+
+
+@pytest.mark.parametrize('arguments', [
+    {'autostart': 'yes'}, {'respawn': 'yes'}, {'use_sim_time': 'yes'}, {'split': 'yes'},
+    {'split': 'true', 'run': 'emotion'}, {'run': 'segmenter'}])
+def test_what_cannot_be_is_refused_before_anything_starts(arguments):
+    description, run = describe(**arguments)
     service = LaunchService()
     service.include_launch_description(description)
     assert service.run() == 1

@@ -154,7 +154,7 @@ def test_once_tells_by_its_exit_code_whether_estimates_come() -> None:
     assert nothing.returncode == 1 and 'No other node can be seen' in nothing.stdout
     with graph(Robot):
         something = run('--wait', '20')
-        elsewhere = run('--wait', '1', '--namespace', '/robot')
+        elsewhere = run('--wait', '4', '--namespace', '/robot')
     assert something.returncode == 0 and something.stderr == ''
     assert 'anna: joy 70 %' in something.stdout and 'emotion: image: slow' in something.stdout
     assert elsewhere.returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -22,11 +23,34 @@ from mmer_ros.types import (
 )
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 SAMPLE = Path(__file__).parent.parent / 'sample' / 'dialogue'
 MOST_BYTES = 40_000_000
 MODEST = 0.65  # confidence that is no nonsense even where there is nothing to see or hear
 RATE = 16_000
+
+
+def sines(time: np.ndarray, *hertz: float) -> np.ndarray:
+    """Return the mean of tones at given frequencies, (n,) in [-1, 1]."""
+    return np.mean([np.sin(2 * np.pi * f * time) for f in hertz], axis=0)
+
+
+def melody(time: np.ndarray) -> np.ndarray:
+    """Return plucked notes, two a second."""
+    pitch = np.array([262, 330, 392, 523, 440, 349])[(2 * time).astype(int) % 6]
+    return np.sin(2 * np.pi * pitch * time) * np.exp(-4 * (time % 0.5))
+
+
+TONES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    'tone': lambda t: sines(t, 440),
+    'chord': lambda t: sines(t, 220, 277, 330),
+    'organ': lambda t: sines(t, *(f * n for f in (196, 233, 294) for n in (1, 2, 3, 4))),
+    'sweep': lambda t: np.sin(2 * np.pi * (150 * t + 450 * t ** 2)),
+    'siren': lambda t: np.sin(2 * np.pi * 700 * t - 90 * np.cos(2 * np.pi * 0.7 * t)),
+    'hum': lambda t: sines(t, 60, 120, 180, 240, 300),
+    'melody': melody,
+}
 
 
 @cache
@@ -38,12 +62,16 @@ def noise(kind: str, seconds: float = 3.0) -> np.ndarray:
     """Return sound of nobody, int16."""
     rng, count = np.random.default_rng(7), int(seconds * RATE)
     time = np.arange(count) / RATE
+    if kind in TONES:
+        return np.round(6_000 * TONES[kind](time)).astype(np.int16)
     wave = {
         'silence': np.zeros(count), 'faint': rng.normal(0, 30, count),
         'white': rng.normal(0, 2_000, count), 'loud': rng.normal(0, 9_000, count),
         'rumble': np.cumsum(rng.normal(0, 60, count)) % 8_000 - 4_000,
         'mains': 3_000 * np.sign(np.sin(2 * np.pi * 50 * time)),
         'beep': 6_000 * np.sin(2 * np.pi * 1_000 * time) * (time % 1 < 0.3),
+        'brown': 60 * lfilter([1], [1, -0.995], rng.normal(0, 10, count)),
+        'knocks': 6_000 * np.exp(-40 * (time % 0.5)) * rng.normal(0, 0.4, count),
     }[kind]
     return np.clip(wave, -32_768, 32_767).astype(np.int16)
 

@@ -92,7 +92,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for bundle in ('first', 'again'):
         assert main(['starter', '--data', str(data), '--output', str(folder / 'out'),
                      '--bundle', str(folder / bundle),
-                     *(f'--{m}={folder / m}' for m in ('text', 'audio', 'face')), *SMALL]) == 0
+                     *(f'--{m}={folder / m}' for m in ('text', 'audio', 'face')),
+                     '--voices', str(folder / 'audio'), '--recipe', 'starter/fusion', *SMALL]) == 0
     return folder
 
 
@@ -134,6 +135,10 @@ def test_the_card_tells_what_was_measured_and_nothing_else(made: Path):
         'accuracy', 'unweighted_recall', 'unweighted_recall', 'weighted_f1']
     assert all(curve['title'] in card for curve in figures['curves'])
     assert figures['recipe']['trust'] == figures['trust']['weights']
+    whole, again = figures['voices']['whole']
+    assert whole == again and len(figures['voices']['cut']) == 2
+    assert f'| of this bundle | {100 * whole:.1f} | ' in card
+    assert f'| mean of 2, standard deviation | {100 * whole:.1f}, 0.0 | ' in card
     assert set(figures['by_sex']) == {'women', 'men'}
     assert 'sound: silence' in figures['sanity'] and '| sound: silence |' in card
 

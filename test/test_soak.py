@@ -1,0 +1,38 @@
+"""A long time, faster than it passes: the memory of the node stays what it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+
+from tools.soak import growth, Minute, soak  # noqa: E402,I100
+
+from .node_fixtures import tiny  # noqa: E402,I100
+
+MINUTES = 30
+
+
+def minutes(*memory_mb: float) -> list[Minute]:
+    return [Minute(i, i, mb, i) for i, mb in enumerate(memory_mb)]
+
+
+def test_growth_is_told_from_warming_up() -> None:
+    assert growth(minutes(500, 900, *[1000] * 8)) == pytest.approx(0.053, abs=1e-3)
+    assert growth(minutes(500, 700, *[1000] * 8)) == pytest.approx(0)
+    assert growth(minutes(*range(1000, 1200, 20))) > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_half_an_hour_of_a_stream_needs_no_more_memory_than_its_beginning(tmp_path: Path) -> None:
+    measured = soak(MINUTES, tmp_path, bundle=tiny(tmp_path), image_rate=0.25)
+    assert [m.minute for m in measured] == list(range(1, MINUTES + 1))
+    assert growth(measured) < 0.01
+    finals = [m.finals for m in measured]
+    assert finals == sorted(finals)
+    assert 12 * MINUTES < finals[-1] < 20 * MINUTES  # 11 utterances in 41 s, again and again
+    assert 'internal error' not in (tmp_path / 'node.log').read_text()

@@ -1,0 +1,186 @@
+"""
+Let the node work through a long time, faster than it passes, and watch its memory.
+
+`python -m tools.soak --minutes 30`: the sample recording is played again and again to the node
+over DDS, its stamps and /clock going on, as fast as the node keeps up. Exit code 0: memory flat.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+import json
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from mmer_ros.bundle import DEFAULT_BUNDLE
+from mmer_ros.nodes.conversions import to_seconds, to_time
+from mmer_ros.nodes.inputs.message_types import load_type
+from mmer_ros.nodes.playback import own_domain, watching
+from mmer_ros.recording import AUDIO, Recording, TRANSCRIPT
+import numpy as np
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+from rich.console import Console
+from rosgraph_msgs.msg import Clock
+from tools.processes import node_process, usage
+
+SAMPLE = Path('sample/dialogue')
+LEAD_S = 25.0  # what is published of what is not yet estimated; longer than any silence
+ALLOWED = 0.03  # growth of the memory, of what it was at first
+
+
+@dataclass(frozen=True)
+class Minute:
+    """
+    What was measured when another minute of the stream was over.
+
+    :param wall_s: seconds since the beginning.
+    :param finals: estimates so far.
+    """
+
+    minute: int
+    wall_s: float
+    memory_mb: float
+    finals: int
+
+
+class Stream:
+    """
+    The sample again and again as one stream, for whoever has the publishers.
+
+    :param image_rate: images of the sample that are sent, a second.
+    """
+
+    def __init__(self, recording: Path, image_rate: float) -> None:
+        """Read the recording."""
+        with Recording(recording) as source:
+            self.topics = dict(source.topics)
+            self.length = source.end - source.start
+            self.start = source.start
+            self._messages = [(m.time, m.topic, deserialize_message(m.data, load_type(m.msgtype)))
+                              for m in source.messages()]
+        if image_rate:
+            self._thin(1 / image_rate)
+
+    def _thin(self, period_s: float) -> None:
+        kept, last = [], -1e9
+        for moment, topic, message in self._messages:
+            if self.topics[topic] not in (AUDIO, TRANSCRIPT):
+                if moment - last < period_s:
+                    continue
+                last = moment
+            kept.append((moment, topic, message))
+        self._messages = kept
+
+    def until(self, length_s: float) -> Iterator[tuple[float, str, Any]]:
+        """Yield (time, topic, message) up to a length, seconds."""
+        turn = 0
+        while True:
+            shift = turn * self.length
+            for moment, topic, message in self._messages:
+                if moment + shift - self.start > length_s:
+                    return
+                if hasattr(message, 'header'):
+                    own = message.header.stamp
+                    message.header.stamp = to_time(to_seconds(own) + shift)
+                    yield moment + shift, topic, message
+                    message.header.stamp = own
+                else:
+                    yield moment + shift, topic, message
+            turn += 1
+
+
+def soak(minutes: float, folder: Path, *, bundle: str = DEFAULT_BUNDLE, image_rate: float = 0.0,
+         on_minute: Callable[[Minute], object] = lambda minute: None, **parameters: Any
+         ) -> list[Minute]:
+    """
+    Play for so many minutes of the stream, and return what was measured.
+
+    :param image_rate: images a second; 0: all that the sample has.
+    :raises RuntimeError: if the node does not work.
+    """
+    stream = Stream(SAMPLE, image_rate)
+    by_type = {kind: topic for topic, kind in stream.topics.items()}
+    image = next(t for t, k in stream.topics.items() if k not in (AUDIO, TRANSCRIPT))
+    settings = {
+        'use_sim_time': True, 'bundle': bundle, 'partial_rate': 1.0, 'image_topic': image,
+        'image_transport': 'compressed', 'image_reliability': 'reliable', 'image_depth': 1000,
+        'image_queue': 1000, 'audio_topic': by_type[AUDIO], 'audio_reliability': 'reliable',
+        'audio_depth': 1000, 'audio_queue': 1000, 'transcript_topic': by_type[TRANSCRIPT],
+        **parameters}
+    reached, finals = [stream.start], [0]
+
+    def take(row: dict[str, Any]) -> None:
+        reached[0] = max(reached[0], row['stamp'])
+        finals[0] += row['final']
+
+    measured: list[Minute] = []
+    with watching('emotion', take) as watcher, node_process(
+            'emotion', settings, folder / 'node.log') as process:
+        qos = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+        clock = watcher.create_publisher(Clock, '/clock', 10)
+        publishers = {topic: watcher.create_publisher(load_type(kind), topic, qos)
+                      for topic, kind in stream.topics.items()}
+        _wait(lambda: all(p.get_subscription_count() for p in publishers.values()),
+              'the node does not subscribe', folder)
+        begin = time.monotonic()
+        for moment, topic, message in stream.until(60 * minutes):
+            _wait(lambda m=moment: m - reached[0] < LEAD_S,  # type: ignore[misc]
+                  f'the node says nothing any more at {moment - stream.start:.0f} s', folder)
+            clock.publish(Clock(clock=to_time(moment)))
+            publishers[topic].publish(message)
+            if moment - stream.start >= 60 * (len(measured) + 1) and len(measured) < minutes - 1:
+                measured.append(Minute(len(measured) + 1, time.monotonic() - begin,
+                                       usage(process.pid).memory_mb, finals[0]))
+                on_minute(measured[-1])
+        measured.append(Minute(round(minutes), time.monotonic() - begin,
+                               usage(process.pid).memory_mb, finals[0]))
+        on_minute(measured[-1])
+    return measured
+
+
+def growth(minutes: Sequence[Minute]) -> float:
+    """Return by which share the memory has grown, the first fifth against the last."""
+    part = max(len(minutes) // 5, 1)
+    warm = minutes[part:2 * part] or minutes[:1]
+    first = float(np.median([m.memory_mb for m in warm]))
+    last = float(np.median([m.memory_mb for m in minutes[-part:]]))
+    return last / first - 1
+
+
+def _wait(condition: Callable[[], bool], what: str, folder: Path, timeout_s: float = 120.0
+          ) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f'{what}; see {folder / "node.log"}')
+        time.sleep(0.005)
+
+
+def main() -> int:
+    """Measure, print, save as JSON; the exit code is 0 if memory is flat."""
+    parser = argparse.ArgumentParser(prog='python -m tools.soak', description=__doc__)
+    parser.add_argument('--minutes', type=float, default=30.0)
+    parser.add_argument('--bundle', default=DEFAULT_BUNDLE)
+    parser.add_argument('--image-rate', type=float, default=0.0, help='images a second; 0: all')
+    parser.add_argument('--out', type=Path, default=Path('out/soak'))
+    options = parser.parse_args()
+    own_domain()
+    console = Console(highlight=False)
+    measured = soak(options.minutes, options.out, bundle=options.bundle,
+                    image_rate=options.image_rate, on_minute=lambda m: console.print(
+                        f'{m.minute:4d} min: {m.memory_mb:.0f} MB, {m.finals} estimates, '
+                        f'{60 * m.minute / m.wall_s:.1f} x real time'))
+    grown = growth(measured)
+    (options.out / 'soak.json').write_text(json.dumps(
+        {'growth': grown, 'minutes': [asdict(m) for m in measured]}, indent=2) + '\n')
+    console.print(f'memory: {100 * grown:+.1f} % from the second fifth to the last')
+    return 0 if grown <= ALLOWED else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
