@@ -43,6 +43,7 @@ from training.starter.materials import (
 )
 from training.starter.recipe import StarterRecipe
 from training.starter.release import by_sex, counted, data_of, parameters, release
+from training.starter.voices import by_seed
 from training.stills.stage import StillsConfig
 
 FOLDERS = {'meld': 'meld', 'goemotions': 'goemotions_ekman', 'ravdess': 'ravdess',
@@ -59,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for modality in ('text', 'audio', 'face'):
         parser.add_argument(f'--{modality}', type=Path, metavar='RUN', help=(
             f'finished run of `train {modality}`; without it is trained'))
+    parser.add_argument('--voices', type=Path, nargs='+', default=[], metavar='RUN', help=(
+        'further runs of `train audio` that differ in the seed: the card tells how they do'))
     parser.add_argument('--output', type=Path, required=True, metavar='FOLDER')
     parser.add_argument('--bundle', type=Path, metavar='FOLDER',
                         help='the bundle is written here (default: OUTPUT/starter)')
@@ -147,6 +150,7 @@ class _Work:
                   'parameters': parameters(trained, fused), 'data': self.counts(),
                   'trust': self.recipe.trust(self.perception.rule).model_dump(),
                   'curves': self.curves(trained, fused, material),
+                  'voices': self.voices(trained),
                   'pairs': self.pairs()}
         return found
 
@@ -157,6 +161,12 @@ class _Work:
                          self.output / 'features', self.reporter)
                 for curve in curves(material[Modality.TEXT].held_out, self.clips, self.stills,
                                     material[Modality.TEXT].learned[0])]
+
+    def voices(self, trained: dict[Modality, TrainedEncoder]) -> dict[str, list[float]]:
+        """Return what audio encoders of this recipe are worth, that of the bundle first."""
+        others = [TrainedEncoder.load(run, Modality.AUDIO) for run in self.options.voices]
+        return by_seed([trained[Modality.AUDIO], *others], self.clips, self.output / 'features',
+                       self.reporter)
 
     def pairs(self) -> dict[str, Any]:
         """Return the checks on real pairs."""

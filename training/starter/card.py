@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from mmer_ros.types import EMOTIONS
@@ -31,6 +32,7 @@ def model_card(name: str, figures: Figures) -> str:
     """
     sections = [
         f'# {name}: model card', _summary(figures), LICENCES, _data(figures), _alone(figures),
+        _voices(figures),
         _by_sex(figures), _curves(figures), _fusion(figures), _pairs(figures), _prior(figures),
         _sanity(figures), MISUSE, _making(figures)]
     return '\n'.join(section.rstrip() + '\n' for section in sections if section)
@@ -73,6 +75,25 @@ def _alone(figures: Figures) -> str:
         lines += [f'Confusion of {name} (rows: truth, columns: answer):', '',
                   _confusion(figures['subsets'][name])]
     return '\n'.join(lines)
+
+
+def _voices(figures: Figures) -> str:
+    found = figures.get('voices')
+    if not found:
+        return ''
+    count = len(found['whole'])
+    names = ['of this bundle', *(f'another seed ({n})' for n in range(1, count))]
+    rows = [(name, *(_percent(found[kind][n]) for kind in ('whole', 'cut')))
+            for n, name in enumerate(names)]
+    if count > 1:
+        rows.append((f'mean of {count}, standard deviation', *(
+            f'{_percent(fmean(found[kind]))}, {_percent(stdev(found[kind]))}'
+            for kind in ('whole', 'cut'))))
+    return ('## Voice by seed, and by the silence around it\n\nUnweighted recall (in %) of '
+            'encoders of the same recipe by their own classifiers, on the held-out actors: whole '
+            'clips, which have about a second of silence before and after the speech, and clips '
+            'cut to the speech as on the robot.\n\n'
+            + table(('encoder', 'whole clips', 'cut to the speech'), rows))
 
 
 def _by_sex(figures: Figures) -> str:
