@@ -21,7 +21,7 @@ def minutes(*memory_mb: float) -> list[Minute]:
 
 
 def test_growth_is_told_from_warming_up() -> None:
-    assert growth(minutes(500, 900, *[1000] * 8)) == pytest.approx(0.053, abs=1e-3)
+    assert growth(minutes(500, 900, 950, 950, *[1000] * 6)) == pytest.approx(0.0526, abs=1e-3)
     assert growth(minutes(500, 700, *[1000] * 8)) == pytest.approx(0)
     assert growth(minutes(*range(1000, 1200, 20))) > 0.1
 
