@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from mmer_ros.encoding import Context, Encoding, Evidence
+from mmer_ros.recognizer import Recognizer
 from mmer_ros.stages import Stages, UNMEASURED
 from mmer_ros.types import Estimate, StreamEvent, Turn, UtterancePart
 import numpy as np
 import torch
-
-if TYPE_CHECKING:
-    from mmer_ros.recognizer import Recognizer
 
 REVISABLE = 4  # finished utterances that are kept for late words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from mmer_ros.batching import batch_features
 from mmer_ros.bundle import Bundle, DEFAULT_BUNDLE
@@ -13,7 +13,6 @@ from mmer_ros.encoding import Context, Encoders, Evidence
 from mmer_ros.face_encoder import sample_evenly
 from mmer_ros.model import available, FusionOutput
 from mmer_ros.priors import correction, read_prior
-from mmer_ros.recognition_stream import RecognitionStream
 from mmer_ros.stages import FUSION, Stages, UNMEASURED
 from mmer_ros.text_encoder import DialogueTokenizer
 from mmer_ros.types import (
@@ -28,6 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from mmer_ros.recognition_stream import RecognitionStream
 
 LOGGER = logging.getLogger('mmer_ros')
 UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
@@ -109,6 +111,7 @@ class Recognizer:
 
     def stream(self, **options: Any) -> RecognitionStream:
         """Return a RecognitionStream with these options."""
+        from mmer_ros.recognition_stream import RecognitionStream  # which builds on this
         return RecognitionStream(self, **options)
 
     def warm_up(self) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from mmer_ros.batching import as_float
 from mmer_ros.model import EmotionModel
-from mmer_ros.recognizer import check_device, RecognitionStream, Recognizer
+from mmer_ros.recognition_stream import RecognitionStream
+from mmer_ros.recognizer import check_device, Recognizer
 from mmer_ros.types import (
     EMOTIONS,
     Estimate,

@@ -10,13 +10,10 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 import json
 from pathlib import Path
 import platform
 import resource
-import signal
-import subprocess
 import sys
 import time
 from typing import Any
@@ -33,9 +30,11 @@ from mmer_ros.types import Estimate, Transcript, VideoFrame
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from tools.processes import node_process, Usage, usage
 import torch
 
 SAMPLE = Path('sample/dialogue')
+LOG = Path('out/bench/node.log')
 SIZE = (640, 480)
 TARGETS = {'processing / recording': 0.7, 'p95 end of speech to publication': 0.5,
            'overhead': 0.15}
@@ -153,17 +152,19 @@ def _step(pipeline: Pipeline, sampler: Any, recorded: Recorded, message: Any
 def live(bundle: str, device: str, threads: int) -> dict[str, Any]:
     """Play to the node over DDS at the recording's own rate."""
     rows: list[dict[str, Any]] = []
-    usage: dict[str, float] = {}
+    begin: list[Usage] = []
     with RawRecording(SAMPLE) as recording:
         topics = {'image_topic': recording.topic_of(COMPRESSED_IMAGE),
                   'audio_topic': recording.topic_of(AUDIO),
                   'transcript_topic': recording.topic_of(TRANSCRIPT)}
-        with watching('emotion', rows.append) as watcher, _node(
-                bundle, device, threads, topics) as process:
+        parameters = {'use_sim_time': True, 'bundle': bundle, 'device': device,
+                      'threads': threads, 'image_reliability': 'reliable', **topics}
+        with watching('emotion', rows.append) as watcher, node_process(
+                'emotion', parameters, LOG) as process:
             if not play(watcher, recording, list(topics.values()),
-                        on_start=lambda: usage.update(_usage(process.pid))):
-                raise RuntimeError('the node did not become active; see out/bench/node.log')
-            end = _usage(process.pid)
+                        on_start=lambda: begin.append(usage(process.pid))):
+                raise RuntimeError(f'the node did not become active; see {LOG}')
+            end = usage(process.pid)
         length = recording.length
     rows = [row for row in rows if row['final']]
     labels = read_labels(SAMPLE / 'labels.csv')
@@ -171,37 +172,12 @@ def live(bundle: str, device: str, threads: int) -> dict[str, Any]:
               if row['start'] < label['end'] and label['start'] < row['end']]
     latencies = [row['latency'] for row in rows]
     return {'recording_s': length, 'estimates': len(rows), 'utterances': len(labels),
-            'node CPU / recording': (end['cpu_s'] - usage['cpu_s']) / length,
+            'node CPU / recording': (end.cpu_s - begin[0].cpu_s) / length,
             'p50 end of speech to publication': float(np.percentile(delays, 50)),
             'p95 end of speech to publication': float(np.percentile(delays, 95)),
             'p50 latency field': float(np.percentile(latencies, 50)),
             'p95 latency field': float(np.percentile(latencies, 95)),
-            'peak_memory_mb': end['peak_memory_mb']}
-
-
-@contextmanager
-def _node(bundle: str, device: str, threads: int, topics: dict[str, str]
-          ) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, '-m', 'mmer_ros.nodes.emotion_node', '--ros-args']
-    for name, value in {'use_sim_time': 'true', 'bundle': bundle, 'device': device,
-                        'threads': threads, 'image_reliability': 'reliable', **topics}.items():
-        command += ['-p', f'{name}:={value}']
-    with Path('out/bench/node.log').open('wb') as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-
-
-def _usage(pid: int) -> dict[str, float]:
-    """Return CPU seconds and peak resident memory of a process (Linux)."""
-    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
-    ticks = int(fields[11]) + int(fields[12])
-    status = Path(f'/proc/{pid}/status').read_text()
-    peak = next(line for line in status.splitlines() if line.startswith('VmHWM')).split()[1]
-    return {'cpu_s': ticks / 100, 'peak_memory_mb': int(peak) / 1024}
+            'peak_memory_mb': end.peak_mb}
 
 
 def _show(console: Console, title: str, result: dict[str, Any]) -> None:

@@ -17,17 +17,15 @@ import sys
 import time
 from typing import Any
 
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from mmer_msgs.msg import AudioChunk
 from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.nodes.conversions import to_time
 from mmer_ros.nodes.playback import own_domain, play, watching
+from mmer_ros.nodes.probes import Life, reliable
 from mmer_ros.nodes.watch import Watcher
 from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, Recording, TRANSCRIPT
 from mmer_ros.recording_report import read_labels
 import numpy as np
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rich.console import Console
 from rich.table import Table
 from sensor_msgs.msg import CompressedImage
@@ -38,30 +36,11 @@ MEASURE_S = 15.0
 Row = dict[str, Any]
 
 
-class Life:
-    """Changes the state of the node."""
-
-    def __init__(self, watcher: Watcher) -> None:
-        self._client = watcher.create_client(ChangeState, 'emotion/change_state')
-        if not self._client.wait_for_service(120.0):
-            raise RuntimeError('the node does not start; see node.log')
-
-    def change(self, transition: int) -> None:
-        """Go through a transition; it must succeed."""
-        request = ChangeState.Request(transition=Transition(id=transition))
-        future = self._client.call_async(request)
-        while not future.done():
-            time.sleep(0.02)
-        if not future.result().success:
-            raise RuntimeError(f'transition {transition} failed; see node.log')
-
-
 def silence(watcher: Watcher, topics: dict[str, str], seconds: float) -> Iterator[None]:
     """Send 640x480 images of an empty room at 15 Hz and quiet noise, by the clock."""
     import cv2
-    qos = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
-    images = watcher.create_publisher(CompressedImage, f'{topics["image"]}/compressed', qos)
-    audio = watcher.create_publisher(AudioChunk, topics['audio'], qos)
+    images = watcher.create_publisher(CompressedImage, f'{topics["image"]}/compressed', reliable())
+    audio = watcher.create_publisher(AudioChunk, topics['audio'], reliable())
     random = np.random.default_rng(0)
     room = cv2.GaussianBlur(random.integers(0, 255, (480, 640, 3), np.uint8), (0, 0), 20)
     jpeg = cv2.imencode('.jpg', room)[1].tobytes()
@@ -90,16 +69,16 @@ def states(bundle: str, folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with watching('emotion', lambda row: None) as watcher, node_process(
             'emotion', parameters, folder / 'node.log') as process:
-        life = Life(watcher)
+        life = Life(watcher, 'emotion')
 
         def note(name: str, cpu: float | None = None) -> None:
             cpu = cpu_share(process.pid, MEASURE_S) if cpu is None else cpu
             found[name] = {'cpu': cpu, 'memory_mb': usage(process.pid).memory_mb}
 
         note('unconfigured')
-        life.change(Transition.TRANSITION_CONFIGURE)
+        life.change('configure')
         note('inactive')
-        life.change(Transition.TRANSITION_ACTIVATE)
+        life.change('activate')
         note('active, no input')
         for _ in silence(watcher, topics, 3.0):  # until all is warm
             pass
@@ -108,9 +87,9 @@ def states(bundle: str, folder: Path) -> dict[str, Any]:
             pass
         note('active, nobody there',
              (usage(process.pid).cpu_s - before) / (time.monotonic() - begin))
-        life.change(Transition.TRANSITION_DEACTIVATE)
+        life.change('deactivate')
         note('inactive again')
-        life.change(Transition.TRANSITION_CLEANUP)
+        life.change('cleanup')
         note('unconfigured again')
     return found
 

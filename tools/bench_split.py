@@ -23,11 +23,11 @@ from mmer_ros.faces import FaceDetector, FaceStream
 from mmer_ros.messages import chunk_to_block, compressed_to_rgb
 from mmer_ros.nodes.part_messages import to_part_message
 from mmer_ros.nodes.playback import own_domain, watching
+from mmer_ros.nodes.probes import reliable
 from mmer_ros.nodes.watch import Watcher
 from mmer_ros.recording import AUDIO, Recording, TRANSCRIPT
 from mmer_ros.sensor_pipeline import PartPipeline
 from mmer_ros.types import Transcript, UtterancePart, VideoFrame
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rich.console import Console
 from rich.table import Table
 from tools.processes import node_process, usage
@@ -64,7 +64,7 @@ class Robots:
     """Send the parts of all robots, and count the partial and final estimates of each."""
 
     def __init__(self, watcher: Watcher, count: int) -> None:
-        qos = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+        qos = reliable()
         self.publisher = watcher.create_publisher(PartMessage, '/utterance_parts', qos)
         self.names = [f'robot{i}' for i in range(count)]
         self.reached = dict.fromkeys(self.names, 0.0)

@@ -7,12 +7,9 @@ Run the whole system on a recording: the node as a process, the messages over DD
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 import json
-import os
 from pathlib import Path
-import signal
 import subprocess
 import sys
 from typing import Any
@@ -29,9 +26,9 @@ from mmer_ros.types import InvalidInput
 import numpy as np
 from rich.console import Console
 from rich.panel import Panel
+from tools.processes import node_process
 
 SAMPLE = Path('sample/dialogue')
-STOP_S = 10.0  # the node must end within this after SIGINT
 LOG_LINES = 15
 
 
@@ -90,30 +87,14 @@ def _run(recording: Recording, options: argparse.Namespace, console: Console) ->
     return _finish(recording, rows, options, console)
 
 
-@contextmanager
 def _node(recording: Recording, topics: dict[str, str], options: argparse.Namespace,
-          log: Path) -> Iterator[subprocess.Popen[bytes]]:
+          log: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Run the emotion node as a process of its own while the block runs."""
     compressed = recording.topics.get(topics['image']) == COMPRESSED_IMAGE
-    parameters = {
-        'use_sim_time': 'true', 'bundle': options.bundle, 'device': options.device,
-        'image_transport': 'compressed' if compressed else 'raw', 'publish_transcript': 'true',
-        **{f'{kind}_topic': topic or "''" for kind, topic in topics.items()}}
-    command = [sys.executable, '-m', 'mmer_ros.nodes.emotion_node', '--ros-args']
-    for name, value in parameters.items():
-        command += ['-p', f'{name}:={value}']
-    with log.open('wb') as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT,
-                                   env=os.environ)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    return node_process('emotion', {
+        'use_sim_time': True, 'bundle': options.bundle, 'device': options.device,
+        'image_transport': 'compressed' if compressed else 'raw', 'publish_transcript': True,
+        **{f'{kind}_topic': topic for kind, topic in topics.items()}}, log)
 
 
 def _finish(recording: Recording, rows: list[dict[str, Any]], options: argparse.Namespace,

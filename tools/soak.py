@@ -20,10 +20,9 @@ from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.nodes.conversions import to_seconds, to_time
 from mmer_ros.nodes.inputs.message_types import load_type
 from mmer_ros.nodes.playback import own_domain, watching
+from mmer_ros.nodes.probes import read, reliable
 from mmer_ros.recording import AUDIO, Recording, TRANSCRIPT
 import numpy as np
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
 from rich.console import Console
 from rosgraph_msgs.msg import Clock
 from tools.processes import node_process, usage
@@ -61,8 +60,7 @@ class Stream:
             self.topics = dict(source.topics)
             self.length = source.end - source.start
             self.start = source.start
-            self._messages = [(m.time, m.topic, deserialize_message(m.data, load_type(m.msgtype)))
-                              for m in source.messages()]
+            self._messages = [(m.time, m.topic, read(m)) for m in source.messages()]
         if image_rate:
             self._thin(1 / image_rate)
 
@@ -121,9 +119,8 @@ def soak(minutes: float, folder: Path, *, bundle: str = DEFAULT_BUNDLE, image_ra
     measured: list[Minute] = []
     with watching('emotion', take) as watcher, node_process(
             'emotion', settings, folder / 'node.log') as process:
-        qos = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
         clock = watcher.create_publisher(Clock, '/clock', 10)
-        publishers = {topic: watcher.create_publisher(load_type(kind), topic, qos)
+        publishers = {topic: watcher.create_publisher(load_type(kind), topic, reliable())
                       for topic, kind in stream.topics.items()}
         _wait(lambda: all(p.get_subscription_count() for p in publishers.values()),
               'the node does not subscribe', folder)

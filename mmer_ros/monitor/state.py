@@ -68,6 +68,9 @@ class Graph:
     settings: tuple[tuple[str, str], ...] = ()
 
 
+HALVES = ('segmenter', 'estimator')  # nodes that are one emotion node together
+
+
 @dataclass
 class MonitorState:
     """
@@ -118,7 +121,8 @@ class MonitorState:
 
     def _is_ours(self, health: Health) -> bool:
         name = health.name.strip('/')
-        return name.startswith((self.node.strip('/'), self.node.rsplit('/', 1)[1], 'mmer'))
+        return name.startswith((self.node.strip('/'), self.node.rsplit('/', 1)[1], 'mmer')) or (
+            name.split(':')[0].rsplit('/', 1)[-1] in HALVES)
 
 
 def person_of(row: Row) -> str:
