@@ -38,8 +38,8 @@ class AudioDataConfig(Settings):
     :param speech: how it is worsened in training.
     :param plain_epochs: first epochs, of the speech alone, cut to it and not worsened, which is
         learnt faster.
-    :param voiceless: share of the training examples that are sounds without a voice or silence
-        instead, of which nothing can be told.
+    :param voiceless: share of the examples after these that are sounds without a voice or
+        silence instead, of which nothing can be told.
     """
 
     train_s: float = Field(3.0, gt=0)
@@ -54,6 +54,8 @@ class RegularisationConfig(Settings):
     What keeps a small corpus from being learnt by heart.
 
     :param dropout: of the features before the classifier.
+    :param wave_dropout: share of the utterances of which only the spectrogram is seen; single
+        samples tell voices apart rather than what they feel.
     :param masks: of mel bands, and as many of time, in the spectrogram (SpecAugment, Park 2019).
     :param mask_s: longest mask of time, seconds; one of frequency has a fifth of the bands at
         most.
@@ -62,6 +64,7 @@ class RegularisationConfig(Settings):
     """
 
     dropout: float = Field(0.0, ge=0, lt=1)
+    wave_dropout: float = Field(0.0, ge=0, le=1)
     masks: int = Field(0, ge=0)
     mask_s: float = Field(0.25, ge=0)
     mixup: float = Field(0.0, ge=0)
@@ -94,10 +97,12 @@ class AudioData(SignalData):
         """Return one utterance as drawn, or a sound of which every emotion is as probable."""
         # Numbers of its own: with those of the augmentation, what is left would not be random.
         random = np.random.default_rng([draw.seed, draw.epoch, draw.row, 1])
-        if self.training and random.random() < self.config.voiceless:
+        late = self.training and draw.epoch >= self.config.plain_epochs
+        if late and random.random() < self.config.voiceless:
             key = f'{self.examples[draw.row].key} (voiceless)'
             flat = torch.full((len(EMOTIONS),), 1 / len(EMOTIONS))
-            return SignalItem(key, torch.from_numpy(voiceless(self.limit, random)), flat)
+            count = int(random.integers(self.limit // 4, self.limit + 1))
+            return SignalItem(key, torch.from_numpy(voiceless(count, random)), flat)
         return super().__getitem__(draw)
 
     def values(self, key: str, draw: Draw) -> Tensor:
@@ -149,6 +154,8 @@ class AudioModule(nn.Module):
             wave, frames = self.encoder.inputs(batch['values'])
         if self.training:
             frames = masked(frames, self.config, self.encoder.config)
+            kept = torch.rand(len(wave), 1, device=wave.device) >= self.config.wave_dropout
+            wave = wave * kept
         features, mask = self.encoder.features(wave, frames, batch['lengths'])
         pooled, targets = summary(Modality.AUDIO, features.float(), mask), batch['targets']
         if self.training:
