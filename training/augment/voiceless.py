@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 Waves = NDArray[np.float64]
+TIMBRES = 4
 
 
 def voiceless(count: int, random: np.random.Generator) -> Float32:
@@ -117,10 +118,10 @@ def _hits(count: int, random: np.random.Generator) -> Waves:
     return wave
 
 
-def _rich(hertz: Waves, random: np.random.Generator) -> Waves:
-    """Return a tone of a frequency for each sample, (n,), with harmonics as it comes."""
+def _rich(hertz: Waves, random: np.random.Generator, kind: int | None = None) -> Waves:
+    """Return a tone of a frequency for each sample, (n,): pure, square, saw, or of harmonics."""
     phase = 2 * np.pi * np.cumsum(hertz) / SAMPLE_RATE + random.uniform(0, 6)
-    kind = int(random.integers(4))
+    kind = int(random.integers(TIMBRES)) if kind is None else kind
     if kind == 0:
         return np.asarray(np.sin(phase))
     if kind == 1:
@@ -134,13 +135,15 @@ def _rich(hertz: Waves, random: np.random.Generator) -> Waves:
 
 
 def _together(count: int, lowest: float, random: np.random.Generator) -> Waves:
-    """Return two to five tones at once."""
+    """Return two to five tones at once, all of one timbre."""
+    kind = int(random.integers(TIMBRES))
     number = int(random.integers(2, 6))
     tuned = np.array([0, 3, 4, 5, 7, 9, 10, 12])
     steps = (random.choice(tuned, number) if random.random() < 0.5
              else random.uniform(0, 24, number))
-    total: Waves = np.sum([random.uniform(0.2, 1) * _rich(np.full(count, lowest * 2 ** (s / 12)),
-                                                          random) for s in steps], axis=0)
+    total: Waves = np.sum([
+        random.uniform(0.2, 1) * _rich(np.full(count, lowest * 2 ** (s / 12)), random, kind)
+        for s in steps], axis=0)
     return total
 
 
@@ -149,4 +152,4 @@ def _seconds(count: int) -> Waves:
 
 
 KINDS: tuple[Callable[[int, np.random.Generator], Waves], ...] = (
-    _noise, _noise, _band, _walk, _tone, _sweep, _chord, _tune, _hits)
+    _noise, _noise, _band, _walk, _tone, _tone, _sweep, _chord, _chord, _tune, _hits)
