@@ -97,7 +97,7 @@ class Estimator:
     @partial_rate.setter
     def partial_rate(self, rate: float) -> None:
         self._partial_rate = rate
-        for source in self.sources.values():
+        for source in list(self.sources.values()):  # of another thread it may be
             source.stream.partial_rate = rate
 
     def change_recognizer(self, recognizer: Recognizer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-import threading
 import time
 from typing import Any
 
@@ -20,9 +19,8 @@ from mmer_ros.nodes.conversions import to_time  # noqa: E402,I100
 from mmer_ros.nodes.inbox import Item  # noqa: E402,I100
 from mmer_ros.nodes.inputs.inputs import Inputs  # noqa: E402,I100
 from mmer_ros.nodes.inputs.stamps import Stamps  # noqa: E402,I100
-from mmer_ros.nodes.playback import own_domain  # noqa: E402,I100
+from mmer_ros.nodes.playback import own_domain, spinning  # noqa: E402,I100
 from mmer_ros.stream_clock import StreamClock  # noqa: E402,I100
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402,I100
 from rclpy.parameter import Parameter  # noqa: E402,I100
 
 from .ros_fixtures import eventually  # noqa: E402,I100
@@ -42,7 +40,7 @@ class Listener:
         self.told: list[tuple[str, str]] = []
         self.activity = GivenActivity()
         self.frames: dict[str, str] = {}
-        parameters.declare(self.node)
+        parameters.declare(self.node, parameters.EMOTION, tuple(parameters.GROUPS))
         stamps = Stamps(time.time, StreamClock(), self.frames, self._tell)
         self.inputs = Inputs(
             self.node, sampler=lambda: FrameSampler(5.0), stamps=stamps, put=self.items.append,
@@ -86,26 +84,12 @@ def listening(**values: object) -> Iterator[Listener]:
     context.init()
     other.init()  # as another process
     listener = Listener(context, other, values)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(listener.node)
-
-    def spin() -> None:
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-
-    thread = threading.Thread(target=spin)
-    thread.start()
     try:
-        yield listener
+        with spinning(context, listener.node):
+            yield listener
     finally:
-        executor.shutdown()
-        thread.join()
         listener.inputs.stop()
-        listener.node.destroy_node()
         listener.talker.destroy_node()
-        context.try_shutdown()
         other.try_shutdown()
 
 

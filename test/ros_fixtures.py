@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-import threading
 import time
 
 import pytest
@@ -15,9 +14,8 @@ pytest.importorskip('mmer_msgs.msg', reason='needs mmer_msgs (make env)')
 
 from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402,I100
 from mmer_ros.nodes.emotion_node import EmotionNode  # noqa: E402,I100
-from mmer_ros.nodes.playback import own_domain  # noqa: E402,I100
+from mmer_ros.nodes.playback import own_domain, spinning  # noqa: E402,I100
 from mmer_ros.recording import Recording  # noqa: E402,I100
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402,I100
 from rclpy.parameter import Parameter  # noqa: E402,I100
 from rclpy.serialization import deserialize_message  # noqa: E402,I100
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
@@ -80,30 +78,12 @@ def running(image_type: type = Image, activate: bool = True, **parameters: objec
     overrides = [Parameter(name, value=value) for name, value in parameters.items()]
     node = EmotionNode(context=context, parameter_overrides=overrides)
     talker = Talker(context, image_type)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    executor.add_node(talker.node)
-
-    def spin() -> None:
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-
-    thread = threading.Thread(target=spin)
-    thread.start()
-    try:
+    with spinning(context, node, talker.node):
         if activate:
             node.trigger_configure()
             node.trigger_activate()
             assert eventually(talker.matched), 'the node does not subscribe'
         yield Rig(node, talker)
-    finally:
-        executor.shutdown()
-        thread.join()
-        node.destroy_node()
-        talker.node.destroy_node()
-        context.try_shutdown()
 
 
 def recorded(until_s: float) -> list[tuple[float, str, object]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-import threading
 from typing import Any
 
 import pytest
@@ -13,9 +12,8 @@ rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_ros.nodes.estimator_node import EstimatorNode  # noqa: E402,I100
 from mmer_ros.nodes.managed_node import ManagedNode  # noqa: E402,I100
-from mmer_ros.nodes.playback import own_domain  # noqa: E402,I100
+from mmer_ros.nodes.playback import own_domain, spinning  # noqa: E402,I100
 from mmer_ros.nodes.segmenter_node import SegmenterNode  # noqa: E402,I100
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402,I100
 from rclpy.parameter import Parameter  # noqa: E402,I100
 from sensor_msgs.msg import CompressedImage  # noqa: E402,I100
 
@@ -69,25 +67,7 @@ def split(image_type: type = CompressedImage, robots: Sequence[str] = ('',), *,
     context.init()
     rig = SplitRig(context, robots, image_type, {'bundle': 'compact'} | common, segmenter or {},
                    {'partial_rate': 0.0} | (estimator or {}))
-    executor = SingleThreadedExecutor(context=context)
-    for node in [*rig.nodes, *(talker.node for talker in rig.talkers.values())]:
-        executor.add_node(node)
-
-    def spin() -> None:
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-
-    thread = threading.Thread(target=spin)
-    thread.start()
-    try:
+    with spinning(context, *rig.nodes, *(talker.node for talker in rig.talkers.values())):
         if activate:
             rig.activate()
         yield rig
-    finally:
-        executor.shutdown()
-        thread.join()
-        for node in [*rig.nodes, *(talker.node for talker in rig.talkers.values())]:
-            node.destroy_node()
-        context.try_shutdown()

@@ -29,10 +29,10 @@ from mmer_ros.nodes.emotion import main  # noqa: E402,I100
 from mmer_ros.nodes.emotion_node import EmotionNode  # noqa: E402,I100
 from mmer_ros.nodes.health.process import resident_mb  # noqa: E402,I100
 from mmer_ros.nodes.inbox import Inbox, Item  # noqa: E402,I100
+from mmer_ros.nodes.playback import spinning  # noqa: E402,I100
 from mmer_ros.text_encoder import TextEncoderConfig  # noqa: E402,I100
 import numpy as np  # noqa: E402,I100
 import rclpy  # noqa: E402,I100
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402,I100
 from rclpy.parameter import Parameter  # noqa: E402,I100
 from rosgraph_msgs.msg import Clock  # noqa: E402,I100
 from std_msgs.msg import String  # noqa: E402,I100
@@ -242,13 +242,13 @@ def test_requests_overtake_messages_and_a_new_era_waits_for_the_old_one() -> Non
     inbox.request(list, new_era=True)
     inbox.put(Item('image', 1.0, 1.0, 'new'))
     inbox.put(Item('audio', 2.0, 2.0, 'new'))
-    taken = [inbox.get(0.0) for _ in range(4)]
+    taken = [inbox.get(0.0)[0] for _ in range(4)]
     assert [(item.kind, item.order) for item in taken[:1] + taken[2:]] == [
         ('audio', 100.0), ('image', 1.0), ('audio', 2.0)]
     assert taken[1].kind == 'request'
     inbox.put(Item('audio', 1.0, 1.0, 'new'))
     inbox.request(list)
-    assert inbox.get(0.0).kind == 'request'
+    assert inbox.get(0.0)[0].kind == 'request'
 
 
 def test_when_sim_time_jumps_back_a_new_dialogue_begins(tmp_path: Path) -> None:
@@ -318,25 +318,9 @@ def second_node(rig: Rig, bundle: str) -> Iterator[EmotionNode]:
     context.init()
     node = EmotionNode(context=context, namespace='two',
                        parameter_overrides=[Parameter('bundle', value=bundle)])
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-
-    def spin() -> None:
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-
-    thread = threading.Thread(target=spin)
-    thread.start()
-    try:
+    with spinning(context, node):
         assert node.trigger_configure().name == node.trigger_activate().name == 'SUCCESS'
         yield node
-    finally:
-        executor.shutdown()
-        thread.join()
-        node.destroy_node()
-        context.try_shutdown()
 
 
 def test_two_nodes_in_one_domain_do_not_mix(tmp_path: Path) -> None:

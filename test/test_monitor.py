@@ -14,7 +14,6 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
 
 import pytest
@@ -26,7 +25,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # n
 from mmer_msgs.msg import EmotionEstimate  # noqa: E402,I100
 from mmer_ros.cli import main  # noqa: E402,I100
 from mmer_ros.nodes.monitor import Monitor  # noqa: E402,I100
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402,I100
+from mmer_ros.nodes.playback import spinning  # noqa: E402,I100
 from rclpy.lifecycle import LifecycleNode  # noqa: E402,I100
 from std_msgs.msg import String  # noqa: E402,I100
 
@@ -80,24 +79,8 @@ def graph(make: Callable[[rclpy.Context], object]) -> Iterator[object]:
     context = rclpy.Context()
     context.init()
     made = make(context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(made.node)
-
-    def spin() -> None:
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-
-    thread = threading.Thread(target=spin)
-    thread.start()
-    try:
+    with spinning(context, made.node):
         yield made
-    finally:
-        executor.shutdown()
-        thread.join()
-        made.node.destroy_node()
-        context.try_shutdown()
 
 
 class Watched:

@@ -13,19 +13,18 @@ from mmer_ros.nodes.health.checks import check_recognition, check_skew, Report
 from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.reports import input_names, input_reports, Status, unmeasured
 from mmer_ros.nodes.inputs import settings
-from mmer_ros.nodes.managed_node import FAILURE, ManagedNode, SUCCESS
+from mmer_ros.nodes.managed_node import FAILURE, SUCCESS
 from mmer_ros.nodes.outputs.outputs import Outputs
-from mmer_ros.nodes.services import BundleService, Services
+from mmer_ros.nodes.recognizing_node import RecognizingNode
 from mmer_ros.nodes.session import Session
 from mmer_ros.pipeline import Pipeline
-from mmer_ros.recognizer import Recognizer
 from mmer_ros.stages import Stages
-from mmer_ros.types import Estimate, FaceCrop, InvalidInput, VideoFrame
+from mmer_ros.types import Estimate, FaceCrop, VideoFrame
 
 __all__ = ['EmotionNode', 'FAILURE', 'SUCCESS']
 
 
-class EmotionNode(ManagedNode):
+class EmotionNode(RecognizingNode):
     """
     A managed node around the core's Pipeline.
 
@@ -38,10 +37,7 @@ class EmotionNode(ManagedNode):
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
         self._session: Session[Estimate] | None = None
-        self._offered: BundleService | None = None
         super().__init__('emotion', parameters.EMOTION, tuple(parameters.GROUPS), **kwargs)
-        Services(self, self)
-        self._offered = BundleService(self, self)
 
     def _set_up(self) -> None:
         settings.check(self._value)
@@ -60,49 +56,17 @@ class EmotionNode(ManagedNode):
         self._outputs = None
         self._pipeline = None
 
-    def _is_configured(self) -> bool:
-        return self._pipeline is not None
+    def _engine(self) -> Pipeline | None:
+        return self._pipeline
+
+    def _exchange(self, loaded: Loaded) -> None:
+        if self._pipeline is not None:
+            self._pipeline.change_recognizer(loaded.recognizer, loaded.detector)
 
     def _new_session(self) -> Session[Estimate]:
         assert self._pipeline is not None
         return Session(self, self._pipeline, self._activity, publish=self._publish,
                        events=self._events, meter=self._meter)
-
-    def _recognizer(self) -> Recognizer | None:
-        pipeline = self._pipeline
-        return pipeline.recognizer if pipeline is not None else None
-
-    def _is_loading(self) -> bool:
-        return self._offered is not None and self._offered.loading
-
-    def _after_set(self, name: str, value: Any) -> None:
-        if name == 'partial_rate' and self._pipeline is not None:
-            self._pipeline.partial_rate = value
-
-    # ------------------------------------------------------------------ services
-
-    def reset_history(self) -> str:
-        """Forget the dialogue so far, as services.Served."""
-        self._do(self._configured().reset_history)
-        return 'the dialogue so far is forgotten'
-
-    def bundle_options(self) -> tuple[str, str, str]:
-        """Return device, expected hash and prior of a bundle, as services.Served."""
-        self._configured()
-        return self._value('device'), self._value('bundle_hash'), self._value('prior')
-
-    def change_bundle(self, name: str, loaded: Loaded) -> str:
-        """Go on with another bundle from the next utterance on, as services.Served."""
-        pipeline = self._configured()
-        self._do(lambda: pipeline.change_recognizer(loaded.recognizer, loaded.detector))
-        self._set_own('bundle', name)
-        tell_bundle(self, loaded.recognizer)
-        return f'{loaded.recognizer.config.name} is used from the next utterance on'
-
-    def _configured(self) -> Pipeline:
-        if self._pipeline is None:
-            raise InvalidInput('the node is not configured')
-        return self._pipeline
 
     # ------------------------------------------------------------------ other threads
 

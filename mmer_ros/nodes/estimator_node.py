@@ -11,18 +11,15 @@ from mmer_ros.nodes.bundle_loader import load_recognizer, Loaded, tell_bundle
 from mmer_ros.nodes.health.checks import check_parts, check_recognition, Report
 from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.reports import Status, unmeasured
-from mmer_ros.nodes.managed_node import ManagedNode
 from mmer_ros.nodes.outputs.robots import Robots
 from mmer_ros.nodes.part_session import PartSession
-from mmer_ros.nodes.services import BundleService, Services
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.nodes.recognizing_node import RecognizingNode
 from mmer_ros.stages import Stages
-from mmer_ros.types import InvalidInput
 
 BATCH = 16  # of utterances, on another device than the CPU
 
 
-class EstimatorNode(ManagedNode):
+class EstimatorNode(RecognizingNode):
     """
     A managed node around the core's Estimator.
 
@@ -35,10 +32,7 @@ class EstimatorNode(ManagedNode):
         self._estimator: Estimator | None = None
         self._outputs: Robots | None = None
         self._session: PartSession | None = None
-        self._offered: BundleService | None = None
         super().__init__('estimator', parameters.ESTIMATING, (parameters.HEALTH,), **kwargs)
-        Services(self, self)
-        self._offered = BundleService(self, self)
 
     def _set_up(self) -> None:
         recognizer = load_recognizer(self)
@@ -55,50 +49,17 @@ class EstimatorNode(ManagedNode):
             self._outputs.close()
         self._outputs = self._estimator = None
 
-    def _is_configured(self) -> bool:
-        return self._estimator is not None
+    def _engine(self) -> Estimator | None:
+        return self._estimator
+
+    def _exchange(self, loaded: Loaded) -> None:
+        if self._estimator is not None:
+            self._estimator.change_recognizer(loaded.recognizer)
 
     def _new_session(self) -> PartSession:
         assert self._estimator is not None and self._outputs is not None
         return PartSession(self, self._estimator, publish=self._publish, events=self._events,
                            meter=self._meter)
-
-    def _recognizer(self) -> Recognizer | None:
-        estimator = self._estimator
-        return estimator.recognizer if estimator is not None else None
-
-    def _is_loading(self) -> bool:
-        return self._offered is not None and self._offered.loading
-
-    def _after_set(self, name: str, value: Any) -> None:
-        estimator = self._estimator
-        if name == 'partial_rate' and estimator is not None:
-            self._do(lambda: setattr(estimator, name, value))
-
-    # ------------------------------------------------------------------ services
-
-    def reset_history(self) -> str:
-        """Forget the dialogues so far, as services.Served."""
-        self._do(self._configured().reset_history)
-        return 'the dialogues so far are forgotten'
-
-    def bundle_options(self) -> tuple[str, str, str]:
-        """Return device, expected hash and prior of a bundle, as services.Served."""
-        self._configured()
-        return self._value('device'), self._value('bundle_hash'), self._value('prior')
-
-    def change_bundle(self, name: str, loaded: Loaded) -> str:
-        """Go on with another bundle from the next utterances on, as services.Served."""
-        estimator = self._configured()
-        self._do(lambda: estimator.change_recognizer(loaded.recognizer))
-        self._set_own('bundle', name)
-        tell_bundle(self, loaded.recognizer)
-        return f'{loaded.recognizer.config.name} is used from the next utterances on'
-
-    def _configured(self) -> Estimator:
-        if self._estimator is None:
-            raise InvalidInput('the node is not configured')
-        return self._estimator
 
     # ------------------------------------------------------------------ other threads
 

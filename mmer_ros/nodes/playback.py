@@ -13,6 +13,7 @@ from mmer_ros.nodes.watch import Watcher
 from mmer_ros.recording import Recording
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 
 
 def own_domain() -> None:
@@ -22,13 +23,11 @@ def own_domain() -> None:
 
 
 @contextmanager
-def watching(topic: str, on_estimate: Callable[[dict[str, Any]], None]) -> Iterator[Watcher]:
-    """Collect estimates in the background while the block runs."""
-    context = rclpy.Context()
-    context.init()
-    watcher = Watcher(topic, on_estimate, context=context)
+def spinning(context: Any, *nodes: Node) -> Iterator[None]:
+    """Spin nodes in a thread while the block runs; then they and the context are gone."""
     executor = SingleThreadedExecutor(context=context)
-    executor.add_node(watcher)
+    for node in nodes:
+        executor.add_node(node)
 
     def spin() -> None:
         try:
@@ -36,15 +35,26 @@ def watching(topic: str, on_estimate: Callable[[dict[str, Any]], None]) -> Itera
         except ExternalShutdownException:
             pass
 
-    thread = threading.Thread(target=spin, name='watch')
+    thread = threading.Thread(target=spin, name='spin')
     thread.start()
     try:
-        yield watcher
+        yield
     finally:
         executor.shutdown()
         thread.join()
-        watcher.destroy_node()
+        for node in nodes:
+            node.destroy_node()
         context.try_shutdown()
+
+
+@contextmanager
+def watching(topic: str, on_estimate: Callable[[dict[str, Any]], None]) -> Iterator[Watcher]:
+    """Collect estimates in the background while the block runs."""
+    context = rclpy.Context()
+    context.init()
+    watcher = Watcher(topic, on_estimate, context=context)
+    with spinning(context, watcher):
+        yield watcher
 
 
 def play(watcher: Watcher, recording: Recording, topics: list[str], *, rate: float = 1.0,
