@@ -69,7 +69,7 @@ def test_the_replay_writes_what_the_live_node_publishes_to_the_bit(tmp_path: Pat
 
 def test_the_replay_knows_the_parameters_of_the_node() -> None:
     """With the node's defaults, but for those that cannot matter to it."""
-    known = {name: parameters.PARAMETERS[name][0] for name in parameters.EMOTION}
+    known = {name: parameters.PARAMETERS[name][0] for name in parameters.PARAMETERS}
     followed = NodeParameters().model_dump()
     del followed['segmenter']
     assert followed == {name: value for name, value in known.items()

@@ -22,7 +22,8 @@ WITHOUT_EFFECT = frozenset({  # parameters of the node that a replay has no use 
     'autostart', 'image_reliability', 'audio_reliability', 'transcript_reliability', 'ros4hri',
     'image_depth', 'audio_depth', 'transcript_depth', 'image_queue', 'audio_queue', 'audio_type',
     'transcript_type', 'audio_info_topic', 'ros4hri_voices', 'use_sim_time', 'debug_image',
-    'publish_expressions', 'health'})
+    'publish_expressions', 'health', 'source', 'parts_topic', 'parts_depth', 'parts_queue',
+    'parts_wait_s', 'batch'})
 
 
 class NodeParameters(BaseModel):
