@@ -46,6 +46,8 @@ TONES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'tone': lambda t: sines(t, 440),
     'chord': lambda t: sines(t, 220, 277, 330),
     'organ': lambda t: sines(t, *(f * n for f in (196, 233, 294) for n in (1, 2, 3, 4))),
+    'accordion': lambda t: sum(sines(t, *(320 * k * n for k in (1, 1.2, 1.5))) / n
+                               for n in range(1, 7)) * 0.6,
     'sweep': lambda t: np.sin(2 * np.pi * (150 * t + 450 * t ** 2)),
     'siren': lambda t: np.sin(2 * np.pi * 700 * t - 90 * np.cos(2 * np.pi * 0.7 * t)),
     'hum': lambda t: sines(t, 60, 120, 180, 240, 300),
@@ -149,10 +151,20 @@ def check_modest(estimate: Estimate) -> None:
     assert estimate.confidence < MODEST, (estimate.label, estimate.confidence)
 
 
-@pytest.mark.parametrize('kind', ['silence', 'faint', 'white', 'loud', 'mains'])
-def test_of_a_sound_without_a_voice_it_says_little(kind: str):
-    check_modest(recognizer('meld').recognize(Utterance(audio=noise(kind))))
-    assert recognizer('flat').recognize(Utterance(audio=noise(kind))).confidence < MODEST
+@pytest.mark.parametrize('level', [0.1, 1.0])
+@pytest.mark.parametrize('kind', [
+    'silence', 'faint', 'white', 'loud', 'brown', 'rumble', 'mains', 'hum', 'tone', 'chord',
+    'organ', 'sweep', 'siren', 'melody', 'beep', 'knocks'])
+def test_of_a_sound_without_a_voice_it_says_little(kind: str, level: float):
+    sound = np.round(level * noise(kind)).astype(np.int16)
+    check_modest(recognizer('meld').recognize(Utterance(audio=sound)))
+    estimate = recognizer('flat').recognize(Utterance(audio=sound))
+    assert estimate.confidence < 0.5, (estimate.label, estimate.confidence)
+
+
+@pytest.mark.xfail(reason='a rich chord in the range of voices is one to it', strict=True)
+def test_of_an_accordion_it_says_little():
+    assert recognizer('flat').recognize(Utterance(audio=noise('accordion'))).confidence < 0.5
 
 
 @pytest.mark.parametrize('kind', ['black', 'grey', 'noise', 'ramp', 'cloth', 'cat'])
@@ -171,7 +183,7 @@ def test_the_live_system_estimates_nothing_without_speech(kind: str):
     """
     Neither sound nor an empty room, nor the picture of a cat, begin an utterance.
 
-    Of a rumble or a beep alone the audio encoder would be sure; voice activity comes before it.
+    Whatever an encoder would make of it, voice activity and face detection come before.
     """
     pipeline = Pipeline(recognizer('meld'))
     frame = np.full((240, 320, 3), 90, np.uint8)
