@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmer_ros.face_encoder import sample_evenly
+from mmer_ros.face_encoder import FaceEncoder, sample_evenly
 from mmer_ros.model import EmotionModel
-from mmer_ros.text_encoder import DialogueTokenizer, TextInput
+from mmer_ros.text_encoder import DialogueTokenizer, TextEncoder, TextInput
 from mmer_ros.types import InvalidInput, Modality, Utterance
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def batch_features(model: EmotionModel, tokenizer: DialogueTokenizer,
         utterance without it has an empty mask.
     """
     encoded = {
-        Modality.TEXT: encode_text(model, [
+        Modality.TEXT: encode_text(model.text, [
             model.text.context(tokenizer, u.text, speaker=u.speaker, history=u.history,
                                reply=u.reply) if u.text else None for u in utterances],
             tokenizer.pad, device),
@@ -45,7 +45,7 @@ def batch_features(model: EmotionModel, tokenizer: DialogueTokenizer,
     return {modality: features for modality, features in encoded.items() if features is not None}
 
 
-def encode_text(model: EmotionModel, contexts: Sequence[TextInput | None], pad: int,
+def encode_text(encoder: TextEncoder, contexts: Sequence[TextInput | None], pad: int,
                 device: torch.device) -> Encoded | None:
     """
     Run the text encoder over contexts, of which some may be missing.
@@ -56,22 +56,24 @@ def encode_text(model: EmotionModel, contexts: Sequence[TextInput | None], pad: 
     given = [context or TextInput([], []) for context in contexts]
     ids = padded([torch.tensor(c.token_ids, dtype=torch.long) for c in given], pad)
     types = padded([torch.tensor(c.token_types, dtype=torch.long) for c in given], pad)
-    return _rows(model.text, [ids, types], [len(c.token_ids) for c in given], device)
+    return _rows(encoder, [ids, types], [len(c.token_ids) for c in given], device)
 
 
-def encode_faces(model: EmotionModel, embeddings: Sequence[Sequence[Tensor]],
+def encode_faces(encoder: FaceEncoder, embeddings: Sequence[Sequence[Tensor]],
                  device: torch.device) -> Encoded | None:
     """
     Run the GRU of the face encoder over embeddings, each (512,), of which some may have none.
+
+    Of more than `max_images` so many are taken, evenly.
 
     :return: None if all have none.
     """
     some = next((row[0] for row in embeddings if len(row)), None)
     if some is None:
         return None
-    rows = [torch.stack(list(row)) if len(row) else some.new_zeros(0, len(some))
-            for row in embeddings]
-    return _rows(model.face, [padded(rows, 0)], [len(row) for row in rows], device)
+    rows = [torch.stack(sample_evenly(row, encoder.config.max_images)) if len(row)
+            else some.new_zeros(0, len(some)) for row in embeddings]
+    return _rows(encoder, [padded(rows, 0)], [len(row) for row in rows], device)
 
 
 def _audio(model: EmotionModel, utterances: Sequence[Utterance],
@@ -91,7 +93,7 @@ def _faces(model: EmotionModel, utterances: Sequence[Utterance],
         return None
     crops = torch.from_numpy(np.stack([crop for row in chosen for crop in row])).to(device)
     embeddings = [list(rows) for rows in torch.split(model.face.embed(crops), lengths)]
-    return encode_faces(model, embeddings, device)
+    return encode_faces(model.face, embeddings, device)
 
 
 def padded(rows: list[Tensor], value: float) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mmer_ros.audio_encoder import AudioState
 from mmer_ros.batching import as_float, encode_faces, encode_text, Encoded, padded
-from mmer_ros.face_encoder import FaceState, sample_evenly
+from mmer_ros.face_encoder import FaceState
 from mmer_ros.model import EmotionModel
 from mmer_ros.stages import AUDIO, FACE, Stages, TEXT, UNMEASURED
 from mmer_ros.text_encoder import DialogueTokenizer, TextState
@@ -114,7 +114,7 @@ class Encoders:
         """
         model = self._model
         with stages.measuring(TEXT):
-            text = encode_text(model, [
+            text = encode_text(model.text, [
                 model.text.context(self._tokenizer, c.encoding.text.text, speaker=c.speaker,
                                    history=c.history, reply=c.reply)
                 if c.encoding.text.words else None for c in contexts],
@@ -123,9 +123,8 @@ class Encoders:
             audio = self._batch(model.audio.finish_together(
                 [c.encoding.audio for c in contexts]))
         with stages.measuring(FACE):
-            face = encode_faces(model, [sample_evenly(
-                c.encoding.face.embeddings, model.config.face.max_images) for c in contexts],
-                self._device)
+            face = encode_faces(
+                model.face, [c.encoding.face.embeddings for c in contexts], self._device)
         encoded = {Modality.TEXT: text, Modality.AUDIO: audio, Modality.FACE: face}
         return {modality: e for modality, e in encoded.items() if e is not None}
 

@@ -42,9 +42,9 @@ class FaceEncoder(nn.Module):
     """
     FaceNet, then a GRU whose outputs go to the fusion.
 
-    `forward` takes whole batches, `start`, `stream` and `finish` take an utterance part by part.
+    `forward` takes whole batches, `start` and `stream` take an utterance part by part.
     Embeddings are computed as crops come; the GRU is run at the end, over at most `max_images`
-    of them, so that both ways give the same.
+    of them (batching.encode_faces), so that both ways give the same.
     """
 
     def __init__(self, config: FaceEncoderConfig, n_classes: int) -> None:
@@ -102,15 +102,6 @@ class FaceEncoder(nn.Module):
         """
         for crop in crops:
             state.embeddings.append(self.embed(crop[None])[0])
-
-    def finish(self, state: FaceState) -> Tensor | None:
-        """Return the features of the utterance, (T, hidden), or None if there is no face."""
-        if not state.embeddings:
-            return None
-        chosen = sample_evenly(state.embeddings, self.config.max_images)
-        outputs, _ = self.gru(torch.stack(chosen)[None])
-        features: Tensor = outputs[0]
-        return features
 
 
 def sample_evenly(items: Any, count: int) -> list[Any]:

@@ -78,7 +78,7 @@ class RecognitionStream:
         session = self._sessions.get(part.utterance_id)
         if session is None or session.encoding.empty:
             return None
-        return _finish([Taken(self, part, session)])[0]
+        return _finish([Taken(self, replace(part, last=False), session)])[0]
 
     def reset_history(self) -> None:
         """Forget the dialogue: what is said next begins a new one."""

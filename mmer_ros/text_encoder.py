@@ -115,8 +115,8 @@ class TextEncoder(nn.Module):
     """
     GPT whose last hidden states go to the fusion.
 
-    `forward` takes whole batches, `start`, `stream` and `finish` take an utterance part by part;
-    the network runs at the end, over all words at once.
+    `forward` takes whole batches, `start` and `stream` take an utterance part by part; the network
+    runs at the end, over all words at once (batching.encode_text).
     """
 
     def __init__(self, config: TextEncoderConfig, n_classes: int) -> None:
@@ -165,17 +165,3 @@ class TextEncoder(nn.Module):
         """Take the next words of the utterance."""
         if text:
             state.words.append(text)
-
-    def finish(self, state: TextState, tokenizer: DialogueTokenizer, *, speaker: str = '',
-               history: Sequence[Turn] = (), reply: Turn | None = None) -> Tensor | None:
-        """Return the features of the utterance, (T, n_embd), or None if it has no words."""
-        if not state.words:
-            return None
-        context = self.context(tokenizer, state.text, speaker=speaker, history=history,
-                               reply=reply)
-        device = self.gpt.tokens_embed.weight.device
-        features: Tensor
-        features, _ = self(torch.tensor([context.token_ids], device=device),
-                           torch.tensor([context.token_types], device=device),
-                           torch.tensor([len(context.token_ids)], device=device))
-        return features[0]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 import time
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,19 @@ rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 pytest.importorskip('mmer_msgs.msg', reason='needs mmer_msgs (make env)')
 
 from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402,I100
+from mmer_ros.messages import chunk_to_block, compressed_to_rgb  # noqa: E402,I100
+from mmer_ros.nodes.conversions import to_seconds  # noqa: E402,I100
 from mmer_ros.nodes.emotion_node import EmotionNode  # noqa: E402,I100
 from mmer_ros.nodes.playback import own_domain, spinning  # noqa: E402,I100
+from mmer_ros.pipeline import Pipeline  # noqa: E402,I100
+from mmer_ros.recognizer import Recognizer  # noqa: E402,I100
 from mmer_ros.recording import Recording  # noqa: E402,I100
+from mmer_ros.types import Estimate, Transcript, VideoFrame  # noqa: E402,I100
 from rclpy.parameter import Parameter  # noqa: E402,I100
 from rclpy.serialization import deserialize_message  # noqa: E402,I100
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
 from std_msgs.msg import String  # noqa: E402,I100
+import torch  # noqa: E402,I100
 
 SAMPLE = Path(__file__).parent.parent / 'sample' / 'dialogue'
 TYPES = {'AudioChunk': AudioChunk, 'CompressedImage': CompressedImage, 'Image': Image,
@@ -108,3 +115,29 @@ def play(talker: Talker, messages: list[tuple[float, str, object]], rate: float 
         if wait > 0:
             time.sleep(wait)
         talker.publishers[kind].publish(message)
+
+
+def in_one_process(messages: list[tuple[float, str, Any]], **options: Any) -> list[Estimate]:
+    """
+    Estimate from recorded messages with `compact`, without ROS or a network in between.
+
+    :param options: of the Pipeline.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the nodes do by default
+    pipeline = Pipeline(Recognizer.load('compact', prior='meld'), **options)
+    sampler = pipeline.sampler()
+    estimates = []
+    for moment, kind, message in messages:
+        if kind == 'transcript':
+            estimates += pipeline.push_transcript(Transcript(moment, message.data))
+            continue
+        stamp = to_seconds(message.header.stamp)
+        if kind == 'audio':
+            estimates += pipeline.push_audio(chunk_to_block(message, stamp))
+        elif sampler.take(stamp):
+            estimates += pipeline.push_frame(VideoFrame(stamp, compressed_to_rgb(message)))
+        else:
+            estimates += pipeline.skip_frame(stamp)
+    torch.set_num_threads(threads)
+    return estimates

@@ -12,41 +12,17 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from lifecycle_msgs.msg import State  # noqa: E402,I100
 from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402,I100
-from mmer_ros.messages import chunk_to_block, compressed_to_rgb  # noqa: E402,I100
 from mmer_ros.nodes.conversions import to_seconds, to_time  # noqa: E402,I100
-from mmer_ros.pipeline import Pipeline  # noqa: E402,I100
-from mmer_ros.recognizer import Recognizer  # noqa: E402,I100
-from mmer_ros.types import Estimate, Transcript, VideoFrame  # noqa: E402,I100
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402,I100
 from rclpy.parameter import Parameter  # noqa: E402,I100
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
 from std_msgs.msg import String  # noqa: E402,I100
-import torch  # noqa: E402,I100
 
-from .ros_fixtures import eventually, play, recorded, running  # noqa: E402,I100
+from .ros_fixtures import eventually, in_one_process, play, recorded, running  # noqa: E402,I100
 
 FIRST_TWO_S = 8.2  # of the sample: two utterances with face and words
 FAILURE = TransitionCallbackReturn.FAILURE
 SUCCESS = TransitionCallbackReturn.SUCCESS
-
-
-def offline(messages: list) -> list[Estimate]:
-    """Estimate from the same messages without ROS."""
-    pipeline = Pipeline(Recognizer.load('compact'))
-    sampler = pipeline.sampler()
-    estimates = []
-    for moment, kind, message in messages:
-        if kind == 'transcript':
-            estimates += pipeline.push_transcript(Transcript(moment, message.data))
-            continue
-        stamp = to_seconds(message.header.stamp)
-        if kind == 'audio':
-            estimates += pipeline.push_audio(chunk_to_block(message, stamp))
-        elif sampler.take(stamp):
-            estimates += pipeline.push_frame(VideoFrame(stamp, compressed_to_rgb(message)))
-        else:
-            estimates += pipeline.skip_frame(stamp)
-    return estimates
 
 
 def test_live_estimates_equal_offline_ones_to_the_bit():
@@ -58,10 +34,7 @@ def test_live_estimates_equal_offline_ones_to_the_bit():
         live = rig.talker.estimates
         assert rig.counts() == {}
         assert eventually(lambda: 'clock_apart' in rig.node._events.current)  # it is old
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as the node does by default
-    expected = offline(messages)
-    torch.set_num_threads(threads)
+    expected = in_one_process(messages)
     assert len(live) == len(expected) == 2
     for message, estimate in zip(live, expected):
         np.testing.assert_array_equal(message.probabilities, estimate.probabilities)
@@ -120,7 +93,7 @@ def test_bad_input_is_told_and_what_came_before_and_after_still_counts():
         assert eventually(lambda: len(rig.talker.estimates) >= 2)
         counts = rig.counts()
         assert counts['image'] == 4 and counts['audio'] == 3 and counts['transcript_empty'] == 1
-        untouched = offline(messages)
+        untouched = in_one_process(messages)
         for message, estimate in zip(rig.talker.estimates, untouched):
             np.testing.assert_allclose(
                 message.probabilities, estimate.probabilities, atol=1e-6)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from mmer_ros.batching import encode_faces
 from mmer_ros.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
 from mmer_ros.face_encoder import (
     FaceEncoder,
     FaceEncoderConfig,
+    FaceState,
     sample_evenly,
 )
 import numpy as np
@@ -119,6 +121,13 @@ def test_more_than_50_images_are_sampled_evenly(have: int) -> None:
     assert steps.min() >= 1 and steps.max() - steps.min() <= 1
 
 
+def finished(face: FaceEncoder, state: FaceState) -> torch.Tensor:
+    """Return the features of an utterance, as encoding.Encoders has them."""
+    encoded = encode_faces(face, [state.embeddings], torch.device('cpu'))
+    assert encoded is not None and encoded[1].all()
+    return encoded[0][0]
+
+
 def test_stream_runs_the_gru_over_the_sampled_images() -> None:
     """Of 11 images, 6 are taken: every second one."""
     face = encoder()
@@ -127,15 +136,15 @@ def test_stream_runs_the_gru_over_the_sampled_images() -> None:
     face.stream(state, images[:4])
     face.stream(state, images[4:4])
     face.stream(state, images[4:])
-    features = face.finish(state)
-    assert features is not None and features.shape == (6, face.width)
+    features = finished(face, state)
+    assert features.shape == (6, face.width)
     whole, _ = face(face.embed(images[::2])[None], torch.tensor([6]))
     torch.testing.assert_close(features, whole[0], atol=TOLERANCE, rtol=0)
 
 
 def test_no_face_gives_nothing() -> None:
     face = encoder()
-    assert face.finish(face.start()) is None
+    assert encode_faces(face, [face.start().embeddings], torch.device('cpu')) is None
 
 
 @pytest.mark.parametrize('sizes', [[11], [1] * 11, [0, 3, 0, 0, 7, 1, 0], [5, 6]])
@@ -146,7 +155,7 @@ def test_answer_does_not_depend_on_the_split_to_the_bit(sizes: list[int]) -> Non
     face.stream(whole, images)
     for part in torch.split(images, sizes):
         face.stream(parts, part)
-    assert torch.equal(face.finish(parts), face.finish(whole))
+    assert torch.equal(finished(face, parts), finished(face, whole))
 
 
 def test_images_are_standardised_as_facenet_was_trained() -> None:

@@ -17,22 +17,18 @@ from mmer_msgs.msg import UtterancePart as PartMessage  # noqa: E402,I100
 from mmer_msgs.srv import LoadBundle  # noqa: E402,I100
 from mmer_ros.estimator import SentPart  # noqa: E402,I100
 from mmer_ros.faces import FaceConfig  # noqa: E402,I100
-from mmer_ros.messages import chunk_to_block, compressed_to_rgb  # noqa: E402,I100
 from mmer_ros.nodes.conversions import to_message, to_seconds  # noqa: E402,I100
 from mmer_ros.nodes.outputs.robots import topic_of  # noqa: E402,I100
 from mmer_ros.nodes.part_messages import from_part_message, to_part_message  # noqa: E402,I100
-from mmer_ros.pipeline import Pipeline  # noqa: E402,I100
 from mmer_ros.recognizer import Recognizer  # noqa: E402,I100
-from mmer_ros.segmenter import SegmenterConfig  # noqa: E402,I100
-from mmer_ros.types import Estimate, InvalidInput, Transcript, VideoFrame  # noqa: E402,I100
+from mmer_ros.types import Estimate, InvalidInput  # noqa: E402,I100
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402,I100
 from rclpy.parameter import Parameter  # noqa: E402,I100
 from std_srvs.srv import SetBool, Trigger  # noqa: E402,I100
-import torch  # noqa: E402,I100
 
 from .model_fixtures import tiny_bundle, tiny_recognizer  # noqa: E402,I100
 from .node_fixtures import Patient, tiny  # noqa: E402,I100
-from .ros_fixtures import eventually, play, recorded  # noqa: E402,I100
+from .ros_fixtures import eventually, in_one_process, play, recorded  # noqa: E402,I100
 from .split_fixtures import split, SplitRig  # noqa: E402,I100
 from .test_estimator import alone, parts_of  # noqa: E402,I100
 
@@ -41,28 +37,6 @@ FIRST_TWO_S = 8.2  # of the sample: two utterances with face and words
 DEEP = {'image_queue': 100, 'image_transport': 'compressed', 'image_reliability': 'reliable',
         'audio_reliability': 'reliable', 'image_depth': 100}
 SETTINGS = FaceConfig().digest
-
-
-def in_one_process(messages: list, bundle: str = 'compact', **options: Any) -> list[Estimate]:
-    """Estimate from the same messages without ROS and without a network in between."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as the nodes do by default
-    pipeline = Pipeline(Recognizer.load(bundle, prior='meld'), SegmenterConfig(), **options)
-    sampler = pipeline.sampler()
-    estimates = []
-    for moment, kind, message in messages:
-        if kind == 'transcript':
-            estimates += pipeline.push_transcript(Transcript(moment, message.data))
-            continue
-        stamp = to_seconds(message.header.stamp)
-        if kind == 'audio':
-            estimates += pipeline.push_audio(chunk_to_block(message, stamp))
-        elif sampler.take(stamp):
-            estimates += pipeline.push_frame(VideoFrame(stamp, compressed_to_rgb(message)))
-        else:
-            estimates += pipeline.skip_frame(stamp)
-    torch.set_num_threads(threads)
-    return estimates
 
 
 def content(message: EmotionEstimate) -> dict[str, Any]:

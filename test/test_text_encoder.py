@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from mmer_ros.batching import encode_text
 from mmer_ros.text_encoder import (
     byte_tokenizer,
     DialogueTokenizer,
     SPECIAL_TOKENS,
     TextEncoder,
+    TextState,
 )
 from mmer_ros.types import Turn
 import pytest
@@ -160,6 +164,15 @@ def test_features_are_the_last_hidden_states_with_segment_embeddings() -> None:
     assert not torch.allclose(features, other, atol=1e-3)
 
 
+def finished(text: TextEncoder, state: TextState, d: DialogueTokenizer, **context: Any
+             ) -> torch.Tensor:
+    """Return the features of an utterance, as encoding.Encoders has them."""
+    encoded = encode_text(text, [text.context(d, state.text, **context)], d.pad,
+                          torch.device('cpu'))
+    assert encoded is not None and encoded[1].all()
+    return encoded[0][0]
+
+
 @pytest.mark.parametrize('parts', [
     ['how was I to know'], ['how', 'was I', 'to know'], ['', 'how was', '', 'I to know', '']])
 @torch.inference_mode()
@@ -171,7 +184,7 @@ def test_streamed_is_whole(parts: list[str]) -> None:
     context = d.encode('how was I to know', speaker='rachel', history=HISTORY)
     whole, _ = text(torch.tensor([context.token_ids]), torch.tensor([context.token_types]),
                     torch.tensor([len(context.token_ids)]))
-    features = text.finish(state, d, speaker='rachel', history=HISTORY)
+    features = finished(text, state, d, speaker='rachel', history=HISTORY)
     assert torch.equal(features, whole[0])
 
 
@@ -182,10 +195,10 @@ def test_only_the_latest_turns_of_the_history_are_shown() -> None:
     state = text.start()
     text.stream(state, 'why')
     longer = [Turn('ross', 'once upon a time'), *HISTORY]
-    assert torch.equal(text.finish(state, d, history=longer),
-                       text.finish(state, d, history=HISTORY))
-    assert len(text.finish(state, d, history=HISTORY)) > len(
-        text.finish(state, d, history=HISTORY[1:]))
+    assert torch.equal(finished(text, state, d, history=longer),
+                       finished(text, state, d, history=HISTORY))
+    assert len(finished(text, state, d, history=HISTORY)) > len(
+        finished(text, state, d, history=HISTORY[1:]))
 
 
 @torch.inference_mode()
@@ -193,7 +206,7 @@ def test_history_can_be_switched_off() -> None:
     text: TextEncoder = seeded(TextEncoder, TINY.text.model_copy(update={'history_turns': 0}), 7)
     d, state = dialogue(), text.start()
     text.stream(state, 'why')
-    assert torch.equal(text.finish(state, d, history=HISTORY), text.finish(state, d))
+    assert torch.equal(finished(text, state, d, history=HISTORY), finished(text, state, d))
 
 
 @torch.inference_mode()
@@ -201,11 +214,11 @@ def test_context_longer_than_the_network_still_runs() -> None:
     text, d = encoder(), dialogue()
     state = text.start()
     text.stream(state, 'word ' * 100)
-    assert text.finish(state, d).shape == (TINY.text.n_positions, TINY.text.n_embd)
+    assert finished(text, state, d).shape == (TINY.text.n_positions, TINY.text.n_embd)
 
 
 def test_no_words_give_nothing() -> None:
     text = encoder()
     state = text.start()
     text.stream(state, '')
-    assert text.finish(state, dialogue(), history=HISTORY) is None
+    assert finished(text, state, dialogue(), history=HISTORY) is None

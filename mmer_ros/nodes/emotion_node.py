@@ -13,15 +13,12 @@ from mmer_ros.nodes.health.checks import check_recognition, check_skew, Report
 from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.reports import input_names, input_reports, Status, unmeasured
 from mmer_ros.nodes.inputs import settings
-from mmer_ros.nodes.managed_node import FAILURE, SUCCESS
 from mmer_ros.nodes.outputs.outputs import Outputs
 from mmer_ros.nodes.recognizing_node import RecognizingNode
 from mmer_ros.nodes.session import Session
 from mmer_ros.pipeline import Pipeline
 from mmer_ros.stages import Stages
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
-
-__all__ = ['EmotionNode', 'FAILURE', 'SUCCESS']
 
 
 class EmotionNode(RecognizingNode):
@@ -92,8 +89,3 @@ class EmotionNode(RecognizingNode):
             return unmeasured(status, [*input_names(self._value), 'clocks', 'recognition'])
         return [*input_reports(self._value, inputs, self._meter, limits),
                 check_skew(self._meter, limits), check_recognition(self._meter, limits)]
-
-
-if __name__ == '__main__':
-    from mmer_ros.nodes.emotion import run
-    run()

@@ -10,7 +10,7 @@ from typing import Any
 from mmer_msgs.msg import UtterancePart as PartMessage
 from mmer_ros.bundle import Bundle
 from mmer_ros.estimator import SentPart
-from mmer_ros.faces import FaceConfig, FaceDetector, FaceStream
+from mmer_ros.faces import FaceDetector, FaceStream
 from mmer_ros.given_activity import GivenActivity
 from mmer_ros.nodes import parameters
 from mmer_ros.nodes.health.checks import check_segmentation, check_skew, Report
@@ -49,7 +49,7 @@ class SegmenterNode(ManagedNode):
         self._source = ''
         self._number = 0  # of the session
         self._sent = 0
-        self._faces = FaceConfig()
+        self._face_settings = ''
         super().__init__('segmenter', parameters.SEGMENTING, GROUPS, **kwargs)
         Services(self, self)
 
@@ -59,12 +59,13 @@ class SegmenterNode(ManagedNode):
         if not SOURCE.fullmatch(self._source):
             raise InvalidInput(f'parameter source is {self._source!r}; expected a namespace: '
                                'letters, digits and _, with / between them')
-        self._faces = Bundle.read_config(self._value('bundle')).faces
+        faces = Bundle.read_config(self._value('bundle')).faces
+        self._face_settings = faces.digest
         device = check_device(self._value('device'))
         self._number, self._sent = random.SystemRandom().getrandbits(32), 0
         stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
         self._pipeline = PartPipeline(
-            FaceStream(FaceDetector(self._faces, device)), parameters.segmenter_config(self),
+            FaceStream(FaceDetector(faces, device)), parameters.segmenter_config(self),
             probability=self._activity if settings.hears_voices(self._value) else None,
             stages=stages, on_faces=self._on_faces)
         self._publisher = self.create_lifecycle_publisher(
@@ -108,7 +109,7 @@ class SegmenterNode(ManagedNode):
         if (publisher := self._publisher) is not None:
             send(self, publisher, to_part_message(
                 SentPart(self._source, self._number, self._sent, part),
-                frame_id=self._frame_id(), face_settings=self._faces.digest))
+                frame_id=self._frame_id(), face_settings=self._face_settings))
         self._sent += 1
         self._meter.handed_on('part', max(now - part.end, 0.0))
 
