@@ -218,7 +218,8 @@ def test_context_longer_than_the_network_still_runs() -> None:
 
 
 def test_no_words_give_nothing() -> None:
-    text = encoder()
+    text, d = encoder(), dialogue()
+    assert encode_text(text, [None, None], d.pad, torch.device('cpu')) is None
     state = text.start()
     text.stream(state, '')
-    assert finished(text, state, dialogue(), history=HISTORY) is None
+    assert not state.words
