@@ -12,6 +12,7 @@ from typing import Any
 from facenet_pytorch import InceptionResnetV1
 import huggingface_hub.constants
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.batching import encode_text
 from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
 from mmer_ros.pretrained import load_facenet, load_gpt, load_wavernn, PretrainedUnavailable
 from mmer_ros.text_encoder import (
@@ -108,10 +109,9 @@ def test_loaded_gpt_encodes_dialogues(tmp_path: Path) -> None:
     ids = dialogue.encode('how was i').token_ids
     assert ids == [dialogue.bos, dialogue.speaker1, 1, 2, 3, dialogue.cls]
     assert min(dialogue.bos, dialogue.speaker1, dialogue.cls) >= len(WORDS)
-    state = encoder.start()
-    encoder.stream(state, 'how was i')
-    features = encoder.finish(state, dialogue)
-    assert features is not None and features.shape == (6, 16)
+    encoded = encode_text(encoder, [encoder.context(dialogue, 'how was i')], dialogue.pad,
+                          torch.device('cpu'))
+    assert encoded is not None and encoded[0].shape == (1, 6, 16)
 
 
 def test_gpt_that_knows_the_dialogues_tokens_already_is_loaded(tmp_path: Path) -> None:
