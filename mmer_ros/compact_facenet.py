@@ -20,17 +20,21 @@ class CompactFaceNet(nn.Module):
     (B, 3, 160, 160) standardised -> (B, 512) of unit length, as InceptionResnetV1. What it looks
     at is grey, GREY_SIZE pixels wide and of equal brightness and contrast, so colour and light
     matter little, and faces that are small in the image are not much worse than large ones.
+    A network that is mirrored also sees the mirror image, and gives the mean of the two: emotions
+    have no side. It takes twice the time, and is left out in training.
     """
 
     area: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, mirrored: bool = False) -> None:
         """
         Build the network with random weights.
 
         :param width: channels of the first of three stages; each has twice those of the last.
+        :param mirrored: see above.
         """
         super().__init__()
+        self.mirrored = mirrored
         self.register_buffer('area', area_weights(FACE_SIZE, GREY_SIZE), persistent=False)
         stem = max(2, width // 2)
         layers: list[nn.Module] = [_convolution(1, stem), nn.ReLU(inplace=True)]
@@ -56,9 +60,16 @@ class CompactFaceNet(nn.Module):
 
         :param grey: (B, 1, height, width), grey levels standardised as crops are.
         """
-        x = equal_light(grey).contiguous(memory_format=torch.channels_last)
-        pooled = self.dropout(self.features(x).mean(dim=(2, 3)))
-        return nn.functional.normalize(self.embedding(pooled), dim=1)
+        x = equal_light(grey)
+        if not self.mirrored or self.training:
+            return self._embed(x)
+        sides = self._embed(torch.cat([x, x.flip(3)])).unflatten(0, (2, -1))
+        return nn.functional.normalize(sides.sum(dim=0), dim=1)
+
+    def _embed(self, images: Tensor) -> Tensor:
+        features = self.features(images.contiguous(memory_format=torch.channels_last))
+        embeddings = self.embedding(self.dropout(features.mean(dim=(2, 3))))
+        return nn.functional.normalize(embeddings, dim=1)
 
 
 def equal_light(grey: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ class FaceEncoderConfig(BaseModel):
 
     :param backbone: the paper's InceptionResnetV1, or a small CNN with the same interface.
     :param width: channels of the small CNN's first stage; see CompactFaceNet.
+    :param mirrored: the small CNN looks at each image and its mirror image.
     :param max_images: longer sequences are sampled evenly down to this (50 in the paper).
     :param hidden: width of the GRU.
     """
@@ -27,6 +28,7 @@ class FaceEncoderConfig(BaseModel):
 
     backbone: Literal['inception_resnet_v1', 'compact'] = 'inception_resnet_v1'
     width: int = 32
+    mirrored: bool = False
     max_images: int = Field(50, ge=2)
     hidden: int = 256
 
@@ -54,7 +56,7 @@ class FaceEncoder(nn.Module):
         self.width = config.hidden
         self.facenet: nn.Module
         if config.backbone == 'compact':
-            self.facenet = CompactFaceNet(config.width)
+            self.facenet = CompactFaceNet(config.width, config.mirrored)
         else:
             self.facenet = InceptionResnetV1(pretrained=None, classify=False)
         self.gru = nn.GRU(EMBEDDING_SIZE, config.hidden, batch_first=True)

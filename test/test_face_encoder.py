@@ -184,3 +184,26 @@ def test_compact_network_is_what_the_architecture_says() -> None:
     """At width 32, its backbone is less than a thirtieth of InceptionResnetV1's 23.5 million."""
     weights = sum(p.numel() for p in CompactFaceNet(32).parameters())
     assert weights < 23_500_000 / 30
+
+
+@torch.inference_mode()
+def test_a_mirrored_network_sees_both_sides() -> None:
+    """The embedding of a face is that of its mirror image: the mean of what each of them is."""
+    crops = torch.from_numpy(random_faces(2))
+    one = responsive(seeded(FaceEncoder, TINY.face, 7))
+    both = responsive(seeded(FaceEncoder, TINY.face.model_copy(update={'mirrored': True}), 7))
+    sides = one.embed(crops), one.embed(crops.flip(2))
+    assert not torch.allclose(*sides, atol=1e-4)
+    mean = torch.nn.functional.normalize(sides[0] + sides[1], dim=1)
+    torch.testing.assert_close(both.embed(crops), mean)
+    torch.testing.assert_close(both.embed(crops.flip(2)), mean)
+
+
+def test_a_mirrored_network_learns_from_one_side_at_a_time() -> None:
+    """In training the mirror image is left to the augmentation."""
+    both = seeded(FaceEncoder, TINY.face.model_copy(update={'mirrored': True}), 7)
+    seen: list[torch.Tensor] = []
+    both.facenet.features.register_forward_hook(lambda _m, x, _o: seen.append(x[0]))
+    for training in (True, False):
+        both.train(training).embed(torch.from_numpy(random_faces(3)))
+    assert [len(images) for images in seen] == [3, 6]

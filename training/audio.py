@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
-from mmer_ros.batching import as_float
 from mmer_ros.pretrained import load_wavernn
-from mmer_ros.types import EMOTIONS, Float32, Modality, SAMPLE_RATE
-import numpy as np
+from mmer_ros.types import EMOTIONS, Modality, SAMPLE_RATE
 from pydantic import Field
 import torch
 from torch import nn, Tensor
-from training.augment.speech import speech_span, SpeechConfig, worsened
-from training.augment.voiceless import voiceless
-from training.corpora.examples import Example
+from training.audio_data import AudioData, AudioDataConfig
+from training.audio_members import keep_shared, side_by_side
+from training.augment.speech import SpeechConfig
 from training.encoders import summary, TrainedEncoder
 from training.engine.config import Settings
 from training.engine.fit import Batch, StepOutput
 from training.engine.losses import EmotionLoss
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
-from training.engine.sampling import Draw
 from training.preparation.clip_cache import ClipCache
-from training.signal_stage import SignalConfig, SignalData, SignalItem, train_signal
-
-
-class AudioDataConfig(Settings):
-    """
-    What is done to the sound.
-
-    :param train_s: longer utterances are cut to a random window of this length in training;
-        of the silence before and after the speech a random part is left.
-    :param eval_s: and to their first seconds in evaluation.
-    :param speech: how it is worsened in training.
-    :param plain_epochs: first epochs, of the speech alone, cut to it and not worsened, which is
-        learnt faster.
-    :param voiceless: share of the examples after these that are sounds without a voice or
-        silence instead, of which nothing can be told.
-    """
-
-    train_s: float = Field(3.0, gt=0)
-    eval_s: float = Field(15.0, gt=0)
-    speech: SpeechConfig = SpeechConfig()
-    plain_epochs: int = Field(0, ge=0)
-    voiceless: float = Field(0.0, ge=0, lt=1)
+from training.signal_stage import SignalConfig, train_signal
 
 
 class RegularisationConfig(Settings):
@@ -70,99 +45,94 @@ class RegularisationConfig(Settings):
     mixup: float = Field(0.0, ge=0)
 
 
+class TeachingConfig(Settings):
+    """
+    Teachers, who hear better: networks of the same sizes that learn from sound less worsened.
+
+    They are trained first, in the run's folder `teachers`; what they say of the sound as it was
+    before it was worsened goes into the targets.
+
+    :param members: how many; they differ in the seed, and the mean of their logits counts.
+    :param share: of their answer in the targets; the rest is the label.
+    :param speech: how the sound is worsened that they learn from.
+    :param label_smoothing: of their targets.
+    """
+
+    members: int = Field(3, ge=1, le=8)
+    share: float = Field(0.7, gt=0, le=1)
+    speech: SpeechConfig = SpeechConfig()
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+
+
 class AudioConfig(SignalConfig):
     """
     Recipe of an audio encoder.
 
     `init` is the published WaveRNN to begin with: 'ljspeech', or a file.
+
+    :param members: networks that are trained, which differ in the seed; they are put side by side
+        in one of so many times the width.
+    :param teaching: None: the labels teach alone.
     """
 
+    members: int = Field(1, ge=1, le=8)
+    teaching: TeachingConfig | None = None
     model: AudioEncoderConfig = AudioEncoderConfig()
     data: AudioDataConfig = AudioDataConfig()
     regularisation: RegularisationConfig = RegularisationConfig()
-
-
-class AudioData(SignalData):
-    """Sound of utterances, (n,) float32 in [-1, 1]."""
-
-    def __init__(self, cache: ClipCache, config: AudioDataConfig, examples: Sequence[Example],
-                 training: bool) -> None:
-        """Take the examples; each has audio in the cache."""
-        self.cache, self.config = cache, config
-        self.limit = round((config.train_s if training else config.eval_s) * SAMPLE_RATE)
-        sizes = [min(self.limit, cache.sizes(e.key)[0]) for e in examples]
-        super().__init__(examples, sizes, training)
-
-    def __getitem__(self, draw: Draw) -> SignalItem:
-        """Return one utterance as drawn, or a sound of which every emotion is as probable."""
-        # Numbers of its own: with those of the augmentation, what is left would not be random.
-        random = np.random.default_rng([draw.seed, draw.epoch, draw.row, 1])
-        late = self.training and draw.epoch >= self.config.plain_epochs
-        if late and random.random() < self.config.voiceless:
-            key = f'{self.examples[draw.row].key} (voiceless)'
-            flat = torch.full((len(EMOTIONS),), 1 / len(EMOTIONS))
-            count = int(random.integers(self.limit // 4, self.limit + 1))
-            return SignalItem(key, torch.from_numpy(voiceless(count, random)), flat)
-        return super().__getitem__(draw)
-
-    def values(self, key: str, draw: Draw) -> Tensor:
-        """Return the samples of an utterance."""
-        samples = self._samples(key)
-        if self.training and draw.epoch < self.config.plain_epochs:
-            samples = self._plain(samples, draw.generator())
-        elif self.training:
-            random = draw.generator()
-            samples = worsened(self._cut(samples, random), self.config.speech, random, self._other)
-        return torch.from_numpy(np.ascontiguousarray(samples[:self.limit], np.float32))
-
-    def _plain(self, samples: Float32, random: np.random.Generator) -> Float32:
-        """Return the speech, or a random window of it, at another speed and level."""
-        begin, end = speech_span(samples)
-        begin += int(random.integers(max(1, end - begin - self.limit + 1)))
-        gentle = SpeechConfig(speed=self.config.speech.speed, gain_db=self.config.speech.gain_db)
-        return worsened(samples[begin:min(end, begin + self.limit)], gentle, random, self._other)
-
-    def _cut(self, samples: Float32, random: np.random.Generator) -> Float32:
-        """Return a random window; of short utterances, with random silence around the speech."""
-        longest = round(self.limit * (1 + self.config.speech.speed))
-        begin, end = speech_span(samples)
-        first, last = int(random.integers(begin + 1)), int(random.integers(end, len(samples) + 1))
-        first += int(random.integers(max(1, last - first - longest + 1)))
-        return samples[first:min(last, first + longest)]
-
-    def _other(self, random: np.random.Generator) -> Float32:
-        return self._samples(self.examples[int(random.integers(len(self)))].key)
-
-    def _samples(self, key: str) -> Float32:
-        raw = self.cache.audio(key)
-        assert raw is not None, key
-        return as_float(raw)
 
 
 class AudioModule(nn.Module):
     """AudioEncoder and its own two-layer classifier over the mean of the features."""
 
     def __init__(self, encoder: AudioEncoder, config: RegularisationConfig,
-                 emotion_loss: EmotionLoss) -> None:
-        """Take the encoder."""
+                 emotion_loss: EmotionLoss, *, teacher: AudioEncoder | None = None,
+                 share: float = 0.0) -> None:
+        """
+        Take the encoder.
+
+        :param teacher: answers for the sound before it was worsened; it is no part of the module.
+        :param share: of its answer in the targets.
+        """
         super().__init__()
         self.encoder, self.config, self.emotion_loss = encoder, config, emotion_loss
+        self.teachers, self.share = () if teacher is None else (teacher.eval(),), share
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return loss and logits of a batch."""
-        with torch.autocast(batch['values'].device.type, enabled=False):  # decibels want float32
-            wave, frames = self.encoder.inputs(batch['values'])
+        values, targets = batch['values'], batch['targets']
+        if values.dim() == 3:
+            values, before = values.unbind(dim=2)
+            targets = self._taught(before, batch)
+        wave, frames = _inputs(self.encoder, values)
         if self.training:
             frames = masked(frames, self.config, self.encoder.config)
             kept = torch.rand(len(wave), 1, device=wave.device) >= self.config.wave_dropout
             wave = wave * kept
         features, mask = self.encoder.features(wave, frames, batch['lengths'])
-        pooled, targets = summary(Modality.AUDIO, features.float(), mask), batch['targets']
+        pooled = summary(Modality.AUDIO, features.float(), mask)
         if self.training:
             pooled, targets = mixed(pooled, targets, self.config.mixup)
             pooled = nn.functional.dropout(pooled, self.config.dropout)
         logits = self.encoder.classifier(pooled)
         return StepOutput(self.emotion_loss(logits, targets), logits, {})
+
+    @torch.no_grad()
+    def _taught(self, before: Tensor, batch: Batch) -> Tensor:
+        """Return the targets, mixed with what the teacher says of the sound `before`."""
+        targets: Tensor = batch['targets']
+        for teacher in self.teachers:
+            teacher = teacher.to(before.device)
+            features, mask = teacher.features(*_inputs(teacher, before), batch['lengths'])
+            said = teacher.classifier(summary(Modality.AUDIO, features.float(), mask))
+            targets = (1 - self.share) * targets + self.share * said.float().softmax(dim=1)
+        return targets
+
+
+def _inputs(encoder: AudioEncoder, audio: Tensor) -> tuple[Tensor, Tensor]:
+    """Return waveform and spectrogram in float32, which decibels want."""
+    with torch.autocast(audio.device.type, enabled=False):
+        return encoder.inputs(audio.contiguous())
 
 
 def masked(frames: Tensor, config: RegularisationConfig, sizes: AudioEncoderConfig) -> Tensor:
@@ -198,12 +168,52 @@ def mixed(pooled: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor
 
 def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: Reporter
                 ) -> TrainedEncoder:
-    """Train, or go on training, an audio encoder; the result is in `folder`/encoder."""
+    """
+    Train, or go on training, an audio encoder; the result is in `folder`/encoder.
+
+    Teachers have runs of their own in `folder`/teachers, several members in `folder`/members.
+    """
     run = RunFolder.take_up(folder, config)
+    teacher = _train_teacher(config, cache, folder / 'teachers', reporter)
+    if config.members == 1:
+        return _train_member(config, cache, run, reporter, teacher)
+    trained = []
+    for index in range(config.members):
+        engine = config.engine.model_copy(update={'seed': config.engine.seed + index})
+        own = config.model_copy(update={'engine': engine})
+        member = RunFolder.take_up(folder / 'members' / str(index), own)
+        told = reporter.named(f'{reporter.title}/{index}')
+        trained.append(_train_member(own, cache, member, told, teacher))
+    whole = side_by_side([each.encoder for each in trained])
+    result = TrainedEncoder(Modality.AUDIO, whole.config, whole,
+                            {'members': [dict(each.facts) for each in trained]})
+    result.save(folder / 'encoder')
+    return result
+
+
+def _train_teacher(config: AudioConfig, cache: ClipCache, folder: Path, reporter: Reporter
+                   ) -> AudioEncoder | None:
+    if config.teaching is None:
+        return None
+    teaching = config.teaching
+    data = config.data.model_copy(update={'speech': teaching.speech})
+    loss = config.loss.model_copy(update={'label_smoothing': teaching.label_smoothing})
+    own = config.model_copy(update={'teaching': None, 'members': teaching.members, 'data': data,
+                                    'loss': loss})
+    trained = train_audio(own, cache, folder, reporter.named(f'{reporter.title}/teacher'))
+    encoder: AudioEncoder = trained.encoder.requires_grad_(False)
+    return encoder
+
+
+def _train_member(config: AudioConfig, cache: ClipCache, run: RunFolder, reporter: Reporter,
+                  teacher: AudioEncoder | None) -> TrainedEncoder:
     torch.manual_seed(config.engine.seed)
     encoder = AudioEncoder(config.model, len(EMOTIONS))
     if config.init and not run.finished:
         load_wavernn(encoder, config.init)
-    return train_signal(Modality.AUDIO, config, encoder,
-                        partial(AudioModule, encoder, config.regularisation),
-                        partial(AudioData, cache, config.data), cache, run, reporter)
+    if config.members > 1:
+        keep_shared(encoder)
+    share = config.teaching.share if config.teaching else 0.0
+    module = partial(AudioModule, encoder, config.regularisation, teacher=teacher, share=share)
+    data = partial(AudioData, cache, config.data, pairs=teacher is not None)
+    return train_signal(Modality.AUDIO, config, encoder, module, data, cache, run, reporter)

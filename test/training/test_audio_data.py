@@ -9,13 +9,8 @@ from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 import pytest
 import torch
-from training.audio import (
-    AudioData,
-    AudioDataConfig,
-    AudioModule,
-    masked,
-    RegularisationConfig,
-)
+from training.audio import AudioModule, masked, RegularisationConfig
+from training.audio_data import AudioData, AudioDataConfig
 from training.augment.speech import SpeechConfig
 from training.corpora.examples import Example
 from training.engine.losses import EmotionLoss, LossConfig

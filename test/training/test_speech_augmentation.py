@@ -106,3 +106,38 @@ def test_the_span_of_speech_leaves_silence_out() -> None:
     assert abs(begin - 8000) <= 320
     assert abs(end - 24000) <= 320
     assert speech.speech_span(np.zeros(5000, np.float32)) == (0, 5000)
+
+
+def test_a_microphone_colours_the_sound_and_keeps_its_level() -> None:
+    """Some frequencies gain on others; no two microphones are alike."""
+    mixture = tone(150) + tone(1000) + tone(5000)
+
+    def balance(seed: int) -> list[float]:
+        heard = speech.coloured(mixture, np.random.default_rng(seed))
+        assert heard.dtype == np.float32
+        assert rms(heard) == pytest.approx(rms(mixture), rel=1e-3)
+        spectrum = np.abs(np.fft.rfft(heard))
+        return [20 * np.log10(spectrum[f] / spectrum[1000]) for f in (150, 5000)]
+
+    tilts = np.array([balance(seed) for seed in range(20)])
+    assert (tilts.std(axis=0) > 3).all()
+    assert (np.abs(tilts) < 25).all()
+
+
+@pytest.mark.parametrize('level_db', [-38.0, -12.0])
+def test_a_recording_gets_the_level_that_was_asked_for(level_db: float) -> None:
+    """However loud it was; silence stays silent."""
+    for level in (0.003, 0.3):
+        heard = speech.at_level(tone(200, level=level), level_db)
+        assert 20 * np.log10(rms(heard)) == pytest.approx(level_db, abs=0.01)
+    assert not speech.at_level(np.zeros(100, np.float32), level_db).any()
+
+
+def test_some_speech_is_as_loud_as_by_another_microphone() -> None:
+    """The others keep their level, to the gain."""
+    config, quiet = SpeechConfig(gain_db=0, level=0.5), tone(200, level=0.003)
+    levels = [20 * np.log10(rms(worsened(quiet, config, np.random.default_rng(seed),
+                                         lambda _: quiet))) for seed in range(40)]
+    kept = [level for level in levels if level < -50]
+    assert 10 < len(kept) < 30 and np.ptp(kept) < 0.01
+    assert all(-38.1 < level < -11.9 for level in levels if level not in kept)

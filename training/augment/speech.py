@@ -12,6 +12,7 @@ import soxr
 from training.engine.config import Settings
 
 Others = Callable[[np.random.Generator], Float32]
+LEVELS_DB = (-38.0, -12.0)  # rms of speech, as robots record it; RAVDESS has -50 to -25
 SILENCE = 1e-5  # rms below which a signal counts as silent
 
 
@@ -20,21 +21,26 @@ class SpeechConfig(Settings):
     How often and how much speech is changed in training; each change is drawn by itself.
 
     :param gain_db: range of a random gain, either way.
+    :param level: probability that the recording is as loud as by a microphone with automatic
+        gain instead: -38 to -12 dB of full scale (rms).
     :param speed: range of the speed, either way, as a share; pitch and formants move with it, so
         that there are more voices than speakers.
     :param noise: probability of noise: white, pink, or babble of other utterances.
     :param noise_db: lowest signal-to-noise ratio; the highest is 30 dB more.
     :param reverb: probability of a room's echo of 0.1 .. 0.7 s.
+    :param colour: probability of a microphone that hears some frequencies better than others.
     :param band: probability of a band limit, from telephone to full.
     :param codec: probability of mu-law coding with 4 to 8 bits.
     :param clip: probability of an overdriven microphone.
     """
 
     gain_db: float = Field(6.0, ge=0)
+    level: float = Field(0.0, ge=0, le=1)
     speed: float = Field(0.0, ge=0, lt=0.5)
     noise: float = Field(0.0, ge=0, le=1)
     noise_db: float = 5.0
     reverb: float = Field(0.0, ge=0, le=1)
+    colour: float = Field(0.0, ge=0, le=1)
     band: float = Field(0.0, ge=0, le=1)
     codec: float = Field(0.0, ge=0, le=1)
     clip: float = Field(0.0, ge=0, le=1)
@@ -57,10 +63,15 @@ def worsened(samples: Float32, config: SpeechConfig, random: np.random.Generator
         ratio = random.uniform(config.noise_db, config.noise_db + 30)
         samples = with_noise(samples, NOISES[int(random.integers(len(NOISES)))](
             len(samples), random, others), ratio)
+    if random.random() < config.colour:
+        samples = coloured(samples, random)
     if random.random() < config.band:
         samples = band_limited(samples, 10 ** random.uniform(np.log10(60), np.log10(400)),
                                10 ** random.uniform(np.log10(3000), np.log10(7600)))
-    samples = samples * np.float32(10 ** (random.uniform(-1, 1) * config.gain_db / 20))
+    if random.random() < config.level:
+        samples = at_level(samples, random.uniform(*LEVELS_DB))
+    else:
+        samples = samples * np.float32(10 ** (random.uniform(-1, 1) * config.gain_db / 20))
     if random.random() < config.clip:
         samples = overdriven(samples, random.uniform(0.2, 0.8))
     if random.random() < config.codec:
@@ -136,6 +147,31 @@ def babble(count: int, random: np.random.Generator, others: Others) -> Float32:
 
 
 NOISES: tuple[Callable[[int, np.random.Generator, Others], Float32], ...] = (white, pink, babble)
+
+
+def coloured(samples: Float32, random: np.random.Generator) -> Float32:
+    """
+    Return the samples by an uneven microphone, as loud as before.
+
+    Its response, in decibels over the logarithm of the frequency, is a slope of up to 4 dB an
+    octave and two waves of up to 6 dB.
+    """
+    spectrum = np.fft.rfft(samples)
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE), 40.0) / 1000)
+    response = random.uniform(-4, 4) * octaves
+    for _ in range(2):
+        response += random.uniform(0, 6) * np.sin(
+            random.uniform(0.4, 2.5) * octaves + random.uniform(0, 6.28))
+    heard = np.fft.irfft(spectrum * 10 ** (response / 20), len(samples))
+    return _as_loud(heard.astype(np.float32), samples)
+
+
+def at_level(samples: Float32, level_db: float) -> Float32:
+    """Return the samples with another rms, dB of full scale; silence stays as it is."""
+    level = _rms(samples)
+    changed: Float32 = (samples * np.float32(10 ** (level_db / 20) / level) if level > SILENCE
+                        else samples)
+    return changed
 
 
 def band_limited(samples: Float32, low_hz: float, high_hz: float) -> Float32:
