@@ -15,8 +15,16 @@ from mmer_ros.types import EMOTIONS, Modality, subset_name, SUBSETS, Utterance
 import numpy as np
 import pytest
 import safetensors.torch
+import torch
 from training.__main__ import main
+from training.corpora.digest import digest_of
+from training.corpora.fer import read_fer2013
+from training.corpora.goemotions import read_goemotions
+from training.corpora.meld import read_meld
 from training.encoders import TrainedEncoder
+from training.preparation.clip_cache import ClipCache
+from training.starter.sources import Sources
+import yaml
 
 from .clip_fixtures import meld_row, write_table
 from .test_pairs import write_votes
@@ -89,11 +97,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_fer(data / 'fer2013')
     write_votes(data / 'cremad_votes')
     write_encoders(folder)
-    for bundle in ('first', 'again'):
+    (folder / 'audio.yaml').write_text(yaml.safe_dump({
+        'model': TINY_AUDIO.model_dump(mode='json'), 'engine': {'epochs': 1, 'batch_size': 8}}))
+    for bundle, *settings in (['first'], ['again'], ['whole', 'everything=[audio]']):
         assert main(['starter', '--data', str(data), '--output', str(folder / 'out'),
                      '--bundle', str(folder / bundle),
                      *(f'--{m}={folder / m}' for m in ('text', 'audio', 'face')),
-                     '--voices', str(folder / 'audio'), '--recipe', 'starter/fusion', *SMALL]) == 0
+                     '--voices', *[str(folder / 'audio')] * 2,
+                     '--recipe', 'starter/fusion', *SMALL, f'audio={folder / "audio.yaml"}', *(settings or ['everything=[]'])]) == 0
     return folder
 
 
@@ -135,12 +146,46 @@ def test_the_card_tells_what_was_measured_and_nothing_else(made: Path):
         'accuracy', 'unweighted_recall', 'unweighted_recall', 'weighted_f1']
     assert all(curve['title'] in card for curve in figures['curves'])
     assert figures['recipe']['trust'] == figures['trust']['weights']
-    whole, again = figures['voices']['whole']
-    assert whole == again and len(figures['voices']['cut']) == 2
+    whole, *again = figures['voices']['whole']
+    assert [whole] * 2 == again and len(figures['voices']['cut']) == 3
     assert f'| of this bundle | {100 * whole:.1f} | ' in card
-    assert f'| mean of 2, standard deviation | {100 * whole:.1f}, 0.0 | ' in card
+    assert f'| mean of the 2 seeds, standard deviation | {100 * whole:.1f}, 0.0 | ' in card
     assert set(figures['by_sex']) == {'women', 'men'}
     assert 'sound: silence' in figures['sanity'] and '| sound: silence |' in card
+
+
+def test_for_the_release_an_encoder_learns_from_what_was_held_out(made: Path):
+    """The others stay, and so does what was measured; the card says so."""
+    first, whole = (Bundle.load(made / name) for name in ('first', 'whole'))
+    for name, stays in (('text', True), ('audio', False), ('face', True), ('fusion', False)):
+        before, after = (getattr(b.model, name).state_dict() for b in (first, whole))
+        assert all(torch.equal(before[k], after[k]) for k in before) == stays, name
+    assert whole.config.temperatures == first.config.temperatures
+    assert '**For the release, audio learnt from what was held out, too**' in whole.card
+    assert 'For the release' not in first.card and 'as it is shipped' in first.card
+    shown = [line for line in first.card.splitlines() if line.startswith('| audio | 14 |')]
+    assert shown and shown[0] in whole.card
+    noted = json.loads((made / 'out' / 'everything' / 'audio' / 'data.json').read_text())
+    assert noted['corpus'] != digest_of(ClipCache(made / 'out' / 'ravdess').examples)
+
+
+def test_everything_has_each_example_once_in_train(made: Path):
+    """What is held out stays in dev; its dialogues have no turn twice."""
+    data = made / 'data'
+    sources = Sources(read_meld(data / 'meld', ('train', 'dev'), clips=False).examples,
+                      read_goemotions(data / 'goemotions_ekman'),
+                      ClipCache(made / 'out' / 'ravdess'), read_fer2013(data / 'fer2013'))
+    whole = sources.everything()
+    for before, after in ((sources.meld, whole.meld), (sources.clips.examples,
+                          whole.clips.examples), (sources.stills.examples, whole.stills.examples)):
+        assert [e.key for e in after if e.split == 'train'] == [e.key for e in before]
+        assert [e.labels for e in after if e.split == 'dev'] == [
+            e.labels for e in before if e.split == 'dev']
+    turns = [(e.group, e.turn) for e in whole.meld]
+    assert len(set(turns)) == len(turns)
+    key = next(e.key for e in sources.stills.examples if e.split == 'dev')
+    assert np.array_equal(whole.stills.grey(key), sources.stills.grey(key))
+    assert whole.stills.digest != sources.stills.digest
 
 
 def test_data_that_are_missing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

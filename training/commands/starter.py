@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.recognizer import Recognizer
-from mmer_ros.types import InvalidInput, MODALITIES, Modality
+from mmer_ros.types import InvalidInput, MODALITIES, Modality, subset_name
 from rich.console import Console
 from training.audio import AudioConfig
-from training.corpora.corpus import Corpus
-from training.corpora.fer import read_fer2013, Stills
+from training.corpora.fer import read_fer2013
 from training.corpora.goemotions import read_goemotions
 from training.corpora.meld import read_meld
 from training.corpora.ravdess import actor_of
@@ -28,7 +27,6 @@ from training.engine.files import write_file
 from training.engine.progress import Reporter
 from training.pairs.perception import check_perception
 from training.pairs.votes import read_votes
-from training.preparation.clip_cache import ClipCache
 from training.starter import encoders as encoder_stage
 from training.starter import sanity
 from training.starter.build import build_fusion, Fused, Material
@@ -43,11 +41,13 @@ from training.starter.materials import (
 )
 from training.starter.recipe import StarterRecipe
 from training.starter.release import by_sex, counted, data_of, parameters, release
+from training.starter.sources import Sources
 from training.starter.voices import by_seed
 from training.stills.stage import StillsConfig
 
 FOLDERS = {'meld': 'meld', 'goemotions': 'goemotions_ekman', 'ravdess': 'ravdess',
            'fer': 'fer2013', 'cremad': 'cremad_votes', 'units': 'ravdess_au', 'people': 'grid'}
+Encoders = dict[Modality, TrainedEncoder]
 NEEDED = ('meld', 'goemotions', 'ravdess', 'fer', 'cremad')
 
 
@@ -61,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f'--{modality}', type=Path, metavar='RUN', help=(
             f'finished run of `train {modality}`; without it is trained'))
     parser.add_argument('--voices', type=Path, nargs='+', default=[], metavar='RUN', help=(
-        'further runs of `train audio` that differ in the seed: the card tells how they do'))
+        'runs of `train audio` that differ in the seed: the card tells how they do (default: the '
+        'members of that of --audio)'))
     parser.add_argument('--output', type=Path, required=True, metavar='FOLDER')
     parser.add_argument('--bundle', type=Path, metavar='FOLDER',
                         help='the bundle is written here (default: OUTPUT/starter)')
@@ -107,41 +108,57 @@ class _Work:
         self.votes = read_votes(paths['cremad'])
         self.perception = check_perception(self.votes)
         self.recipe = recipe.with_rule(self.perception.rule)
-        self.meld = read_meld(paths['meld'], ('train', 'dev'), clips=False).examples
-        self.goemotions: Corpus = read_goemotions(paths['goemotions'])
-        self.clips: ClipCache = encoder_stage.voices(
-            paths['ravdess'], self.output / 'ravdess', reporter)
-        self.stills: Stills = read_fer2013(paths['fer'])
+        self.sources = Sources(
+            read_meld(paths['meld'], ('train', 'dev'), clips=False).examples,
+            read_goemotions(paths['goemotions']),
+            encoder_stage.voices(paths['ravdess'], self.output / 'ravdess', reporter),
+            read_fer2013(paths['fer']))
 
     def bundle(self) -> Any:
         """Do what is not done yet; return the bundle."""
         options, fusion = self.options, self.recipe.fusion
-        given = {m: getattr(options, str(m.name).lower()) for m in MODALITIES}
-        trained = encoder_stage.encoders(self.recipe, given, self.meld, self.goemotions,
-                                         self.clips, self.stills, self.output, self.reporter)
-        material = self.material()
-        fused = build_fusion(fusion, self.recipe.trust(self.perception.rule), trained, material,
-                             self.output, self.reporter)
+        given = {m: TrainedEncoder.load(path, m) for m in MODALITIES
+                 if (path := getattr(options, subset_name(m)))}
+        trained = encoder_stage.encoders(self.recipe, given, self.sources, self.output,
+                                         self.reporter)
+        material = self.material(self.sources)
+        fused = self.fused(trained, material, self.output)
         found = self.figures(trained, fused, material)
+        if self.recipe.everything:
+            trained, fused = self.of_everything(trained, fused)
         draft = release('starter', trained, fused, fusion, found)
         found['sanity'] = sanity.gather(Recognizer(draft, prior='meld'), self.paths.get('people'))
         write_file(self.output / 'figures.json', json.dumps(found, indent=2).encode())
         return release('starter', trained, fused, fusion, found)
 
-    def material(self) -> dict[Modality, Material]:
+    def fused(self, trained: Encoders, material: dict[Modality, Material], folder: Path,
+              measured: Fused | None = None) -> Fused:
+        """Teach the fusion."""
+        return build_fusion(self.recipe.fusion, self.recipe.trust(self.perception.rule), trained,
+                            material, folder, self.reporter, measured=measured)
+
+    def of_everything(self, trained: Encoders, measured: Fused) -> tuple[Encoders, Fused]:
+        """Train encoders on what was held out, too, and teach the fusion anew with them."""
+        folder, sources = self.output / 'everything', self.sources.everything()
+        kept = {m: e for m, e in trained.items() if subset_name(m) not in self.recipe.everything}
+        final = encoder_stage.encoders(self.recipe, kept, sources, folder, self.reporter)
+        return final, self.fused(final, self.material(sources), folder, measured)
+
+    def material(self, sources: Sources) -> dict[Modality, Material]:
         """Return what compositions are made of."""
         config = self.recipe.materials
         speech = load_settings(AudioConfig, self.recipe.audio).data.speech
         faces = load_settings(StillsConfig, self.recipe.face).data.augment
-        return {Modality.TEXT: text_material(self.meld, self.goemotions.examples, config),
-                Modality.AUDIO: voice_material(self.clips, speech_change(self.clips, speech),
-                                               speech.model_dump_json(), config),
-                Modality.FACE: face_material(self.stills, faces, config)}
+        return {Modality.TEXT: text_material(sources.meld, sources.goemotions.examples, config),
+                Modality.AUDIO: voice_material(
+                    sources.clips, speech_change(sources.clips, speech),
+                    speech.model_dump_json(), config),
+                Modality.FACE: face_material(sources.stills, faces, config)}
 
-    def figures(self, trained: dict[Modality, TrainedEncoder], fused: Fused,
+    def figures(self, trained: Encoders, fused: Fused,
                 material: dict[Modality, Material]) -> dict[str, Any]:
         """Return all that the card tells."""
-        actors = {e.key: actor_of(e) for e in self.clips.examples}
+        actors = {e.key: actor_of(e) for e in self.sources.clips.examples}
         groups = {Modality.TEXT: whose(material[Modality.TEXT], lambda e: e.group),
                   Modality.AUDIO: whose(material[Modality.AUDIO], lambda e: e.speaker),
                   Modality.FACE: whose(material[Modality.FACE], lambda e: e.key)}
@@ -151,22 +168,24 @@ class _Work:
                   'trust': self.recipe.trust(self.perception.rule).model_dump(),
                   'curves': self.curves(trained, fused, material),
                   'voices': self.voices(trained),
-                  'pairs': self.pairs()}
+                  'everything': list(self.recipe.everything), 'pairs': self.pairs()}
         return found
 
-    def curves(self, trained: dict[Modality, TrainedEncoder], fused: Fused,
+    def curves(self, trained: Encoders, fused: Fused,
                material: dict[Modality, Material]) -> list[dict[str, Any]]:
         """Return what the bundle is worth under worse conditions."""
         return [measured(curve, trained[curve.modality], fused, self.recipe.fusion,
                          self.output / 'features', self.reporter)
-                for curve in curves(material[Modality.TEXT].held_out, self.clips, self.stills,
-                                    material[Modality.TEXT].learned[0])]
+                for curve in curves(material[Modality.TEXT].held_out, self.sources.clips,
+                                    self.sources.stills, material[Modality.TEXT].learned[0])]
 
-    def voices(self, trained: dict[Modality, TrainedEncoder]) -> dict[str, list[float]]:
-        """Return what audio encoders of this recipe are worth, that of the bundle first."""
-        others = [TrainedEncoder.load(run, Modality.AUDIO) for run in self.options.voices]
-        return by_seed([trained[Modality.AUDIO], *others], self.clips, self.output / 'features',
-                       self.reporter)
+    def voices(self, trained: Encoders) -> dict[str, list[float]]:
+        """Return what the audio encoder is worth, then single ones of several seeds."""
+        run = self.options.audio or self.output / 'audio'
+        runs = self.options.voices or sorted((run / 'members').glob('*'))
+        seeds = [TrainedEncoder.load(each, Modality.AUDIO) for each in runs]
+        return by_seed([trained[Modality.AUDIO], *seeds], self.sources.clips,
+                       self.output / 'features', self.reporter)
 
     def pairs(self) -> dict[str, Any]:
         """Return the checks on real pairs."""
@@ -179,7 +198,7 @@ class _Work:
             from training.pairs.voices import check_signals
 
             found['signals'] = check_signals(
-                self.paths['units'], self.clips, self.output / 'voices',
+                self.paths['units'], self.sources.clips, self.output / 'voices',
                 load_settings(AudioConfig, self.recipe.fold_voice), self.recipe.pairs,
                 self.output / 'pairs', self.reporter.named('pairs'))
         return found
@@ -190,8 +209,8 @@ class _Work:
             return counted(examples, 'train'), counted(examples, 'dev')
 
         (text, text_dev), (voice, voice_dev), (face, face_dev) = map(
-            both, (self.meld, self.clips.examples, self.stills.examples))
-        extra = counted(self.goemotions.examples, 'train')
+            both, (self.sources.meld, self.sources.clips.examples, self.sources.stills.examples))
+        extra = counted(self.sources.goemotions.examples, 'train')
         return data_of({
             'text': (f'MELD train, {text} utterances; GoEmotions train, {extra} comments',
                      f'MELD dev, {text_dev} utterances'),

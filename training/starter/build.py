@@ -56,8 +56,8 @@ class Fused:
 
 def build_fusion(recipe: StarterFusion, trust: Trust,
                  encoders: Mapping[Modality, TrainedEncoder],
-                 material: Mapping[Modality, Material], folder: Path, reporter: Reporter
-                 ) -> Fused:
+                 material: Mapping[Modality, Material], folder: Path, reporter: Reporter, *,
+                 measured: Fused | None = None) -> Fused:
     """
     Compute features, teach the fusion, calibrate it.
 
@@ -66,20 +66,23 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
     experts say who were calibrated on strangers.
 
     :param folder: with features/ and fusion/; the same call goes on where it was stopped.
+    :param measured: of encoders of the same recipes; where nothing is held out, its calibration is
+        taken over.
     """
     learned, held_out = ({m: list(_parts(encoders[m], clips, split, folder / 'features', reporter))
                           for m, clips in each.items()} for split, each in (
         ('train', {m: each.learned for m, each in material.items()}),
         ('dev', {m: [each.held_out] for m, each in material.items()})))
     tried = Library(held_out)
-    experts = {m: fit_expert(tried.answers(m)) for m in MODALITIES}
+    experts = measured.experts if measured else {
+        m: fit_expert(tried.answers(m)) for m in MODALITIES}
     priors = {subset_name(s): FLAT for s in SUBSETS} | {
         subset_name(m): np.array(expert.shares) for m, expert in experts.items()}
     library = Library(learned)
     teacher = Teacher(trust, priors, library.experts_say(experts))
     network = teach_fusion(recipe, library, tried, teacher, folder / 'fusion', reporter)
-    temperatures = fit_temperatures(network, recipe.trust, tried, recipe.compositions,
-                                    recipe.scored)
+    temperatures = measured.temperatures if measured else fit_temperatures(
+        network, recipe.trust, tried, recipe.compositions, recipe.scored)
     return Fused(network, experts, temperatures, priors, library, tried)
 
 

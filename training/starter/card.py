@@ -20,6 +20,8 @@ LICENCES = (TEXTS / 'licences.md').read_text(encoding='utf-8')
 
 MISUSE = (TEXTS / 'misuse.md').read_text(encoding='utf-8')
 
+EVERYTHING = (TEXTS / 'everything.md').read_text(encoding='utf-8')
+
 COMPOSED = (TEXTS / 'compositions.md').read_text(encoding='utf-8')
 
 
@@ -53,12 +55,25 @@ def _summary(figures: Figures) -> str:
 
 def _data(figures: Figures) -> str:
     rows = [(part, each['learned'], each['held_out']) for part, each in figures['data'].items()]
-    return '## Data\n\n' + table(('part', 'learnt from', 'held out for the figures below'), rows)
+    return ('## Data\n\n' + table(('part', 'learnt from', 'held out for the figures below'), rows)
+            + _everything(figures))
+
+
+def _before(figures: Figures) -> str:
+    return (' before it was trained on everything' if figures.get('everything')
+            else ' as it is shipped')
+
+
+def _everything(figures: Figures) -> str:
+    parts = figures.get('everything')
+    if not parts:
+        return ''
+    return f'\n{EVERYTHING.format(parts=", ".join(parts))}'
 
 
 def _alone(figures: Figures) -> str:
     lines = ['## One modality alone', '',
-             'The bundle as it is shipped, asked with one modality (`Recognizer.load(...)` '
+             f'The bundle{_before(figures)}, asked with one modality (`Recognizer.load(...)` '
              'with its default prior: each corpus under its own class shares). Temperatures were '
              'fitted on the same held-out examples; "crossed" is the calibration error where '
              'they are fitted on the other half of the people or dialogues.', '']
@@ -81,18 +96,18 @@ def _voices(figures: Figures) -> str:
     found = figures.get('voices')
     if not found:
         return ''
-    count = len(found['whole'])
-    names = ['of this bundle', *(f'another seed ({n})' for n in range(1, count))]
+    count = len(found['whole']) - 1
+    names = ['of this bundle', *(f'one network, seed {n}' for n in range(count))]
     rows = [(name, *(_percent(found[kind][n]) for kind in ('whole', 'cut')))
             for n, name in enumerate(names)]
     if count > 1:
-        rows.append((f'mean of {count}, standard deviation', *(
-            f'{_percent(fmean(found[kind]))}, {_percent(stdev(found[kind]))}'
+        rows.append((f'mean of the {count} seeds, standard deviation', *(
+            f'{_percent(fmean(found[kind][1:]))}, {_percent(stdev(found[kind][1:]))}'
             for kind in ('whole', 'cut'))))
-    return ('## Voice by seed, and by the silence around it\n\nUnweighted recall (in %) of '
-            'encoders of the same recipe by their own classifiers, on the held-out actors: whole '
-            'clips, which have about a second of silence before and after the speech, and clips '
-            'cut to the speech as on the robot.\n\n'
+    return ('## Voice by seed, and by the silence around it\n\nUnweighted recall (in %) of the '
+            'encoder and of single networks that differ in the seed, by their own classifiers, on '
+            'the held-out actors: whole clips, which have about a second of silence before and '
+            'after the speech, and clips cut to the speech as on the robot.\n\n'
             + table(('encoder', 'whole clips', 'cut to the speech'), rows))
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmer_ros.types import InvalidInput, MODALITIES, Modality
+from mmer_ros.types import InvalidInput, MODALITIES, Modality, subset_name
 from training.audio import AudioConfig, train_audio
 from training.commands.prepare import prepare
-from training.corpora.corpus import Corpus
 from training.corpora.digest import digest_of
-from training.corpora.examples import Example
-from training.corpora.fer import Stills
 from training.corpora.ravdess import read_ravdess
 from training.encoders import TrainedEncoder
 from training.engine.config import load_settings
@@ -20,6 +17,7 @@ from training.engine.run_folder import RunFolder
 from training.preparation.cache_format import INFO
 from training.preparation.clip_cache import ClipCache
 from training.starter.recipe import StarterRecipe
+from training.starter.sources import Sources
 from training.stills.stage import StillsConfig, train_stills
 from training.text.stage import TextConfig, train_text
 
@@ -33,32 +31,33 @@ def voices(folder: Path, output: Path, reporter: Reporter) -> ClipCache:
     return ClipCache(folder)
 
 
-def encoders(recipe: StarterRecipe, given: Mapping[Modality, Path | None], meld: list[Example],
-             goemotions: Corpus, clips: ClipCache, stills: Stills, output: Path,
-             reporter: Reporter) -> dict[Modality, TrainedEncoder]:
+def encoders(recipe: StarterRecipe, given: Mapping[Modality, TrainedEncoder], sources: Sources,
+             output: Path, reporter: Reporter) -> dict[Modality, TrainedEncoder]:
     """
     Return the encoders; those that are not given are trained, or trained on, in `output`.
 
-    :param given: runs that hold a finished encoder.
+    :raises InvalidInput: if that of text has no tokenizer.
     """
-    found = {m: TrainedEncoder.load(path, m) for m, path in given.items() if path is not None}
-    for modality in (m for m in MODALITIES if m not in found):
-        name = str(modality.name).lower()
-        folder, told = output / name, reporter.named(name)
-        if modality is Modality.TEXT:
-            RunFolder(folder).learns_from({'corpus': digest_of(meld),
-                                           'extra': [digest_of(goemotions.examples)]})
-            found[modality] = train_text(load_settings(TextConfig, recipe.text), meld,
-                                         [goemotions.examples], folder, told)
-        elif modality is Modality.AUDIO:
-            RunFolder(folder).learns_from({'corpus': digest_of(clips.examples),
-                                           'clips': clips.info.source})
-            found[modality] = train_audio(load_settings(AudioConfig, recipe.audio), clips, folder,
-                                          told)
-        else:
-            RunFolder(folder).learns_from({'stills': stills.digest})
-            found[modality] = train_stills(load_settings(StillsConfig, recipe.face), stills,
-                                           folder, told)
+    found = {m: given[m] if m in given else _trained(
+        m, recipe, sources, output, reporter.named(subset_name(m))) for m in MODALITIES}
     if found[Modality.TEXT].tokenizer is None:
         raise InvalidInput('the text encoder has no tokenizer; train it with `train text`')
     return found
+
+
+def _trained(modality: Modality, recipe: StarterRecipe, sources: Sources, output: Path,
+             reporter: Reporter) -> TrainedEncoder:
+    """Train an encoder, or load it if it is done."""
+    folder, extra = output / subset_name(modality), sources.goemotions.examples
+    run = RunFolder(folder)
+    if modality is Modality.TEXT:
+        run.learns_from({'corpus': digest_of(sources.meld), 'extra': [digest_of(extra)]})
+        return train_text(load_settings(TextConfig, recipe.text), sources.meld, [extra], folder,
+                          reporter)
+    if modality is Modality.AUDIO:
+        run.learns_from({'corpus': digest_of(sources.clips.examples),
+                         'clips': sources.clips.info.source})
+        return train_audio(load_settings(AudioConfig, recipe.audio), sources.clips, folder,
+                           reporter)
+    run.learns_from({'stills': sources.stills.digest})
+    return train_stills(load_settings(StillsConfig, recipe.face), sources.stills, folder, reporter)

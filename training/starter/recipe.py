@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 from training.engine.config import Settings
 from training.pairs.perception import Rule
@@ -9,6 +11,7 @@ from training.starter.compositions import Trust
 from training.starter.materials import MaterialConfig
 from training.starter.stage import StarterFusion
 
+ModalityName = Literal['text', 'audio', 'face']
 ROUND = 2  # decimals of what goes from the votes into the bundle
 
 
@@ -18,11 +21,14 @@ class StarterRecipe(Settings):
 
     :param text_weight: exponent of the likelihood of words beside a voice or a face; None: the
         mean of those two, for it was not measured.
+    :param everything: encoders that are trained once more for the release, on what was held out,
+        too; the figures stay those of before.
     :param text, audio, face: recipes of the encoders, where they have to be trained.
     :param fold_voice: that of the audio encoders of the check on real pairs; `pairs` is that of
         its fusions.
     """
 
+    everything: tuple[ModalityName, ...] = ()
     text: str = 'starter/text'
     audio: str = 'starter/audio'
     face: str = 'starter/face'
