@@ -104,7 +104,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
                      '--bundle', str(folder / bundle),
                      *(f'--{m}={folder / m}' for m in ('text', 'audio', 'face')),
                      '--voices', *[str(folder / 'audio')] * 2,
-                     '--recipe', 'starter/fusion', *SMALL, f'audio={folder / "audio.yaml"}', *(settings or ['everything=[]'])]) == 0
+                     '--recipe', 'starter/fusion', *SMALL, f'audio={folder / "audio.yaml"}',
+                     *(settings or ['everything=[]'])]) == 0
     return folder
 
 
