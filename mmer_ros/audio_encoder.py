@@ -118,6 +118,8 @@ class AudioEncoder(nn.Module):
             SAMPLE_RATE, config.n_fft, config.win_length, config.hop_length, config.f_min,
             config.f_max, n_mels=config.n_freq, power=1.0, center=False, norm='slaney',
             mel_scale='slaney')
+        window = self.mel.spectrogram.window  # part of a longer one, which is not to be saved
+        self.mel.spectrogram.window = window.clone()
         self.classifier = nn.Sequential(
             nn.Linear(config.n_rnn, config.classifier_hidden), nn.ReLU(),
             nn.Linear(config.classifier_hidden, n_classes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import shutil
 from typing import Any
 
 from mmer_ros.audio_encoder import AudioEncoder
@@ -81,7 +82,7 @@ def test_members_and_their_teachers_are_trained_in_turn(whole: Path, tmp_path: P
     config = AudioConfig(
         members=2, model=TINY_AUDIO, data=AudioDataConfig(plain_epochs=1, speech=NOISY),
         teaching=TeachingConfig(members=2, share=0.5, label_smoothing=0.2),
-        engine=EngineConfig(epochs=2, batch_size=4))
+        engine=EngineConfig(epochs=2, batch_size=4, keep='last'))
     reporter = Reporter('audio', Console(quiet=True))
     cache = ClipCache(whole)
     trained = train_audio(config, cache, tmp_path / 'run', reporter)
@@ -95,6 +96,11 @@ def test_members_and_their_teachers_are_trained_in_turn(whole: Path, tmp_path: P
     again = train_audio(config, cache, tmp_path / 'run', reporter)
     assert all(torch.equal(weights[k], v) for k, v in again.encoder.state_dict().items())
     assert done == [(tmp_path / 'run' / run / 'metrics.jsonl').stat().st_mtime_ns for run in runs]
+    (tmp_path / 'run' / 'members' / '1' / 'finished.json').unlink()
+    *_, last = sorted((tmp_path / 'run' / 'members' / '1' / 'checkpoints').iterdir())
+    shutil.rmtree(last)
+    resumed = train_audio(config, cache, tmp_path / 'run', reporter)
+    assert all(torch.equal(weights[k], v) for k, v in resumed.encoder.state_dict().items())
     halves = [TINY_AUDIO.n_rnn * n for n in (1, 2)]
     features, _ = trained.encoder.eval()(torch.randn(1, 2_000) / 4, torch.tensor([2_000]))
     assert not torch.allclose(features[..., :halves[0]], features[..., halves[0]:], atol=1e-3)

@@ -12,7 +12,7 @@ import soxr
 from training.engine.config import Settings
 
 Others = Callable[[np.random.Generator], Float32]
-LEVELS_DB = (-38.0, -12.0)  # rms of speech, as robots record it; RAVDESS has -50 to -25
+LEVELS_DB = (-24.0, -10.0)  # rms of speech; RAVDESS has -50 to -25, where loudness tells something
 SILENCE = 1e-5  # rms below which a signal counts as silent
 
 
@@ -22,7 +22,7 @@ class SpeechConfig(Settings):
 
     :param gain_db: range of a random gain, either way.
     :param level: probability that the recording is as loud as by a microphone with automatic
-        gain instead: -38 to -12 dB of full scale (rms).
+        gain instead, -24 to -10 dB of full scale (rms), which says nothing about the voice.
     :param speed: range of the speed, either way, as a share; pitch and formants move with it, so
         that there are more voices than speakers.
     :param noise: probability of noise: white, pink, or babble of other utterances.

@@ -42,6 +42,8 @@ class EngineConfig(Settings):
     :param warmup: share of all steps in which the learning rate rises to `lr`.
     :param average: decay of the exponential moving average of the weights, which is what is
         evaluated and kept; 0: none.
+    :param keep: weights of the epoch with the best dev score, or of the last one. On a small dev
+        split the best of many epochs looks better than it is.
     :param patience: epochs without a better dev score after which to stop; 0: never.
     :param checkpoint_steps: optimizer steps between checkpoints, besides one each epoch.
     :param workers: processes that load data beside the main one.
@@ -60,6 +62,7 @@ class EngineConfig(Settings):
     warmup: float = Field(0.05, ge=0, lt=1)
     clip_norm: float = Field(1.0, gt=0)
     average: float = Field(0.0, ge=0, lt=1)
+    keep: Literal['best', 'last'] = 'best'
     patience: int = Field(0, ge=0)
     checkpoint_steps: int = Field(500, ge=1)
     log_steps: int = Field(20, ge=1)
@@ -102,7 +105,7 @@ class Task(ABC):
 
 def fit(task: Task, config: EngineConfig, run: RunFolder, reporter: Reporter) -> None:
     """
-    Train, or go on training; the best weights are in `task.module` afterwards.
+    Train, or go on training; the weights that are kept are in `task.module` afterwards.
 
     :raises InvalidInput: if the loss is no number any more, or the disk is full.
     :raises KeyboardInterrupt: on SIGINT and SIGTERM, after a checkpoint was written.
@@ -220,7 +223,7 @@ class _Fit:
                       **{name: float(part) for name, part in output.parts.items()})
 
     def _evaluate(self) -> None:
-        """Score the weights that would be kept, and keep them if they are the best."""
+        """Score the weights that would be kept, and keep them if they are the best or the last."""
         self.losses.read()
         module = self.average.module if self.average is not None else self._unwrapped()
         logits, targets = self._predict(module)
@@ -241,9 +244,11 @@ class _Fit:
                                 rate, self.speed.waiting_share)
         progress = self.progress
         progress.stale += 1
-        if progress.best is None or scores.weighted_f1 > progress.best:
+        better = progress.best is None or scores.weighted_f1 > progress.best
+        if better:
             progress.best, progress.best_step = scores.weighted_f1, progress.step
             progress.stale = 0
+        if better or self.config.keep == 'last':
             self._keep(module)
 
     def _predict(self, module: nn.Module) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
