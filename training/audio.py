@@ -12,7 +12,7 @@ from pydantic import Field
 import torch
 from torch import nn, Tensor
 from training.audio_data import AudioData, AudioDataConfig
-from training.audio_members import keep_shared, side_by_side
+from training.audio_members import side_by_side
 from training.augment.speech import SpeechConfig
 from training.encoders import summary, TrainedEncoder
 from training.engine.config import Settings
@@ -211,8 +211,6 @@ def _train_member(config: AudioConfig, cache: ClipCache, run: RunFolder, reporte
     encoder = AudioEncoder(config.model, len(EMOTIONS))
     if config.init and not run.finished:
         load_wavernn(encoder, config.init)
-    if config.members > 1:
-        keep_shared(encoder)
     share = config.teaching.share if config.teaching else 0.0
     module = partial(AudioModule, encoder, config.regularisation, teacher=teacher, share=share)
     data = partial(AudioData, cache, config.data, pairs=teacher is not None)

@@ -20,28 +20,24 @@ QUARTERS = 4  # of what the residual network gives out; each goes into another l
 WIDTHS = ('n_rnn', 'n_hidden', 'n_output', 'classifier_hidden')
 
 
-def keep_shared(encoder: AudioEncoder) -> None:
-    """Keep what members share as it is: the filters that smooth the spectrogram in time."""
-    encoder.wavernn.upsample.upsample_layers.requires_grad_(False)
-
-
 @torch.no_grad()
 def side_by_side(members: Sequence[AudioEncoder]) -> AudioEncoder:
     """
     Return one network whose features are those of all members, one after the other.
 
-    Its classifier gives the mean of their logits.
+    Its classifier gives the mean of their logits. All share the filters that smooth the
+    spectrogram in time: moving averages, to which those of the members are rounded. Training moves
+    them by a few per cent, apart from their scale, which is kept.
 
-    :param members: of one recipe, trained after `keep_shared`.
+    :param members: of one recipe.
     """
     config = members[0].config
     wide = config.model_copy(update={name: len(members) * getattr(config, name)
                                      for name in WIDTHS})
     whole = AudioEncoder(wide, len(EMOTIONS)).eval()
-    for parameter in whole.parameters():
+    smoothing = set(whole.wavernn.upsample.upsample_layers.parameters())  # averages, as built
+    for parameter in set(whole.parameters()) - smoothing:
         parameter.zero_()
-    whole.wavernn.upsample.upsample_layers.load_state_dict(
-        members[0].wavernn.upsample.upsample_layers.state_dict())
     for index, member in enumerate(members):
         _Place(config, index, len(members)).put(member, whole)
     return whole
@@ -66,6 +62,8 @@ class _Place:
                        target.upsample.resnet.melresnet_model)
         seen = config.samples_per_step + config.n_freq  # shared by all
         _copy(source.fc, target.fc, rnn, torch.cat([torch.arange(seen), seen + auxiliary]))
+        smoothed = torch.arange(config.samples_per_step, seen)
+        target.fc.get_parameter('weight')[rnn[:, None], smoothed] *= _scale(source.upsample)
         self._recurrent(source.rnn1, target.rnn1, rnn)
         self._recurrent(source.rnn2, target.rnn2,
                         torch.cat([rnn, self.count * config.n_rnn + auxiliary]))
@@ -106,6 +104,15 @@ def _copy(source: nn.Module, target: nn.Module, rows: Tensor, columns: Tensor) -
     target.get_parameter('weight')[rows[:, None], columns] = source.get_parameter('weight')
     if 'bias' in dict(source.named_parameters()):
         target.get_parameter('bias')[rows] = source.get_parameter('bias')
+
+
+def _scale(network: nn.Module) -> float:
+    """Return by how much the filters that smooth the spectrogram make it larger."""
+    scale = 1.0
+    for layer in network.get_submodule('upsample_layers').children():
+        if isinstance(layer, nn.Conv2d):
+            scale *= float(layer.weight.sum())
+    return scale
 
 
 def _flat(network: nn.Module) -> Iterable[nn.Module]:
