@@ -13,7 +13,6 @@ import torch
 from torch import nn, Tensor
 from training.audio_data import AudioData, AudioDataConfig
 from training.audio_members import side_by_side
-from training.augment.speech import SpeechConfig
 from training.encoders import summary, TrainedEncoder
 from training.engine.config import Settings
 from training.engine.fit import Batch, StepOutput
@@ -45,25 +44,6 @@ class RegularisationConfig(Settings):
     mixup: float = Field(0.0, ge=0)
 
 
-class TeachingConfig(Settings):
-    """
-    Teachers, who hear better: networks of the same sizes that learn from sound less worsened.
-
-    They are trained first, in the run's folder `teachers`; what they say of the sound as it was
-    before it was worsened goes into the targets.
-
-    :param members: how many; they differ in the seed, and the mean of their logits counts.
-    :param share: of their answer in the targets; the rest is the label.
-    :param speech: how the sound is worsened that they learn from.
-    :param label_smoothing: of their targets.
-    """
-
-    members: int = Field(3, ge=1, le=8)
-    share: float = Field(0.7, gt=0, le=1)
-    speech: SpeechConfig = SpeechConfig()
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-
-
 class AudioConfig(SignalConfig):
     """
     Recipe of an audio encoder.
@@ -72,11 +52,9 @@ class AudioConfig(SignalConfig):
 
     :param members: networks that are trained, which differ in the seed; they are put side by side
         in one of so many times the width.
-    :param teaching: None: the labels teach alone.
     """
 
     members: int = Field(1, ge=1, le=8)
-    teaching: TeachingConfig | None = None
     model: AudioEncoderConfig = AudioEncoderConfig()
     data: AudioDataConfig = AudioDataConfig()
     regularisation: RegularisationConfig = RegularisationConfig()
@@ -86,53 +64,26 @@ class AudioModule(nn.Module):
     """AudioEncoder and its own two-layer classifier over the mean of the features."""
 
     def __init__(self, encoder: AudioEncoder, config: RegularisationConfig,
-                 emotion_loss: EmotionLoss, *, teacher: AudioEncoder | None = None,
-                 share: float = 0.0) -> None:
-        """
-        Take the encoder.
-
-        :param teacher: answers for the sound before it was worsened; it is no part of the module.
-        :param share: of its answer in the targets.
-        """
+                 emotion_loss: EmotionLoss) -> None:
+        """Take the encoder."""
         super().__init__()
         self.encoder, self.config, self.emotion_loss = encoder, config, emotion_loss
-        self.teachers, self.share = () if teacher is None else (teacher.eval(),), share
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return loss and logits of a batch."""
-        values, targets = batch['values'], batch['targets']
-        if values.dim() == 3:
-            values, before = values.unbind(dim=2)
-            targets = self._taught(before, batch)
-        wave, frames = _inputs(self.encoder, values)
+        with torch.autocast(batch['values'].device.type, enabled=False):  # decibels want float32
+            wave, frames = self.encoder.inputs(batch['values'])
         if self.training:
             frames = masked(frames, self.config, self.encoder.config)
             kept = torch.rand(len(wave), 1, device=wave.device) >= self.config.wave_dropout
             wave = wave * kept
         features, mask = self.encoder.features(wave, frames, batch['lengths'])
-        pooled = summary(Modality.AUDIO, features.float(), mask)
+        pooled, targets = summary(Modality.AUDIO, features.float(), mask), batch['targets']
         if self.training:
             pooled, targets = mixed(pooled, targets, self.config.mixup)
             pooled = nn.functional.dropout(pooled, self.config.dropout)
         logits = self.encoder.classifier(pooled)
         return StepOutput(self.emotion_loss(logits, targets), logits, {})
-
-    @torch.no_grad()
-    def _taught(self, before: Tensor, batch: Batch) -> Tensor:
-        """Return the targets, mixed with what the teacher says of the sound `before`."""
-        targets: Tensor = batch['targets']
-        for teacher in self.teachers:
-            teacher = teacher.to(before.device)
-            features, mask = teacher.features(*_inputs(teacher, before), batch['lengths'])
-            said = teacher.classifier(summary(Modality.AUDIO, features.float(), mask))
-            targets = (1 - self.share) * targets + self.share * said.float().softmax(dim=1)
-        return targets
-
-
-def _inputs(encoder: AudioEncoder, audio: Tensor) -> tuple[Tensor, Tensor]:
-    """Return waveform and spectrogram in float32, which decibels want."""
-    with torch.autocast(audio.device.type, enabled=False):
-        return encoder.inputs(audio.contiguous())
 
 
 def masked(frames: Tensor, config: RegularisationConfig, sizes: AudioEncoderConfig) -> Tensor:
@@ -171,19 +122,18 @@ def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: R
     """
     Train, or go on training, an audio encoder; the result is in `folder`/encoder.
 
-    Teachers have runs of their own in `folder`/teachers, several members in `folder`/members.
+    Several members have runs of their own in `folder`/members.
     """
     run = RunFolder.take_up(folder, config)
-    teacher = _train_teacher(config, cache, folder / 'teachers', reporter)
     if config.members == 1:
-        return _train_member(config, cache, run, reporter, teacher)
+        return _train_member(config, cache, run, reporter)
     trained = []
     for index in range(config.members):
         engine = config.engine.model_copy(update={'seed': config.engine.seed + index})
         own = config.model_copy(update={'engine': engine})
         member = RunFolder.take_up(folder / 'members' / str(index), own)
-        told = reporter.named(f'{reporter.title}/{index}')
-        trained.append(_train_member(own, cache, member, told, teacher))
+        trained.append(_train_member(own, cache, member,
+                                     reporter.named(f'{reporter.title}/{index}')))
     whole = side_by_side([each.encoder for each in trained])
     result = TrainedEncoder(Modality.AUDIO, whole.config, whole,
                             {'members': [dict(each.facts) for each in trained]})
@@ -191,27 +141,12 @@ def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: R
     return result
 
 
-def _train_teacher(config: AudioConfig, cache: ClipCache, folder: Path, reporter: Reporter
-                   ) -> AudioEncoder | None:
-    if config.teaching is None:
-        return None
-    teaching = config.teaching
-    data = config.data.model_copy(update={'speech': teaching.speech})
-    loss = config.loss.model_copy(update={'label_smoothing': teaching.label_smoothing})
-    own = config.model_copy(update={'teaching': None, 'members': teaching.members, 'data': data,
-                                    'loss': loss})
-    trained = train_audio(own, cache, folder, reporter.named(f'{reporter.title}/teacher'))
-    encoder: AudioEncoder = trained.encoder.requires_grad_(False)
-    return encoder
-
-
-def _train_member(config: AudioConfig, cache: ClipCache, run: RunFolder, reporter: Reporter,
-                  teacher: AudioEncoder | None) -> TrainedEncoder:
+def _train_member(config: AudioConfig, cache: ClipCache, run: RunFolder, reporter: Reporter
+                  ) -> TrainedEncoder:
     torch.manual_seed(config.engine.seed)
     encoder = AudioEncoder(config.model, len(EMOTIONS))
     if config.init and not run.finished:
         load_wavernn(encoder, config.init)
-    share = config.teaching.share if config.teaching else 0.0
-    module = partial(AudioModule, encoder, config.regularisation, teacher=teacher, share=share)
-    data = partial(AudioData, cache, config.data, pairs=teacher is not None)
-    return train_signal(Modality.AUDIO, config, encoder, module, data, cache, run, reporter)
+    return train_signal(Modality.AUDIO, config, encoder,
+                        partial(AudioModule, encoder, config.regularisation),
+                        partial(AudioData, cache, config.data), cache, run, reporter)

@@ -41,17 +41,12 @@ class AudioDataConfig(Settings):
 
 
 class AudioData(SignalData):
-    """
-    Sound of utterances, (n,) float32 in [-1, 1].
-
-    :param pairs: in training each is given out twice, (n, 2): as it is learnt from, and beside it
-        as it was before it was worsened.
-    """
+    """Sound of utterances, (n,) float32 in [-1, 1]."""
 
     def __init__(self, cache: ClipCache, config: AudioDataConfig, examples: Sequence[Example],
-                 training: bool, *, pairs: bool = False) -> None:
+                 training: bool) -> None:
         """Take the examples; each has audio in the cache."""
-        self.cache, self.config, self.pairs = cache, config, pairs and training
+        self.cache, self.config = cache, config
         self.limit = round((config.train_s if training else config.eval_s) * SAMPLE_RATE)
         sizes = [min(self.limit, cache.sizes(e.key)[0]) for e in examples]
         super().__init__(examples, sizes, training)
@@ -65,23 +60,18 @@ class AudioData(SignalData):
             key = f'{self.examples[draw.row].key} (voiceless)'
             flat = torch.full((len(EMOTIONS),), 1 / len(EMOTIONS))
             count = int(random.integers(self.limit // 4, self.limit + 1))
-            heard = torch.from_numpy(voiceless(count, random))
-            return SignalItem(key, torch.stack([heard, heard], 1) if self.pairs else heard, flat)
+            return SignalItem(key, torch.from_numpy(voiceless(count, random)), flat)
         return super().__getitem__(draw)
 
     def values(self, key: str, draw: Draw) -> Tensor:
-        """Return the samples of an utterance, (n,), or both ways of hearing it, (n, 2)."""
-        samples = self._samples(key)
-        if not self.training:
-            return _tensor(samples[:self.limit])
-        random, speech = draw.generator(), self.config.speech
-        early = draw.epoch < self.config.plain_epochs
-        cut = self._speech(samples, random) if early else self._cut(samples, random)
-        before = worsened(cut, SpeechConfig(gain_db=0, speed=speech.speed), random, self._other)
-        after = worsened(before, _gentle(speech) if early else _at_same_speed(speech), random,
-                         self._other)
-        heard = np.stack([after, before], axis=1) if self.pairs else after
-        return _tensor(heard[:self.limit])
+        """Return the samples of an utterance."""
+        samples, random, speech = self._samples(key), draw.generator(), self.config.speech
+        if self.training and draw.epoch < self.config.plain_epochs:
+            gentle = SpeechConfig(speed=speech.speed, gain_db=speech.gain_db, level=speech.level)
+            samples = worsened(self._speech(samples, random), gentle, random, self._other)
+        elif self.training:
+            samples = worsened(self._cut(samples, random), speech, random, self._other)
+        return torch.from_numpy(np.ascontiguousarray(samples[:self.limit], np.float32))
 
     def _speech(self, samples: Float32, random: np.random.Generator) -> Float32:
         """Return the speech, or a random window of it."""
@@ -104,16 +94,3 @@ class AudioData(SignalData):
         raw = self.cache.audio(key)
         assert raw is not None, key
         return as_float(raw)
-
-
-def _gentle(speech: SpeechConfig) -> SpeechConfig:
-    """Return how the first epochs change the speech: in its level alone."""
-    return SpeechConfig(gain_db=speech.gain_db, level=speech.level)
-
-
-def _at_same_speed(speech: SpeechConfig) -> SpeechConfig:
-    return speech.model_copy(update={'speed': 0.0})
-
-
-def _tensor(samples: Float32) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(samples, np.float32))
