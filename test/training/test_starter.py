@@ -8,6 +8,7 @@ from mmer_ros.types import EMOTIONS, FACE_SIZE, InvalidInput, Modality, subset_n
 import numpy as np
 import pytest
 import torch
+from training.augment.speech import SpeechConfig
 from training.corpora.examples import Example
 from training.engine.sampling import Draw
 from training.pairs.perception import Rule
@@ -21,10 +22,10 @@ from training.starter.compositions import (
     Trust,
 )
 from training.starter.experts import Answers, Expert, fit_expert
-from training.starter.materials import few
+from training.starter.materials import few, MaterialConfig, voice_material
 from training.starter.parts import Library, NOTHING, Part
 from training.starter.recipe import StarterRecipe
-from training.starter.views import Nobody, original, Views
+from training.starter.views import LOUDER, Nobody, original, Views
 
 TEXT, AUDIO, FACE = Modality.TEXT, Modality.AUDIO, Modality.FACE
 ALL = Modality(7)
@@ -176,6 +177,42 @@ def test_nobody_says_nothing_and_leaves_the_other_its_full_weight():
     heard = teacher(say)({AUDIO: noise, FACE: parts[FACE]})
     np.testing.assert_allclose(heard, teacher(say)({FACE: parts[FACE]}))
     np.testing.assert_allclose(np.exp(teacher(say)({AUDIO: noise})), np.full(7, 1 / 7))
+
+
+def test_a_louder_microphone_changes_no_answer():
+    """What is learnt of a clip that is only louder is what the clip as it is says."""
+    rng, expert = np.random.default_rng(0), Expert(
+        temperature=1.0, offsets=(0.0,) * 7, shares=(1 / 7,) * 7)
+    clip, noisy, louder = ('train/a#0', 'train/a#1', f'train/a#{LOUDER}')
+    parts = {m: [Part(f'{label}{key}', label, torch.zeros(1, 3), rng.normal(size=7))
+                 for label in range(7) for key in (clip, noisy, louder)] for m in (TEXT, AUDIO)}
+    said = Library(parts).experts_say({TEXT: expert, AUDIO: expert})
+    for label in range(7):
+        assert np.array_equal(said[f'{label}{louder}'], said[f'{label}{clip}'])
+        assert not np.array_equal(said[f'{label}{noisy}'], said[f'{label}{clip}'])
+
+
+def test_the_material_has_voices_by_a_louder_microphone():
+    """All clips of train once, at the level that robots record."""
+    rng = np.random.default_rng(0)
+
+    class Quiet:
+        digest = 'quiet'
+        examples = [Example(f'{split}/{n}', split, labels=(n,), group=f'{split}/{n}')
+                    for split in ('train', 'dev') for n in range(7)]
+        sounds = {e.key: rng.normal(0, 200, 16_000).astype(np.int16) for e in examples}
+
+        def audio(self, key: str) -> np.ndarray:
+            return self.sounds[key]
+
+        def faces(self, key: str) -> None:
+            return None
+
+    _, louder, _ = voice_material(Quiet(), MaterialConfig(), SpeechConfig()).learned
+    assert [e.key for e in louder.examples] == [f'train/{n}#{LOUDER}' for n in range(7)]
+    for example in louder.examples:
+        heard = louder.audio(example.key)
+        assert -25 < 20 * np.log10(np.std(heard / 32_768)) < -9
 
 
 def test_experts_say_nothing_of_nobody():

@@ -34,7 +34,6 @@ from training.starter.build import figures as fusion_figures
 from training.starter.curves import curves, measured
 from training.starter.materials import (
     face_material,
-    speech_change,
     text_material,
     voice_material,
     whose,
@@ -150,9 +149,7 @@ class _Work:
         speech = load_settings(AudioConfig, self.recipe.audio).data.speech
         faces = load_settings(StillsConfig, self.recipe.face).data.augment
         return {Modality.TEXT: text_material(sources.meld, sources.goemotions.examples, config),
-                Modality.AUDIO: voice_material(
-                    sources.clips, speech_change(sources.clips, speech),
-                    speech.model_dump_json(), config),
+                Modality.AUDIO: voice_material(sources.clips, config, speech),
                 Modality.FACE: face_material(sources.stills, faces, config)}
 
     def figures(self, trained: Encoders, fused: Fused,

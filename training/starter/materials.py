@@ -18,7 +18,7 @@ from training.corpora.fer import crop_of, Stills
 from training.engine.config import Settings
 from training.fusion.features import Clips, TextOnly
 from training.starter.build import Material
-from training.starter.views import ChangeSound, Nobody, original, random_of, Views
+from training.starter.views import ChangeSound, LOUDER, Nobody, original, random_of, Views
 
 TRAIN, DEV = 'train', 'dev'
 MARGIN_S = 0.3  # at most, of what is kept around the speech
@@ -85,17 +85,18 @@ def _heard(examples: Sequence[Example], recogniser: Recogniser, config: Material
     return found
 
 
-def voice_material(clips: Clips, change: ChangeSound, digest: str, config: MaterialConfig
-                   ) -> Material:
+def voice_material(clips: Clips, config: MaterialConfig, speech: SpeechConfig) -> Material:
     """
-    Return clips of RAVDESS as they are and changed.
+    Return clips of RAVDESS as they are, changed, and by a louder microphone.
 
-    :param change: what a robot's microphone and room do to sound.
-    :param digest: of its settings.
+    :param speech: what a robot's microphone and room do to sound.
     """
-    return Material([Views(clips, {TRAIN: range(config.voice_views + 1)}, sound=change,
-                           digest=digest),
-                     Nobody(Modality.AUDIO, config.nobody)], Views(clips, {DEV: (0,)}))
+    changed = Views(clips, {TRAIN: range(config.voice_views + 1)},
+                    sound=speech_change(clips, speech), digest=speech.model_dump_json())
+    louder = Views(clips, {TRAIN: (LOUDER,)}, digest='louder',
+                   sound=speech_change(clips, SpeechConfig(level=1.0)))
+    return Material([changed, louder, Nobody(Modality.AUDIO, config.nobody)],
+                    Views(clips, {DEV: (0,)}))
 
 
 def speech_change(clips: Clips, config: SpeechConfig) -> ChangeSound:

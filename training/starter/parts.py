@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from training.encoders import summary, TrainedEncoder
 from training.starter.experts import Answers, Expert
+from training.starter.views import answered_by
 
 NOTHING = -1  # label of what shows no person at all: noise, a wall
 
@@ -71,14 +72,18 @@ class Library:
                        np.array([p.label for p in known], np.int64))
 
     def experts_say(self, experts: Mapping[Modality, Expert]) -> dict[str, NDArray[np.float64]]:
-        """Return log-likelihoods (7,) by key; those of NOTHING say nothing: zeros."""
+        """
+        Return log-likelihoods (7,) by key; those of NOTHING say nothing: zeros.
+
+        Of a clip by a louder microphone they say what they say of the clip as it is.
+        """
         said: dict[str, NDArray[np.float64]] = {}
         for modality in (m for m in MODALITIES if m in self.parts):
             members = self.parts[modality]
             answers = experts[modality].answer(np.stack([p.logits for p in members]))
             for part, answer in zip(members, answers, strict=True):
                 said[part.key] = np.zeros(len(EMOTIONS)) if part.label == NOTHING else answer
-        return said
+        return {key: said[answered_by(key)] for key in said}
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ from training.starter import nothing
 
 ChangeSound = Callable[[Int16, np.random.Generator], Int16]
 ChangeFaces = Callable[[UInt8, np.random.Generator], UInt8]
+LOUDER = 99  # number of the view by a louder microphone, which is to change no answer
 SEPARATOR = '#'  # between the key of a clip and the number of its view; 0 is the clip as it is
 
 
@@ -86,6 +87,12 @@ def original(key: str) -> tuple[str, int]:
     """Return the key of the clip, and the number of its view; 0 if it has none."""
     name, there, number = key.rpartition(SEPARATOR)
     return (name, int(number)) if there else (key, 0)
+
+
+def answered_by(key: str) -> str:
+    """Return the key of the view whose answer holds for this one: the clip as it is, or itself."""
+    name, number = original(key)
+    return f'{name}{SEPARATOR}0' if number == LOUDER else key
 
 
 def random_of(key: str) -> np.random.Generator:
