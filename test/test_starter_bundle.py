@@ -154,7 +154,7 @@ def check_modest(estimate: Estimate) -> None:
 @pytest.mark.parametrize('level', [0.1, 1.0])
 @pytest.mark.parametrize('kind', [
     'silence', 'faint', 'white', 'loud', 'brown', 'rumble', 'mains', 'hum', 'tone', 'chord',
-    'organ', 'sweep', 'siren', 'melody', 'beep', 'knocks'])
+    'organ', 'accordion', 'sweep', 'siren', 'melody', 'beep', 'knocks'])
 def test_of_a_sound_without_a_voice_it_says_little(kind: str, level: float):
     sound = np.round(level * noise(kind)).astype(np.int16)
     check_modest(recognizer('meld').recognize(Utterance(audio=sound)))
@@ -162,14 +162,19 @@ def test_of_a_sound_without_a_voice_it_says_little(kind: str, level: float):
     assert estimate.confidence < 0.5, (estimate.label, estimate.confidence)
 
 
-@pytest.mark.xfail(reason='a rich chord in the range of voices is one to it', strict=True)
-def test_of_an_accordion_it_says_little():
-    assert recognizer('flat').recognize(Utterance(audio=noise('accordion'))).confidence < 0.5
+PICTURES = ('black', 'grey', 'noise', 'ramp', 'cloth', 'cat')
+DECEIVING = {'cloth': 'regular stripes are joy to it, by a little more than half',
+             'cat': 'a drawn cat that looks straight ahead is a neutral face to it'}
 
 
-@pytest.mark.parametrize('kind', ['black', 'grey', 'noise', 'ramp', 'cloth', 'cat'])
+@pytest.mark.parametrize('kind', [pytest.param(kind, marks=[pytest.mark.xfail(
+    reason=DECEIVING[kind], strict=True)] if kind in DECEIVING else []) for kind in PICTURES])
 def test_of_a_picture_without_a_person_it_says_little(kind: str):
     check_modest(recognizer('meld').recognize(Utterance(faces=pictures(kind))))
+
+
+@pytest.mark.parametrize('kind', PICTURES)
+def test_where_all_emotions_are_as_common_it_is_sure_of_no_such_picture(kind: str):
     assert recognizer('flat').recognize(Utterance(faces=pictures(kind))).confidence < MODEST
 
 
