@@ -31,7 +31,7 @@ class CompactFaceNet(nn.Module):
         Build the network with random weights.
 
         :param width: channels of the first of three stages; each has twice those of the last.
-        :param mirrored: see above.
+        :param mirrored: whether it sees the mirror image, too.
         """
         super().__init__()
         self.mirrored = mirrored

@@ -8,9 +8,10 @@ from typing import Any, Literal
 from facenet_pytorch import InceptionResnetV1
 from facenet_pytorch.models.mtcnn import fixed_image_standardization
 from mmer_ros.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 import torch
 from torch import nn, Tensor
+from typing_extensions import Self
 
 
 class FaceEncoderConfig(BaseModel):
@@ -31,6 +32,13 @@ class FaceEncoderConfig(BaseModel):
     mirrored: bool = False
     max_images: int = Field(50, ge=2)
     hidden: int = 256
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.mirrored and self.backbone != 'compact':
+            raise ValueError(f'mirrored: {self.backbone} looks at the image alone; set '
+                             'mirrored=false or backbone=compact')
+        return self
 
 
 @dataclass

@@ -12,6 +12,7 @@ from mmer_ros.face_encoder import (
 )
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 import pytest
 import torch
 from torch import Tensor
@@ -197,6 +198,12 @@ def test_a_mirrored_network_sees_both_sides() -> None:
     mean = torch.nn.functional.normalize(sides[0] + sides[1], dim=1)
     torch.testing.assert_close(both.embed(crops), mean)
     torch.testing.assert_close(both.embed(crops.flip(2)), mean)
+
+
+def test_only_the_compact_network_can_be_mirrored() -> None:
+    """What would be left undone is refused."""
+    with pytest.raises(ValidationError, match='mirrored=false or backbone=compact'):
+        FaceEncoderConfig(mirrored=True)
 
 
 def test_a_mirrored_network_learns_from_one_side_at_a_time() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 from mmer_ros.bundle import Bundle, DEFAULT_BUNDLE, find_bundle
+from mmer_ros.faces import FaceConfig, FaceDetector
 from mmer_ros.pipeline import Pipeline
 from mmer_ros.recognizer import Recognizer
 from mmer_ros.replay import replay_bag, ReplayOptions
@@ -176,6 +177,16 @@ def test_of_a_picture_without_a_person_it_says_little(kind: str):
 @pytest.mark.parametrize('kind', PICTURES)
 def test_where_all_emotions_are_as_common_it_is_sure_of_no_such_picture(kind: str):
     assert recognizer('flat').recognize(Utterance(faces=pictures(kind))).confidence < MODEST
+
+
+@pytest.mark.parametrize('kind', PICTURES)
+def test_no_such_picture_gets_past_face_detection(kind: str):
+    picture, detector = pictures(kind)[0], FaceDetector(FaceConfig())
+    for side in (60, 100, 200):
+        frame = np.full((240, 320, 3), 90, np.uint8)
+        frame[20:20 + side, 60:60 + side] = cv2.resize(picture, (side, side))
+        assert detector.detect(frame) == []
+    assert detector.detect(cv2.resize(picture, (320, 240))) == []
 
 
 def test_of_nothing_at_all_in_three_forms_it_says_little():

@@ -51,7 +51,7 @@ class AudioConfig(SignalConfig):
     `init` is the published WaveRNN to begin with: 'ljspeech', or a file.
 
     :param members: networks that are trained, which differ in the seed; they are put side by side
-        in one of so many times the width.
+        in one of so many times the width. No two seeds of the recipe share one.
     """
 
     members: int = Field(1, ge=1, le=8)
@@ -129,7 +129,8 @@ def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: R
         return _train_member(config, cache, run, reporter)
     trained = []
     for index in range(config.members):
-        engine = config.engine.model_copy(update={'seed': config.engine.seed + index})
+        seed = config.engine.seed * config.members + index
+        engine = config.engine.model_copy(update={'seed': seed})
         own = config.model_copy(update={'engine': engine})
         member = RunFolder.take_up(folder / 'members' / str(index), own)
         trained.append(_train_member(own, cache, member,

@@ -13,8 +13,21 @@ from training.augment.speech import SpeechConfig
 from training.engine.fit import EngineConfig
 from training.engine.progress import Reporter
 from training.preparation.clip_cache import ClipCache
+import yaml
 
 from ..model_fixtures import TINY_AUDIO
+
+
+def test_no_two_seeds_of_a_recipe_share_a_member(whole: Path, tmp_path: Path) -> None:
+    """Else they would look more alike than they are."""
+    cache, reporter, seeds = ClipCache(whole), Reporter('audio', Console(quiet=True)), []
+    for seed in range(2):
+        config = AudioConfig(members=2, model=TINY_AUDIO,
+                             engine=EngineConfig(seed=seed, epochs=1, batch_size=8))
+        train_audio(config, cache, tmp_path / str(seed), reporter)
+        seeds += [yaml.safe_load(path.read_text())['engine']['seed'] for path in sorted(
+            (tmp_path / str(seed) / 'members').glob('*/config.yaml'))]
+    assert seeds == [0, 1, 2, 3]
 
 
 def test_members_are_trained_in_turn_and_become_one(whole: Path, tmp_path: Path) -> None:

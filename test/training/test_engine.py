@@ -14,6 +14,7 @@ from typing import Any
 
 from accelerate.state import AcceleratorState
 from mmer_ros.types import InvalidInput, Modality
+from pydantic import ValidationError
 import pytest
 from rich.console import Console
 import safetensors.torch
@@ -22,6 +23,7 @@ from training.corpora.digest import digest_of
 from training.encoders import TrainedEncoder
 from training.engine import checkpoints, speed
 from training.engine.config import dump_settings
+from training.engine.fit import EngineConfig
 from training.engine.loss_watch import LossWatch
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
@@ -164,6 +166,23 @@ def test_early_stopping(tmp_path: Path) -> None:
     train(tmp_path, recipe(epochs=40, patience=1, lr=1e-8))
     facts = RunFolder(tmp_path / 'finetune').facts()
     assert facts['step'] < 40 * 5 and facts['best_step'] < facts['step']
+
+
+def test_the_last_epoch_is_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    """However much better an earlier one was; what is told of the run is of the last, too."""
+    kept = {}
+    for keep in ('best', 'last'):
+        train(tmp_path / keep, recipe(epochs=8, lr=0.3, keep=keep))
+        dev = [row for row in metrics(tmp_path / keep) if row['split'] == 'dev']
+        scores = [row['weighted_f1'] for row in dev]
+        facts = RunFolder(tmp_path / keep / 'finetune').facts()
+        kept[keep] = facts['weighted_f1']
+        assert facts['weighted_f1'] == (max(scores) if keep == 'best' else scores[-1])
+    assert kept['best'] > kept['last']
+    assert any(not torch.equal(weights(tmp_path / 'best')[k], v)
+               for k, v in weights(tmp_path / 'last').items())
+    with pytest.raises(ValidationError, match='set patience=0 or keep=best'):
+        EngineConfig(keep='last', patience=1)
 
 
 def test_the_run_folder_holds_all_that_is_needed_to_repeat_it(tmp_path: Path) -> None:

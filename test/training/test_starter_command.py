@@ -166,6 +166,8 @@ def test_for_the_release_an_encoder_learns_from_what_was_held_out(made: Path):
     assert 'For the release' not in first.card and 'as it is shipped' in first.card
     shown = [line for line in first.card.splitlines() if line.startswith('| audio | 14 |')]
     assert shown and shown[0] in whole.card
+    run = whole.config.training['encoders']['audio']['run']
+    assert run['config']['model']['n_rnn'] == TINY_AUDIO.n_rnn
     noted = json.loads((made / 'out' / 'everything' / 'audio' / 'data.json').read_text())
     assert noted['corpus'] != digest_of(ClipCache(made / 'out' / 'ravdess').examples)
 

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 import math
 import signal
 from types import FrameType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from mmer_ros.metrics import score
 from mmer_ros.types import InvalidInput
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 import safetensors.torch
 import torch
 from torch import nn, Tensor
@@ -67,6 +67,13 @@ class EngineConfig(Settings):
     checkpoint_steps: int = Field(500, ge=1)
     log_steps: int = Field(20, ge=1)
     workers: int = Field(0, ge=0)
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.keep == 'last' and self.patience:
+            raise ValueError('patience: it waits for a better dev score, and keep=last looks at '
+                             'none; set patience=0 or keep=best')
+        return self
 
 
 class StepOutput(NamedTuple):
@@ -244,11 +251,10 @@ class _Fit:
                                 rate, self.speed.waiting_share)
         progress = self.progress
         progress.stale += 1
-        better = progress.best is None or scores.weighted_f1 > progress.best
-        if better:
+        if (self.config.keep == 'last' or progress.best is None
+                or scores.weighted_f1 > progress.best):
             progress.best, progress.best_step = scores.weighted_f1, progress.step
             progress.stale = 0
-        if better or self.config.keep == 'last':
             self._keep(module)
 
     def _predict(self, module: nn.Module) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

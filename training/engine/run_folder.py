@@ -56,7 +56,7 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """Folder of the best weights."""
+        """Folder of the weights that are kept: the best, or the last."""
         return self.path / 'best'
 
     @property

@@ -52,12 +52,12 @@ def _trained(modality: Modality, recipe: StarterRecipe, sources: Sources, output
     run = RunFolder(folder)
     if modality is Modality.TEXT:
         run.learns_from({'corpus': digest_of(sources.meld), 'extra': [digest_of(extra)]})
-        return train_text(load_settings(TextConfig, recipe.text), sources.meld, [extra], folder,
-                          reporter)
-    if modality is Modality.AUDIO:
+        train_text(load_settings(TextConfig, recipe.text), sources.meld, [extra], folder, reporter)
+    elif modality is Modality.AUDIO:
         run.learns_from({'corpus': digest_of(sources.clips.examples),
                          'clips': sources.clips.info.source})
-        return train_audio(load_settings(AudioConfig, recipe.audio), sources.clips, folder,
-                           reporter)
-    run.learns_from({'stills': sources.stills.digest})
-    return train_stills(load_settings(StillsConfig, recipe.face), sources.stills, folder, reporter)
+        train_audio(load_settings(AudioConfig, recipe.audio), sources.clips, folder, reporter)
+    else:
+        run.learns_from({'stills': sources.stills.digest})
+        train_stills(load_settings(StillsConfig, recipe.face), sources.stills, folder, reporter)
+    return TrainedEncoder.load(folder, modality)  # with its recipe, which the bundle tells

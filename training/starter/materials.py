@@ -18,9 +18,9 @@ from training.corpora.fer import crop_of, Stills
 from training.engine.config import Settings
 from training.fusion.features import Clips, TextOnly
 from training.starter.build import Material
+from training.starter.sources import DEV, TRAIN
 from training.starter.views import ChangeSound, LOUDER, Nobody, original, random_of, Views
 
-TRAIN, DEV = 'train', 'dev'
 MARGIN_S = 0.3  # at most, of what is kept around the speech
 
 
@@ -41,7 +41,7 @@ class MaterialConfig(Settings):
     turns: int = Field(4_000, ge=1)
     sentences: int = Field(400, ge=0)
     word_error_rate: float = Field(0.3, ge=0, le=1)
-    voice_views: int = Field(1, ge=0)
+    voice_views: int = Field(1, ge=0, lt=LOUDER)
     pictures: int = Field(700, ge=1)
     longest: int = Field(8, ge=1)
     nobody: int = Field(240, ge=0)

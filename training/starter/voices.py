@@ -25,7 +25,7 @@ def by_seed(trained: Sequence[TrainedEncoder], clips: Clips, folder: Path, repor
     """
     Return the unweighted recall of encoders alone, by their own classifiers, on held-out clips.
 
-    :param trained: of one recipe, with different seeds.
+    :param trained: the encoder, then single networks of its recipe, with different seeds.
     :return: a value for each: 'whole', of the clips as they are; 'cut', of the speech in them.
     """
     sets: dict[str, Clips] = {
