@@ -55,7 +55,9 @@ def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
         if accelerator.is_main_process:
             (partial / PROGRESS).write_text(json.dumps(asdict(progress)))
             if average is not None:
-                safetensors.torch.save_file(average.state_dict(), partial / AVERAGE)
+                safetensors.torch.save_file(
+                    {k: v.contiguous() for k, v in average.state_dict().items()},
+                    partial / AVERAGE)
             replace_folder(partial, final)
             for old in checkpoints(run)[:-KEPT]:
                 shutil.rmtree(old)
