@@ -8,6 +8,7 @@ from mmer_ros.types import FACE_SIZE, Float32, Int16, SAMPLE_RATE, UInt8
 import numpy as np
 from numpy.typing import NDArray
 from training.augment.voiceless import voiceless
+from training.starter.animal import animal
 
 SOUNDS = ('silence', 'white', 'pink', 'brown', 'hum', 'chord', 'clicks', 'fan', 'sweep')
 OTHER = 'other'  # any of those that the audio encoder learns to know nothing of
@@ -79,19 +80,28 @@ def _image(kind: str, random: np.random.Generator, faces: Sequence[UInt8]) -> Fl
     colour, other = random.uniform(0, 255, (2, 3)).astype(np.float32)
     if kind == 'shuffled' and len(faces):
         return _shuffled(faces[int(random.integers(len(faces)))], random)
+    if kind == 'animal':
+        return animal(random).astype(np.float32)
     if kind == 'clouds':
         share = _clouds(random)
-    elif kind == 'animal':
-        share = _animal(rows, columns, random)
     elif kind in ('plain', 'gradient'):
         share = (rows + columns) * np.float32(.5 * (kind == 'gradient'))
     elif kind == 'stripes':
-        share = np.sin(2 * np.pi * random.uniform(2, 20) * columns) / 2 + np.float32(.5)
+        share = _stripes(rows, columns, random)
     elif kind == 'checks':
-        share = (((rows * 8).astype(int) + (columns * 8).astype(int)) % 2).astype(np.float32)
+        one, across = _stripes(rows, columns, random), _stripes(rows, columns, random)
+        share = ((one > .5) ^ (across > .5)).astype(np.float32)
     else:
         share = random.random((size, size), np.float32)
     result: Float32 = colour + share[..., None] * (other - colour)
+    return result
+
+
+def _stripes(rows: Float32, columns: Float32, random: np.random.Generator) -> Float32:
+    """Return waves of any direction and length, 0..1."""
+    angle, count = random.uniform(0, np.pi), 2 * 10 ** random.uniform(0, 1.3)
+    across = np.cos(angle) * columns + np.sin(angle) * rows
+    result: Float32 = np.sin(2 * np.pi * (count * across + random.random())) / 2 + np.float32(.5)
     return result
 
 
@@ -100,22 +110,6 @@ def _clouds(random: np.random.Generator) -> NDArray[np.float32]:
     steps = np.abs(np.fft.fftfreq(FACE_SIZE)) * FACE_SIZE
     field = np.fft.ifft2(spectrum / (1 + steps[:, None] + steps) ** 1.7).real
     result: NDArray[np.float32] = ((field - field.min()) / np.ptp(field)).astype(np.float32)
-    return result
-
-
-def _animal(rows: NDArray[np.float32], columns: NDArray[np.float32],
-            random: np.random.Generator) -> NDArray[np.float32]:
-    """Return something with pointed ears, two eyes, a small nose and fur, 0..1."""
-    x, y = columns - .5 - random.uniform(-.05, .05), rows - .55
-    head = (x / .38) ** 2 + (y / .32) ** 2 < 1
-    ears = (np.abs(np.abs(x) - .22) < (y + .5) * .35) & (y > -.5) & (y < -.1)
-    shade = (.35 + .3 * (head | ears)).astype(np.float32)
-    shade += .12 * np.sin(40 * x + random.uniform(0, 6)) * head
-    for side in (-1, 1):
-        shade[((x - side * .15) / .06) ** 2 + ((y + .05) / .09) ** 2 < 1] = .95
-        shade[((x - side * .15) / .015) ** 2 + ((y + .05) / .08) ** 2 < 1] = 0
-    shade[(np.abs(x) < .04 - (y - .1)) & (y > .08) & (y < .13)] = .05
-    result: NDArray[np.float32] = (shade + random.normal(0, .05, shade.shape)).clip(0, 1)
     return result
 
 
