@@ -22,6 +22,8 @@ class FusionConfig(BaseModel):
     :param pooling: what is taken of a target over time, where the paper says nothing: 'mean' of
         all steps, or 'summary', what the encoders' own classifiers take: the last step of text
         (<cls>) and face, which have seen all before them, and the mean of audio.
+    :param own_answers: whether what the encoders' own classifiers say is added to the logits;
+        see own_answers.py.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid')
@@ -31,6 +33,7 @@ class FusionConfig(BaseModel):
     embracement_size: int = 256
     dropout: float = 0.1
     pooling: Literal['mean', 'summary'] = 'mean'
+    own_answers: bool = False
 
     @model_validator(mode='after')
     def _check(self) -> Self:

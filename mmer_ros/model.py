@@ -9,6 +9,7 @@ from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.embracenet import EmbraceNet, selection_probabilities
 from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
 from mmer_ros.fusion import CrossmodalFusion, FusionConfig
+from mmer_ros.own_answers import OwnAnswers
 from mmer_ros.text_encoder import TextEncoder, TextEncoderConfig
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality
 from pydantic import BaseModel, ConfigDict
@@ -45,16 +46,26 @@ class FusionOutput(NamedTuple):
 class FusionNetwork(nn.Module):
     """Crossmodal blocks, EmbraceNet and classifier: all that is trained once encoders are."""
 
-    def __init__(self, sizes: Mapping[Modality, int], config: FusionConfig) -> None:
+    def __init__(self, sizes: Mapping[Modality, int], config: FusionConfig,
+                 classifiers: Mapping[Modality, nn.Module] | None = None) -> None:
         """
         Build the network with random weights.
 
         :param sizes: width of each modality's features.
+        :param classifiers: the encoders' own, which `config.own_answers` needs.
+        :raises ValueError: if it needs them and they are not given.
         """
         super().__init__()
         self.crossmodal = CrossmodalFusion(dict(sizes), config)
         self.embracenet = EmbraceNet([config.width] * len(MODALITIES), config.embracement_size)
         self.classifier = nn.Linear(config.embracement_size, len(EMOTIONS))
+        self.own_answers: OwnAnswers | None = None
+        if config.own_answers:
+            if not classifiers:
+                raise ValueError("own_answers: the fusion needs the encoders' own classifiers")
+            self.own_answers = OwnAnswers(sizes, classifiers)
+            nn.init.zeros_(self.classifier.weight)  # at first the encoders' answers stand
+            nn.init.zeros_(self.classifier.bias)
 
     def forward(self, features: Features, trust: Tensor, *, sample: bool | None = None,
                 generator: torch.Generator | None = None) -> FusionOutput:
@@ -72,10 +83,14 @@ class FusionNetwork(nn.Module):
         pooled = self.crossmodal(features)
         some = next(iter(pooled.values()))
         missing = torch.zeros_like(some)
-        weights = selection_probabilities(available(features) * trust.to(some))
+        present = available(features)
+        weights = selection_probabilities(present * trust.to(some))
         embedding = self.embracenet([pooled.get(m, missing) for m in MODALITIES], weights,
                                     sample=sample, generator=generator)
-        return FusionOutput(self.classifier(embedding), weights, embedding)
+        logits = self.classifier(embedding)
+        if self.own_answers is not None:
+            logits = logits + self.own_answers(features, present)
+        return FusionOutput(logits, weights, embedding)
 
 
 def available(features: Features) -> Tensor:
@@ -99,7 +114,9 @@ class EmotionModel(nn.Module):
         self.face = FaceEncoder(config.face, n)
         sizes = {Modality.TEXT: self.text.width, Modality.AUDIO: self.audio.width,
                  Modality.FACE: self.face.width}
-        self.fusion = FusionNetwork(sizes, config.fusion)
+        classifiers = {Modality.TEXT: self.text.classifier, Modality.AUDIO: self.audio.classifier,
+                       Modality.FACE: self.face.classifier}
+        self.fusion = FusionNetwork(sizes, config.fusion, classifiers)
 
     def fuse(self, features: Features, trust: Tensor, *, sample: bool | None = None,
              generator: torch.Generator | None = None) -> FusionOutput:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.own_answers import summary
 from mmer_ros.pretrained import load_wavernn
 from mmer_ros.types import EMOTIONS, Modality, SAMPLE_RATE
 from pydantic import Field
@@ -13,7 +14,7 @@ import torch
 from torch import nn, Tensor
 from training.audio_data import AudioData, AudioDataConfig
 from training.audio_members import side_by_side
-from training.encoders import summary, TrainedEncoder
+from training.encoders import TrainedEncoder
 from training.engine.config import Settings
 from training.engine.fit import Batch, StepOutput
 from training.engine.losses import EmotionLoss

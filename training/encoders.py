@@ -19,8 +19,7 @@ from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 from pydantic import BaseModel, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
-import torch
-from torch import nn, Tensor
+from torch import nn
 from training.engine.processes import main_alone
 from training.engine.run_folder import recipe_of, replace_folder
 
@@ -126,19 +125,3 @@ def encoders_of(bundle: Bundle) -> dict[Modality, TrainedEncoder]:
                                           bundle.tokenizer),
             Modality.AUDIO: TrainedEncoder(Modality.AUDIO, config.audio, model.audio, {}),
             Modality.FACE: TrainedEncoder(Modality.FACE, config.face, model.face, {})}
-
-
-def summary(modality: Modality, features: Tensor, mask: Tensor) -> Tensor:
-    """
-    Return the vector of an utterance that an encoder's own classifier takes.
-
-    The mean of sound; the last step of text, which is that of <cls>, and of faces.
-
-    :param features: (B, T, width); `mask`: (B, T), at least one step a row.
-    :return: (B, width).
-    """
-    if modality is Modality.AUDIO:
-        mean: Tensor = (features * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
-        return mean
-    rows = torch.arange(len(features), device=features.device)
-    return features[rows, mask.sum(dim=1) - 1]

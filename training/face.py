@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mmer_ros.compact_facenet import EMBEDDING_SIZE
 from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig, sample_evenly
+from mmer_ros.own_answers import summary
 from mmer_ros.pretrained import load_facenet
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
@@ -17,7 +18,7 @@ from pydantic import Field, model_validator
 import torch
 from torch import nn, Tensor
 from training.corpora.examples import Example
-from training.encoders import summary, TrainedEncoder
+from training.encoders import TrainedEncoder
 from training.engine.config import Settings
 from training.engine.fit import Batch, StepOutput
 from training.engine.losses import EmotionLoss

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from mmer_ros.own_answers import summary
 from mmer_ros.types import InvalidInput, Modality
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from training.commands import evaluate
 from training.commands.train import add_arguments, run
 from training.corpora.examples import Example
 from training.corpora.fer import crop_of, is_fer2013, read_fer2013, Stills
-from training.encoders import summary, TrainedEncoder
+from training.encoders import TrainedEncoder
 from training.engine.config import load_settings
 from training.engine.progress import Reporter
 from training.engine.sampling import Draw

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from mmer_ros.fusion import FusionConfig
 from mmer_ros.types import InvalidInput, MODALITIES, Modality, SUBSETS
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field, model_validator, PositiveFloat
 import torch
 from torch import nn, Tensor
 from torch.utils.data import Dataset
@@ -47,6 +47,13 @@ class FusionRecipe(Settings):
     trust: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
     loss: LossConfig = LossConfig()
     engine: EngineConfig = EngineConfig()
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.fusion.own_answers:
+            raise ValueError('fusion.own_answers: `train fusion` learns from cached features '
+                             'alone, without the encoders; leave it out')
+        return self
 
     @property
     def allowed(self) -> Modality:

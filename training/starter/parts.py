@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mmer_ros.own_answers import summary
 from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, Modality
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
-from training.encoders import summary, TrainedEncoder
+from training.encoders import TrainedEncoder
 from training.starter.experts import Answers, Expert
 from training.starter.views import answered_by
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmer_ros.face_encoder import FaceEncoder
+from mmer_ros.own_answers import summary
 from mmer_ros.types import Modality, UInt8
 import numpy as np
 from pydantic import Field
@@ -18,7 +19,6 @@ from training.augment.faceless import faceless
 from training.augment.faces import changed
 from training.corpora.examples import Example
 from training.corpora.fer import Stills
-from training.encoders import summary
 from training.engine.config import Settings
 from training.engine.fit import Batch, EngineConfig, StepOutput, Task
 from training.engine.losses import EmotionLoss, target_of

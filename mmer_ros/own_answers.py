@@ -1,0 +1,96 @@
+"""The encoders' own classifiers beside the fusion: a skip connection from features to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import copy
+from typing import Self
+
+from mmer_ros.types import EMOTIONS, MODALITIES, Modality, SUBSETS
+import torch
+from torch import nn, Tensor
+
+GATE_HIDDEN = 32
+OPEN = 4.0  # the logit of gates that have learnt nothing
+
+
+class OwnAnswers(nn.Module):
+    """
+    What the encoders' own classifiers say of the features, weighted.
+
+    The sum over the modalities at hand of weight * gate * log p, and an offset for each emotion.
+    Weights and offsets are learnt for each subset of the modalities; gates in 0..1 tell from the
+    features whether there is anybody to be heard or seen. The classifiers stay as they are. So
+    the rest of the fusion learns what is to be changed about that sum, and where it has learnt
+    nothing, e.g. in a noise of another kind, the encoders' answers stand.
+    """
+
+    def __init__(self, sizes: Mapping[Modality, int],
+                 classifiers: Mapping[Modality, nn.Module]) -> None:
+        """
+        Copy the classifiers.
+
+        :param sizes: width of each modality's features.
+        :param classifiers: each maps `summary` of the features, (B, width), to (B, 7).
+        """
+        super().__init__()
+        members = {str(m.name).lower(): m for m in MODALITIES if m in classifiers}
+        self.classifiers = nn.ModuleDict({
+            name: copy.deepcopy(classifiers[m]) for name, m in members.items()})
+        self.classifiers.requires_grad_(False)
+        self.gates = nn.ModuleDict({name: _gate(sizes[m]) for name, m in members.items()})
+        rows = len(SUBSETS) + 1  # by the bits of the subset; there is none without a modality
+        self.weights = nn.Parameter(torch.ones(rows, len(MODALITIES)))
+        self.offsets = nn.Parameter(torch.zeros(rows, len(EMOTIONS)))
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; the classifiers drop nothing out in training either."""
+        super().train(mode)
+        self.classifiers.eval()
+        return self
+
+    def forward(self, features: Mapping[Modality, tuple[Tensor, Tensor]], present: Tensor
+                ) -> Tensor:
+        """
+        Return what is added to the logits, (B, 7).
+
+        :param features: as of FusionNetwork.forward; modalities without a classifier say nothing.
+        :param present: (B, 3) bool, which of text, audio and face each row has.
+        """
+        bits = torch.tensor([m.value for m in MODALITIES], device=present.device)
+        subset = (present * bits).sum(dim=1)
+        logits = self.offsets[subset]
+        for column, modality in enumerate(MODALITIES):
+            name = str(modality.name).lower()
+            if modality not in features or name not in self.classifiers:
+                continue
+            vector = summary(modality, *features[modality])
+            weight = self.weights[subset, column] * present[:, column]
+            said = torch.log_softmax(self.classifiers[name](vector), dim=1)
+            logits = logits + weight[:, None] * torch.sigmoid(self.gates[name](vector)) * said
+        return logits
+
+
+def _gate(size: int) -> nn.Module:
+    """Return what is open at first, whatever the features: (B, size) -> (B, 1)."""
+    last = nn.Linear(GATE_HIDDEN, 1)
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, OPEN)
+    return nn.Sequential(nn.Linear(size, GATE_HIDDEN), nn.ReLU(), last)
+
+
+def summary(modality: Modality, features: Tensor, mask: Tensor) -> Tensor:
+    """
+    Return the vector of an utterance that an encoder's own classifier takes.
+
+    The mean of sound; the last step of text, which is that of <cls>, and of faces.
+
+    :param features: (B, T, width); `mask`: (B, T). A row without a step is no use.
+    :return: (B, width).
+    """
+    if modality is Modality.AUDIO:
+        count = mask.sum(dim=1, keepdim=True).clamp(min=1)
+        mean: Tensor = (features * mask[..., None]).sum(dim=1) / count
+        return mean
+    rows = torch.arange(len(features), device=features.device)
+    return features[rows, (mask.sum(dim=1) - 1).clamp(min=0)]
