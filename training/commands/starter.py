@@ -40,12 +40,13 @@ from training.starter.materials import (
 )
 from training.starter.recipe import StarterRecipe
 from training.starter.release import by_sex, counted, data_of, parameters, release
+from training.starter.seeds import by_seed, cut_to_speech, whole
 from training.starter.sources import Sources
-from training.starter.voices import by_seed
 from training.stills.stage import StillsConfig
 
 FOLDERS = {'meld': 'meld', 'goemotions': 'goemotions_ekman', 'ravdess': 'ravdess',
            'fer': 'fer2013', 'cremad': 'cremad_votes', 'units': 'ravdess_au', 'people': 'grid'}
+SEVERAL = {'text': 'texts', 'audio': 'voices', 'face': 'faces'}
 Encoders = dict[Modality, TrainedEncoder]
 NEEDED = ('meld', 'goemotions', 'ravdess', 'fer', 'cremad')
 
@@ -59,9 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for modality in ('text', 'audio', 'face'):
         parser.add_argument(f'--{modality}', type=Path, metavar='RUN', help=(
             f'finished run of `train {modality}`; without it is trained'))
-    parser.add_argument('--voices', type=Path, nargs='+', default=[], metavar='RUN', help=(
-        'runs of `train audio` that differ in the seed: the card tells how they do (default: the '
-        'members of that of --audio)'))
+    for modality, kind in SEVERAL.items():
+        own = '; default: the members of that of --audio' if modality == 'audio' else ''
+        parser.add_argument(f'--{kind}', type=Path, nargs='+', default=[], metavar='RUN', help=(
+            f'runs of `train {modality}` that differ in the seed: the card tells how they '
+            f'do{own}'))
     parser.add_argument('--output', type=Path, required=True, metavar='FOLDER')
     parser.add_argument('--bundle', type=Path, metavar='FOLDER',
                         help='the bundle is written here (default: OUTPUT/starter)')
@@ -164,7 +167,7 @@ class _Work:
                   'parameters': parameters(trained, fused), 'data': self.counts(),
                   'trust': self.recipe.trust(self.perception.rule).model_dump(),
                   'curves': self.curves(trained, fused, material),
-                  'voices': self.voices(trained),
+                  'voices': self.voices(trained), 'seeds': self.seeds(material),
                   'everything': list(self.recipe.everything), 'pairs': self.pairs()}
         return found
 
@@ -180,9 +183,19 @@ class _Work:
         """Return what the audio encoder is worth, then single ones of several seeds."""
         run = self.options.audio or self.output / 'audio'
         runs = self.options.voices or sorted((run / 'members').glob('*'))
-        seeds = [TrainedEncoder.load(each, Modality.AUDIO) for each in runs]
-        return by_seed([trained[Modality.AUDIO], *seeds], self.sources.clips,
-                       self.output / 'features', self.reporter)
+        asked = [trained[Modality.AUDIO],
+                 *(TrainedEncoder.load(each, Modality.AUDIO) for each in runs)]
+        return {name: by_seed(asked, clips, self.output / 'features', self.reporter)
+                for name, clips in (('whole', whole(self.sources.clips)),
+                                    ('cut', cut_to_speech(self.sources.clips)))}
+
+    def seeds(self, material: dict[Modality, Material]) -> dict[str, list[float]]:
+        """Return what encoders of text and faces of several seeds are worth, if some are given."""
+        runs = {m: getattr(self.options, SEVERAL[subset_name(m)])
+                for m in (Modality.TEXT, Modality.FACE)}
+        return {subset_name(m): by_seed(
+            [TrainedEncoder.load(run, m) for run in given], material[m].held_out,
+            self.output / 'features', self.reporter) for m, given in runs.items() if given}
 
     def pairs(self) -> dict[str, Any]:
         """Return the checks on real pairs."""

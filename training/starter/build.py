@@ -18,7 +18,7 @@ from training.starter.answers import crossed, figures_of, fit_temperatures, subs
 from training.starter.compositions import Teacher, Trust
 from training.starter.experts import Expert, fit_expert, FLAT, Floats
 from training.starter.parts import Library, make_parts, NOTHING, Part
-from training.starter.stage import StarterFusion, teach_fusion
+from training.starter.stage import Own, StarterFusion, teach_fusion
 from training.starter.views import original
 
 SILENT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))  # one always shows neutral
@@ -80,7 +80,10 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
         subset_name(m): np.array(expert.shares) for m, expert in experts.items()}
     library = Library(learned)
     teacher = Teacher(trust, priors, library.experts_say(experts))
-    network = teach_fusion(recipe, library, tried, teacher, folder / 'fusion', reporter)
+    network = teach_fusion(recipe, library, tried, teacher,
+                           Own({m: encoders[m].encoder.classifier for m in MODALITIES},
+                               lambda own: teacher.begin(own, experts)),
+                           folder / 'fusion', reporter)
     temperatures = measured.temperatures if measured else fit_temperatures(
         network, recipe.trust, tried, recipe.compositions, recipe.scored)
     return Fused(network, experts, temperatures, priors, library, tried)

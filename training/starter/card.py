@@ -12,6 +12,7 @@ from mmer_ros.types import EMOTIONS
 Figures = Mapping[str, Any]
 TEXTS = Path(__file__).parent / 'texts'
 
+MEASURES = {'text': 'weighted F1', 'face': 'accuracy'}
 NOTICE = ('for research and other non-commercial use only: its audio encoder was trained on '
           'RAVDESS (CC BY-NC-SA 4.0), its face encoder on FER2013 (research only), its text '
           'encoder on MELD (GPL-3.0) and GoEmotions; see MODEL_CARD.md')
@@ -34,9 +35,8 @@ def model_card(name: str, figures: Figures) -> str:
     """
     sections = [
         f'# {name}: model card', _summary(figures), LICENCES, _data(figures), _alone(figures),
-        _voices(figures),
-        _by_sex(figures), _curves(figures), _fusion(figures), _pairs(figures), _prior(figures),
-        _sanity(figures), MISUSE, _making(figures)]
+        _seeds(figures), _voices(figures), _by_sex(figures), _curves(figures), _fusion(figures),
+        _pairs(figures), _prior(figures), _sanity(figures), MISUSE, _making(figures)]
     return '\n'.join(section.rstrip() + '\n' for section in sections if section)
 
 
@@ -90,6 +90,19 @@ def _alone(figures: Figures) -> str:
         lines += [f'Confusion of {name} (rows: truth, columns: answer):', '',
                   _confusion(figures['subsets'][name])]
     return '\n'.join(lines)
+
+
+def _seeds(figures: Figures) -> str:
+    found = figures.get('seeds')
+    if not found:
+        return ''
+    rows = [(name, MEASURES[name], str(len(values)), ', '.join(map(_percent, values)),
+             _percent(fmean(values)), _percent(stdev(values)) if len(values) > 1 else '')
+            for name, values in found.items()]
+    return ('## Text and face by seed\n\nEncoders of the same recipe that differ in the seed, by '
+            'their own classifiers, on the held-out parts (in %). The first is the one of the '
+            'figures above.\n\n' + table(('encoder', 'measure', 'seeds', 'each', 'mean',
+                                         'standard deviation'), rows))
 
 
 def _voices(figures: Figures) -> str:

@@ -10,8 +10,10 @@ the parts, pooled with the trust that was fitted on real pairs (training.pairs.p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import math
 from typing import NamedTuple
 
+from mmer_ros.own_answers import OPEN, OwnAnswers
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +122,27 @@ class Teacher:
             scores += weight * likelihood
         scores[NEUTRAL] += self.trust.neutral * max(0, telling - 1)
         return scores
+
+    @torch.no_grad()
+    def begin(self, own: OwnAnswers, experts: Mapping[Modality, Expert]) -> None:
+        """
+        Let a fusion begin with what is taught where all modalities at hand tell something.
+
+        :param own: its weights and offsets are set.
+        :param experts: those whose answers are taught.
+        """
+        opened = 1 / (1 + math.exp(-OPEN))
+        for subset in SUBSETS:
+            there = [m for m in MODALITIES if m in subset]
+            prior = self.priors.get(subset_name(subset))
+            offsets = np.zeros(len(EMOTIONS)) if prior is None else np.log(prior)
+            offsets[NEUTRAL] += self.trust.neutral * (len(there) - 1)
+            for modality in there:
+                column, expert = MODALITIES.index(modality), experts[modality]
+                trusted = self.trust.weights[column] if len(there) > 1 else 1.0
+                own.weights[subset.value, column] = trusted / expert.temperature / opened
+                offsets += trusted * np.array(expert.offsets)
+            own.offsets[subset.value] = torch.from_numpy(offsets)
 
 
 class Drawn(Dataset[FusionItem]):

@@ -19,10 +19,10 @@ from training.fusion.features import Clips, make_features, TextOnly
 from training.starter.answers import figures_of, logits_of, softmax
 from training.starter.build import Fused
 from training.starter.parts import make_parts
+from training.starter.seeds import cut, cut_to_speech, DEV
 from training.starter.stage import StarterFusion
 from training.starter.views import random_of, Views
 
-DEV = 'dev'
 RATIOS_DB = (20, 10, 5, 0)
 SIZES = (32, 24, 16, 12)  # pixels, of faces of 48
 ERROR_RATES = (0.1, 0.2, 0.3)
@@ -65,10 +65,11 @@ def curves(text: Clips, voices: Clips, faces: Clips, learned: Clips) -> Iterator
         Condition(str(FULL), Views(few, {DEV: (0,)})),
         *(Condition(str(size), Views(few, {DEV: (1,)}, faces=_smaller(size),
                                      digest=f'small {size}')) for size in SIZES)))
-    for kind, title in (('pink', 'Voices in pink noise'), ('babble', 'Voices among others')):
+    for kind, title in (('pink', 'Voices in pink noise, cut to the speech'),
+                        ('babble', 'Voices among others, cut to the speech')):
         yield Curve(title, 'signal-to-noise ratio, dB', 'unweighted_recall', Modality.AUDIO, (
-            Condition('clean', Views(voices, {DEV: (0,)})),
-            *(Condition(str(ratio), Views(voices, {DEV: (1,)}, digest=f'{kind} {ratio}',
+            Condition('clean', cut_to_speech(voices)),
+            *(Condition(str(ratio), Views(voices, {DEV: (1,)}, digest=f'{kind} {ratio}, cut',
                                           sound=_noisy(kind, ratio, voices)))
               for ratio in RATIOS_DB)))
     recogniser = Recogniser(e.text for e in learned.examples)
@@ -129,8 +130,9 @@ def _noisy(kind: str, ratio_db: float, clips: Clips
         return np.zeros(1, np.float32) if found is None else as_float(found)
 
     def change(samples: Int16, random: np.random.Generator) -> Int16:
-        noise = (pink if kind == 'pink' else babble)(len(samples), random, other)
-        loud = np.clip(with_noise(as_float(samples), noise, ratio_db), -1, 1)
+        speech = as_float(cut(samples))
+        noise = (pink if kind == 'pink' else babble)(len(speech), random, other)
+        loud = np.clip(with_noise(speech, noise, ratio_db), -1, 1)
         result: Int16 = np.round(loud * 32_767).astype(np.int16)
         return result
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from training.engine.config import Settings
 from training.pairs.perception import Rule
 from training.starter.compositions import Trust
@@ -37,6 +37,13 @@ class StarterRecipe(Settings):
     fusion: StarterFusion = StarterFusion()
     text_weight: float | None = Field(None, gt=0)
     pairs: StarterFusion = StarterFusion()
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.pairs.fusion.own_answers:
+            raise ValueError('pairs.fusion.own_answers: action units come from no encoder that '
+                             'has a classifier; leave it out')
+        return self
 
     def trust(self, rule: Rule) -> Trust:
         """Return how far each modality is believed, by what people make of voice and face."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmer_ros.fusion import FusionConfig
 from mmer_ros.model import FusionNetwork
+from mmer_ros.own_answers import OwnAnswers
 from mmer_ros.types import MODALITIES, Modality
 from pydantic import Field, PositiveFloat
 import torch
@@ -85,13 +87,26 @@ class StarterTask(Task):
         return collate_features(items, self.widths)
 
 
+@dataclass(frozen=True)
+class Own:
+    """
+    The encoders' own classifiers, for a fusion that adds what they say.
+
+    :param begin: sets weights and offsets to begin with.
+    """
+
+    classifiers: Mapping[Modality, nn.Module]
+    begin: Callable[[OwnAnswers], None]
+
+
 def teach_fusion(recipe: StarterFusion, learned: Library, tried: Library, teacher: Teacher,
-                 folder: Path, reporter: Reporter) -> FusionNetwork:
+                 own: Own, folder: Path, reporter: Reporter) -> FusionNetwork:
     """
     Train, or go on training, the fusion.
 
     :param learned: parts that compositions for training are made of.
     :param tried: held-out parts, whose labels score it after each epoch.
+    :param own: what it adds to, if the recipe says so.
     :return: the network with its best weights, ready for inference.
     """
     return teach(
@@ -99,11 +114,11 @@ def teach_fusion(recipe: StarterFusion, learned: Library, tried: Library, teache
         CompositionData(learned, recipe.compositions, teacher, training=True,
                         count=recipe.compositions.count),
         CompositionData(tried, recipe.compositions, None, training=False,
-                        count=recipe.dev_count), learned.widths, folder, reporter)
+                        count=recipe.dev_count), learned.widths, folder, reporter, own)
 
 
 def teach(recipe: StarterFusion, learned: Drawn, tried: Drawn, widths: Mapping[Modality, int],
-          folder: Path, reporter: Reporter) -> FusionNetwork:
+          folder: Path, reporter: Reporter, own: Own | None = None) -> FusionNetwork:
     """
     Train, or go on training, a fusion on any items.
 
@@ -111,7 +126,10 @@ def teach(recipe: StarterFusion, learned: Drawn, tried: Drawn, widths: Mapping[M
     """
     run = RunFolder.take_up(folder, recipe)
     torch.manual_seed(recipe.engine.seed)
-    network = FusionNetwork(dict.fromkeys(MODALITIES, 1) | dict(widths), recipe.fusion)
+    network = FusionNetwork(dict.fromkeys(MODALITIES, 1) | dict(widths), recipe.fusion,
+                            own.classifiers if own else None)
+    if own is not None and network.own_answers is not None:
+        own.begin(network.own_answers)
     module = TaughtFusion(network, recipe.trust, recipe.feature_noise)
     fit(StarterTask(module, learned, tried, widths), recipe.engine, run, reporter)
     return network.eval()

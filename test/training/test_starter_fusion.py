@@ -1,0 +1,64 @@
+"""Where the fusion of the starter bundle begins: at what it is to be taught."""
+
+from __future__ import annotations
+
+from mmer_ros.fusion import FusionConfig
+from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
+import numpy as np
+from pydantic import ValidationError
+import pytest
+import torch
+from torch import nn
+from training.engine.progress import Reporter
+from training.fusion.stage import FusionRecipe
+from training.starter.answers import logits_of
+from training.starter.compositions import CompositionConfig, Teacher, Trust
+from training.starter.experts import Expert, FLAT, log_normalized
+from training.starter.parts import Library, make_parts
+from training.starter.recipe import StarterRecipe
+from training.starter.stage import Own, StarterFusion, teach_fusion
+
+WIDTH = 6
+OWN = FusionConfig(width=16, heads=2, embracement_size=16, pooling='summary', own_answers=True)
+
+
+class _Encoder:
+    """As much of a trained encoder as parts are made of."""
+
+    def __init__(self, modality: Modality) -> None:
+        torch.manual_seed(int(modality))
+        self.modality, self.encoder = modality, self
+        self.classifier = nn.Linear(WIDTH, len(EMOTIONS))
+
+
+def test_before_it_learns_a_fusion_answers_what_it_is_to_be_taught(tmp_path) -> None:
+    """Under the prior of each subset, with the trust where there are several modalities."""
+    random = np.random.default_rng(0)
+    encoders = {m: _Encoder(m) for m in MODALITIES}
+    library = Library({m: make_parts(encoders[m], [
+        (f'{m.name}/{label}', label, torch.randn(3, WIDTH)) for label in range(7)])
+        for m in MODALITIES})
+    experts = {m: Expert(temperature=random.uniform(.5, 2), shares=tuple(FLAT),
+                         offsets=tuple(random.normal(0, .3, 7))) for m in MODALITIES}
+    shares = random.dirichlet(np.ones(7))
+    teacher = Teacher(Trust(weights=(.8, .6, .9), neutral=-.5), {'audio': shares},
+                      library.experts_say(experts))
+    recipe = StarterFusion.model_validate({
+        'fusion': OWN, 'feature_noise': 0, 'compositions': CompositionConfig(count=8),
+        'dev_count': 7, 'engine': {'epochs': 1, 'lr': 1e-12, 'warmup': 0}})
+    own = Own({m: e.classifier for m, e in encoders.items()},
+              lambda added: teacher.begin(added, experts))
+    network = teach_fusion(recipe, library, library, teacher, own, tmp_path / 'run',
+                           Reporter('test'))
+    for subset in SUBSETS:
+        asked = [{m: library.parts[m][i] for m in MODALITIES if m in subset} for i in range(7)]
+        said = log_normalized(logits_of(network, recipe.trust, asked).astype(np.float64))
+        expected = np.stack([teacher(parts) for parts in asked])
+        np.testing.assert_allclose(said, expected, atol=1e-4, err_msg=subset_name(subset))
+
+
+def test_where_no_encoder_is_at_hand_own_answers_are_refused() -> None:
+    with pytest.raises(ValidationError, match='cached features'):
+        FusionRecipe(fusion=OWN)
+    with pytest.raises(ValidationError, match='action units'):
+        StarterRecipe(pairs=StarterFusion(fusion=OWN))
