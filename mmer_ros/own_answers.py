@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import copy
+import math
 from typing import Self
 
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, SUBSETS
@@ -12,6 +13,7 @@ from torch import nn, Tensor
 
 GATE_HIDDEN = 32
 OPEN = 4.0  # the logit of gates that have learnt nothing
+OPENED = 1 / (1 + math.exp(-OPEN))
 
 
 class OwnAnswers(nn.Module):
@@ -40,7 +42,7 @@ class OwnAnswers(nn.Module):
         self.classifiers.requires_grad_(False)
         self.gates = nn.ModuleDict({name: _gate(sizes[m]) for name, m in members.items()})
         rows = len(SUBSETS) + 1  # by the bits of the subset; there is none without a modality
-        self.weights = nn.Parameter(torch.ones(rows, len(MODALITIES)))
+        self.weights = nn.Parameter(torch.full((rows, len(MODALITIES)), 1 / OPENED))
         self.offsets = nn.Parameter(torch.zeros(rows, len(EMOTIONS)))
 
     def train(self, mode: bool = True) -> Self:
@@ -59,16 +61,27 @@ class OwnAnswers(nn.Module):
         """
         bits = torch.tensor([m.value for m in MODALITIES], device=present.device)
         subset = (present * bits).sum(dim=1)
-        logits = self.offsets[subset]
+        logits, gates = self.offsets[subset], torch.sigmoid(self.somebody(features))
+        for column, name, vector in self._summaries(features):
+            weight = self.weights[subset, column] * gates[:, column] * present[:, column]
+            said = torch.log_softmax(self.classifiers[name](vector), dim=1)
+            logits = logits + weight[:, None] * said
+        return logits
+
+    def somebody(self, features: Mapping[Modality, tuple[Tensor, Tensor]]) -> Tensor:
+        """Return the logits of the gates, (B, 3): whether anybody speaks or is to be seen."""
+        some = next(iter(features.values()))[0]
+        found = some.new_full((len(some), len(MODALITIES)), OPEN)
+        for column, name, vector in self._summaries(features):
+            found[:, column] = self.gates[name](vector)[:, 0]
+        return found
+
+    def _summaries(self, features: Mapping[Modality, tuple[Tensor, Tensor]]
+                   ) -> Iterator[tuple[int, str, Tensor]]:
         for column, modality in enumerate(MODALITIES):
             name = str(modality.name).lower()
-            if modality not in features or name not in self.classifiers:
-                continue
-            vector = summary(modality, *features[modality])
-            weight = self.weights[subset, column] * present[:, column]
-            said = torch.log_softmax(self.classifiers[name](vector), dim=1)
-            logits = logits + weight[:, None] * torch.sigmoid(self.gates[name](vector)) * said
-        return logits
+            if modality in features and name in self.classifiers:
+                yield column, name, summary(modality, *features[modality])
 
 
 def _gate(size: int) -> nn.Module:

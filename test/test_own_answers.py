@@ -7,7 +7,7 @@ from pathlib import Path
 from mmer_ros.bundle import Bundle
 from mmer_ros.fusion import FusionConfig
 from mmer_ros.model import FusionNetwork
-from mmer_ros.own_answers import OwnAnswers, summary
+from mmer_ros.own_answers import OPENED, OwnAnswers, summary
 from mmer_ros.recognizer import Recognizer
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
@@ -45,7 +45,7 @@ def test_before_it_has_learnt_a_fusion_says_what_the_encoder_says(modality: Moda
 
 
 def test_weights_and_offsets_are_those_of_the_subset_at_hand() -> None:
-    own, added = classifiers(), seeded(OwnAnswers, classifiers())
+    own, added = classifiers(), seeded(OwnAnswers, SIZES, classifiers())
     with torch.no_grad():
         added.weights.copy_(torch.rand(added.weights.shape) + 0.5)
         added.offsets.copy_(torch.randn(added.offsets.shape))
@@ -56,8 +56,20 @@ def test_weights_and_offsets_are_those_of_the_subset_at_hand() -> None:
         for i, m in enumerate(MODALITIES):
             if m in subset:
                 said = torch.log_softmax(own[m](summary(m, *features[m])), dim=1)
-                expected = expected + added.weights[subset.value, i] * said
+                expected = expected + OPENED * added.weights[subset.value, i] * said
         torch.testing.assert_close(added(features, present), expected)
+
+
+def test_where_a_gate_sees_nobody_the_encoder_is_not_believed() -> None:
+    added = seeded(OwnAnswers, SIZES, classifiers())
+    with torch.no_grad():
+        added.gates['face'][-1].bias.fill_(-50.0)
+    features = features_of(Modality.AUDIO | Modality.FACE)
+    assert added.somebody(features)[:, MODALITIES.index(Modality.FACE)].tolist() == [-50.0] * 2
+    present = torch.tensor([[False, True, True]] * 2)
+    said = torch.log_softmax(classifiers()[Modality.AUDIO](
+        summary(Modality.AUDIO, *features[Modality.AUDIO])), dim=1)
+    torch.testing.assert_close(added(features, present), said)
 
 
 def test_rows_without_a_modality_and_padding_make_no_difference() -> None:
@@ -91,8 +103,8 @@ def test_the_classifiers_are_copies_that_do_not_learn_and_drop_nothing_out() -> 
     optimizer.step()
     learnt = added.classifiers['audio'].state_dict()
     assert all(torch.equal(learnt[name], value) for name, value in before.items())
-    assert not torch.equal(added.weights[Modality.AUDIO.value], torch.ones(3))
-    assert torch.equal(added.weights[Modality.FACE.value], torch.ones(3))
+    assert not torch.equal(added.weights[Modality.AUDIO.value], torch.full((3,), 1 / OPENED))
+    assert torch.equal(added.weights[Modality.FACE.value], torch.full((3,), 1 / OPENED))
 
 
 def test_without_classifiers_it_says_what_is_missing() -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, NamedTuple
+
 from mmer_ros.fusion import FusionConfig
+from mmer_ros.model import FusionNetwork
+from mmer_ros.own_answers import OPEN
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from pydantic import ValidationError
@@ -12,9 +17,9 @@ from torch import nn
 from training.engine.progress import Reporter
 from training.fusion.stage import FusionRecipe
 from training.starter.answers import logits_of
-from training.starter.compositions import CompositionConfig, Teacher, Trust
+from training.starter.compositions import Teacher, Trust
 from training.starter.experts import Expert, FLAT, log_normalized
-from training.starter.parts import Library, make_parts
+from training.starter.parts import Library, make_parts, NOTHING
 from training.starter.recipe import StarterRecipe
 from training.starter.stage import Own, StarterFusion, teach_fusion
 
@@ -31,25 +36,38 @@ class _Encoder:
         self.classifier = nn.Linear(WIDTH, len(EMOTIONS))
 
 
-def test_before_it_learns_a_fusion_answers_what_it_is_to_be_taught(tmp_path) -> None:
-    """Under the prior of each subset, with the trust where there are several modalities."""
+class _Taught(NamedTuple):
+    """A fusion of made-up features, what it was taught by, and its parts."""
+
+    network: FusionNetwork
+    teacher: Teacher
+    library: Library
+    recipe: StarterFusion
+
+
+def taught(folder: Path, **recipe: Any) -> _Taught:
     random = np.random.default_rng(0)
     encoders = {m: _Encoder(m) for m in MODALITIES}
     library = Library({m: make_parts(encoders[m], [
-        (f'{m.name}/{label}', label, torch.randn(3, WIDTH)) for label in range(7)])
-        for m in MODALITIES})
+        (f'{m.name}/{label}', label, torch.randn(3, WIDTH) + 4 * (label == NOTHING))
+        for label in (*range(7), NOTHING)]) for m in MODALITIES})
     experts = {m: Expert(temperature=random.uniform(.5, 2), shares=tuple(FLAT),
                          offsets=tuple(random.normal(0, .3, 7))) for m in MODALITIES}
-    shares = random.dirichlet(np.ones(7))
-    teacher = Teacher(Trust(weights=(.8, .6, .9), neutral=-.5), {'audio': shares},
-                      library.experts_say(experts))
-    recipe = StarterFusion.model_validate({
-        'fusion': OWN, 'feature_noise': 0, 'compositions': CompositionConfig(count=8),
-        'dev_count': 7, 'engine': {'epochs': 1, 'lr': 1e-12, 'warmup': 0}})
+    teacher = Teacher(Trust(weights=(.8, .6, .9), neutral=-.5),
+                      {'audio': random.dirichlet(np.ones(7))}, library.experts_say(experts))
+    settings = StarterFusion.model_validate({
+        'fusion': OWN, 'feature_noise': 0, 'dev_count': 7} | recipe)
     own = Own({m: e.classifier for m, e in encoders.items()},
               lambda added: teacher.begin(added, experts))
-    network = teach_fusion(recipe, library, library, teacher, own, tmp_path / 'run',
-                           Reporter('test'))
+    network = teach_fusion(settings, library, library, teacher, own, folder, Reporter('test'))
+    return _Taught(network, teacher, library, settings)
+
+
+def test_before_it_learns_a_fusion_answers_what_it_is_to_be_taught(tmp_path: Path) -> None:
+    """Under the prior of each subset, with the trust where there are several modalities."""
+    network, teacher, library, recipe = taught(
+        tmp_path / 'run', compositions={'count': 8},
+        engine={'epochs': 1, 'lr': 1e-12, 'warmup': 0})
     for subset in SUBSETS:
         asked = [{m: library.parts[m][i] for m in MODALITIES if m in subset} for i in range(7)]
         said = log_normalized(logits_of(network, recipe.trust, asked).astype(np.float64))
@@ -62,3 +80,17 @@ def test_where_no_encoder_is_at_hand_own_answers_are_refused() -> None:
         FusionRecipe(fusion=OWN)
     with pytest.raises(ValidationError, match='action units'):
         StarterRecipe(pairs=StarterFusion(fusion=OWN))
+
+
+def test_gates_learn_whether_there_is_anybody(tmp_path: Path) -> None:
+    made = taught(tmp_path / 'run', somebody=1.0, compositions={'count': 512, 'nothing': 0.3},
+                  engine={'epochs': 3, 'batch_size': 16, 'lr': 0.02})
+    own = made.network.own_answers
+    assert own is not None
+    for column, modality in enumerate(MODALITIES):
+        for part in made.library.parts[modality]:
+            mask = torch.ones(1, len(part.features), dtype=torch.bool)
+            told = own.somebody({modality: (part.features[None], mask)})[0]
+            assert (told[column] > 0) == (part.label != NOTHING), part.key
+            others = [c for c in range(len(MODALITIES)) if c != column]
+            assert told[others].tolist() == [OPEN, OPEN]

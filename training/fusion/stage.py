@@ -65,11 +65,16 @@ class FusionRecipe(Settings):
 
 
 class FusionItem(NamedTuple):
-    """Features of an example by modality, (T, width) each, and its emotion."""
+    """
+    Features of an example by modality, (T, width) each, and its emotion.
+
+    :param nobody: modalities that show no person, e.g. noise or a wall.
+    """
 
     key: str
     values: Values
     target: Tensor
+    nobody: Modality = Modality(0)
 
 
 class FusionData(Dataset[FusionItem]):
@@ -118,7 +123,11 @@ def some_of(values: Values, random: np.random.Generator) -> Values:
 
 
 def collate_features(items: Sequence[FusionItem], widths: Mapping[Modality, int]) -> Batch:
-    """Pad the features; a modality that an example lacks has an empty mask in its row."""
+    """
+    Pad the features; a modality that an example lacks has an empty mask in its row.
+
+    'nobody': (B, 3), which of text, audio and face show no person.
+    """
     features = {}
     for modality, width in widths.items():
         rows = [i.values.get(modality, torch.zeros(0, width)) for i in items]
@@ -128,7 +137,8 @@ def collate_features(items: Sequence[FusionItem], widths: Mapping[Modality, int]
         padded = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
         features[modality] = (padded, torch.arange(padded.shape[1]) < lengths[:, None])
     return {'keys': [i.key for i in items], 'features': features,
-            'targets': torch.stack([i.target for i in items])}
+            'targets': torch.stack([i.target for i in items]),
+            'nobody': torch.tensor([[m in i.nobody for m in MODALITIES] for i in items])}
 
 
 class FusionModule(nn.Module):

@@ -10,10 +10,9 @@ the parts, pooled with the trust that was fitted on real pairs (training.pairs.p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-import math
 from typing import NamedTuple
 
-from mmer_ros.own_answers import OPEN, OwnAnswers
+from mmer_ros.own_answers import OPENED, OwnAnswers
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +130,6 @@ class Teacher:
         :param own: its weights and offsets are set.
         :param experts: those whose answers are taught.
         """
-        opened = 1 / (1 + math.exp(-OPEN))
         for subset in SUBSETS:
             there = [m for m in MODALITIES if m in subset]
             prior = self.priors.get(subset_name(subset))
@@ -140,7 +138,7 @@ class Teacher:
             for modality in there:
                 column, expert = MODALITIES.index(modality), experts[modality]
                 trusted = self.trust.weights[column] if len(there) > 1 else 1.0
-                own.weights[subset.value, column] = trusted / expert.temperature / opened
+                own.weights[subset.value, column] = trusted / expert.temperature / OPENED
                 offsets += trusted * np.array(expert.offsets)
             own.offsets[subset.value] = torch.from_numpy(offsets)
 
@@ -190,7 +188,8 @@ class CompositionData(Drawn):
         else:
             target = torch.from_numpy(np.exp(self.teacher(made.parts)).astype(np.float32))
         key = '|'.join(part.key for part in made.parts.values())
-        return FusionItem(key, {m: p.features for m, p in made.parts.items()}, target)
+        nobody = Modality(sum(m.value for m, p in made.parts.items() if p.label == NOTHING))
+        return FusionItem(key, {m: p.features for m, p in made.parts.items()}, target, nobody)
 
 
 def label_shares(expert: Expert) -> NDArray[np.float64]:
