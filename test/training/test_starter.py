@@ -25,7 +25,7 @@ from training.starter.experts import Answers, Expert, fit_expert
 from training.starter.materials import few, MaterialConfig, voice_material
 from training.starter.parts import Library, NOTHING, Part
 from training.starter.recipe import StarterRecipe
-from training.starter.views import LOUDER, Nobody, original, Views
+from training.starter.views import CUT, LOUDER, Nobody, original, Views
 
 TEXT, AUDIO, FACE = Modality.TEXT, Modality.AUDIO, Modality.FACE
 ALL = Modality(7)
@@ -208,7 +208,13 @@ def test_the_material_has_voices_by_a_louder_microphone():
         def faces(self, key: str) -> None:
             return None
 
-    _, louder, _ = voice_material(Quiet(), MaterialConfig(), SpeechConfig()).learned
+    material = voice_material(Quiet(), MaterialConfig(), SpeechConfig())
+    _, cut, louder, _ = material.learned
+    assert [e.key for e in cut.examples if e.split == 'train'] == [
+        f'train/{n}#{CUT}' for n in range(7)]
+    assert material.calibration is not None
+    assert [e.key for e in material.calibration.examples if e.split == 'dev'] == [
+        f'dev/{n}#{number}' for n in range(7) for number in (0, CUT)]
     assert [e.key for e in louder.examples] == [f'train/{n}#{LOUDER}' for n in range(7)]
     for example in louder.examples:
         heard = louder.audio(example.key)

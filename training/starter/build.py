@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,15 @@ class Material:
     Clips of one modality.
 
     :param learned: sets of clips whose train split makes the compositions that are learnt.
-    :param held_out: clips whose dev split the encoder has not learnt from.
+    :param held_out: clips whose dev split the encoder has not learnt from: the figures are of
+        these.
+    :param calibration: more views of the same, which experts and temperatures are fitted on; None:
+        `held_out`.
     """
 
     learned: Sequence[Clips]
     held_out: Clips
+    calibration: Clips | None = None
 
 
 @dataclass(frozen=True)
@@ -69,23 +73,24 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
     :param measured: of encoders of the same recipes; where nothing is held out, its calibration is
         taken over.
     """
-    learned, held_out = ({m: list(_parts(encoders[m], clips, split, folder / 'features', reporter))
-                          for m, clips in each.items()} for split, each in (
-        ('train', {m: each.learned for m, each in material.items()}),
-        ('dev', {m: [each.held_out] for m, each in material.items()})))
-    tried = Library(held_out)
+    def library_of(split: str, chosen: Callable[[Material], Sequence[Clips]]) -> Library:
+        return Library({m: list(_parts(encoders[m], chosen(material[m]), split,
+                                       folder / 'features', reporter)) for m in MODALITIES})
+
+    library = library_of('train', lambda each: each.learned)
+    tried = library_of('dev', lambda each: [each.held_out])
+    calibration = library_of('dev', lambda each: [each.calibration or each.held_out])
     experts = measured.experts if measured else {
-        m: fit_expert(tried.answers(m)) for m in MODALITIES}
+        m: fit_expert(calibration.answers(m)) for m in MODALITIES}
     priors = {subset_name(s): FLAT for s in SUBSETS} | {
         subset_name(m): np.array(expert.shares) for m, expert in experts.items()}
-    library = Library(learned)
     teacher = Teacher(trust, priors, library.experts_say(experts))
     network = teach_fusion(recipe, library, tried, teacher,
                            Own({m: encoders[m].encoder.classifier for m in MODALITIES},
                                lambda own: teacher.begin(own, experts)),
                            folder / 'fusion', reporter)
     temperatures = measured.temperatures if measured else fit_temperatures(
-        network, recipe.trust, tried, recipe.compositions, recipe.scored)
+        network, recipe.trust, calibration, recipe.compositions, recipe.scored)
     return Fused(network, experts, temperatures, priors, library, tried)
 
 

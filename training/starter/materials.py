@@ -18,10 +18,9 @@ from training.corpora.fer import crop_of, Stills
 from training.engine.config import Settings
 from training.fusion.features import Clips, TextOnly
 from training.starter.build import Material
+from training.starter.seeds import cut, MARGIN_S
 from training.starter.sources import DEV, TRAIN
-from training.starter.views import ChangeSound, LOUDER, Nobody, original, random_of, Views
-
-MARGIN_S = 0.3  # at most, of what is kept around the speech
+from training.starter.views import ChangeSound, CUT, LOUDER, Nobody, original, random_of, Views
 
 
 class MaterialConfig(Settings):
@@ -41,7 +40,7 @@ class MaterialConfig(Settings):
     turns: int = Field(4_000, ge=1)
     sentences: int = Field(400, ge=0)
     word_error_rate: float = Field(0.3, ge=0, le=1)
-    voice_views: int = Field(1, ge=0, lt=LOUDER)
+    voice_views: int = Field(1, ge=0, lt=CUT)
     pictures: int = Field(700, ge=1)
     longest: int = Field(8, ge=1)
     nobody: int = Field(240, ge=0)
@@ -87,7 +86,9 @@ def _heard(examples: Sequence[Example], recogniser: Recogniser, config: Material
 
 def voice_material(clips: Clips, config: MaterialConfig, speech: SpeechConfig) -> Material:
     """
-    Return clips of RAVDESS as they are, changed, and by a louder microphone.
+    Return clips of RAVDESS as they are, cut to the speech, changed, and by a louder microphone.
+
+    Calibrated on are the held-out ones as they are and cut, as voice activity leaves them.
 
     :param speech: what a robot's microphone and room do to sound.
     """
@@ -95,8 +96,10 @@ def voice_material(clips: Clips, config: MaterialConfig, speech: SpeechConfig) -
                     sound=speech_change(clips, speech), digest=speech.model_dump_json())
     louder = Views(clips, {TRAIN: (LOUDER,)}, digest='louder',
                    sound=speech_change(clips, SpeechConfig(level=1.0)))
-    return Material([changed, louder, Nobody(Modality.AUDIO, config.nobody)],
-                    Views(clips, {DEV: (0,)}))
+    both = Views(clips, {TRAIN: (CUT,), DEV: (0, CUT)}, sound=lambda samples, _: cut(samples),
+                 digest=f'cut {MARGIN_S}')
+    return Material([changed, both, louder, Nobody(Modality.AUDIO, config.nobody)],
+                    Views(clips, {DEV: (0,)}), calibration=both)
 
 
 def speech_change(clips: Clips, config: SpeechConfig) -> ChangeSound:

@@ -15,10 +15,10 @@ from training.encoders import TrainedEncoder
 from training.engine.progress import Reporter
 from training.fusion.features import Clips, make_features
 from training.starter.parts import make_parts
-from training.starter.views import Views
+from training.starter.views import CUT, Views
 
 DEV = 'dev'
-MARGIN_S = 0.3  # of what is kept around the speech
+MARGIN_S = 0.3  # of what voice activity keeps around the speech
 MEASURES: dict[Modality, Callable[..., Any]] = {
     Modality.TEXT: weighted_f1, Modality.AUDIO: balanced_accuracy, Modality.FACE: accuracy}
 
@@ -41,7 +41,7 @@ def whole(clips: Clips) -> Clips:
 
 def cut_to_speech(clips: Clips) -> Clips:
     """Return the held-out clips as voice activity leaves them."""
-    return Views(clips, {DEV: (1,)}, sound=lambda samples, _: cut(samples),
+    return Views(clips, {DEV: (CUT,)}, sound=lambda samples, _: cut(samples),
                  digest=f'cut {MARGIN_S}')
 
 

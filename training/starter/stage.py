@@ -21,6 +21,8 @@ from training.fusion.stage import collate_features, FusionItem
 from training.starter.compositions import CompositionConfig, CompositionData, Drawn, Teacher
 from training.starter.parts import Library
 
+NOBODY_COUNTS = 5.0  # times as much to the gates, for nobody is rarer than somebody
+
 
 class StarterFusion(Settings):
     """
@@ -72,11 +74,13 @@ class TaughtFusion(nn.Module):
         own = self.network.own_answers
         if own is None or not self.somebody:
             return StepOutput(loss, output.logits, {})
+        nobody = batch['nobody'].float()
         told = nn.functional.binary_cross_entropy_with_logits(
-            own.somebody(features), (~batch['nobody']).float(), reduction='none')
+            own.somebody(features), 1 - nobody, 1 + (NOBODY_COUNTS - 1) * nobody, reduction='none')
         there = available(features)
         gates = (told * there).sum() / there.sum()
-        return StepOutput(loss + self.somebody * gates, output.logits, {'somebody': gates.detach()})
+        return StepOutput(loss + self.somebody * gates, output.logits,
+                          {'somebody': gates.detach()})
 
 
 def _noisy(x: Tensor, level: float) -> Tensor:

@@ -14,6 +14,7 @@ from training.starter import nothing
 
 ChangeSound = Callable[[Int16, np.random.Generator], Int16]
 ChangeFaces = Callable[[UInt8, np.random.Generator], UInt8]
+CUT = 98  # number of the view that is only cut to the speech
 LOUDER = 99  # number of the view by a louder microphone, which is to change no answer
 SEPARATOR = '#'  # between the key of a clip and the number of its view; 0 is the clip as it is
 
