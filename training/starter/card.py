@@ -76,8 +76,8 @@ def _alone(figures: Figures) -> str:
              f'The bundle{_before(figures)}, asked with one modality (`Recognizer.load(...)` '
              'with its default prior: each corpus under its own class shares). Temperatures were '
              'fitted on the same held-out examples, and of voices on those cut to the speech, '
-             'too; "crossed" is the calibration error of the encoders\' own classifiers, fitted on the '
-             'other half of the people or dialogues.', '']
+             'too; "crossed" is the calibration error of the encoders\' own classifiers, fitted '
+             'on the other half of the people or dialogues.', '']
     rows = []
     for name in ('text', 'audio', 'face'):
         each = figures['subsets'][name]
