@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from mmer_ros.fusion import FusionConfig
 from mmer_ros.model import FusionNetwork
-from mmer_ros.own_answers import OPEN
+from mmer_ros.own_answers import OPEN, OwnAnswers
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from training.fusion.stage import FusionRecipe
 from training.starter.answers import logits_of
 from training.starter.compositions import Teacher, Trust
 from training.starter.experts import Expert, FLAT, log_normalized
+from training.starter.gates import fit_gates
 from training.starter.parts import Library, make_parts, NOTHING
 from training.starter.recipe import StarterRecipe
 from training.starter.stage import Own, StarterFusion, teach_fusion
@@ -42,10 +43,10 @@ class _Taught(NamedTuple):
     network: FusionNetwork
     teacher: Teacher
     library: Library
-    recipe: StarterFusion
+    encoders: dict[Modality, _Encoder]
 
 
-def taught(folder: Path, **recipe: Any) -> _Taught:
+def taught(folder: Path, *, gates: bool = True, **recipe: Any) -> _Taught:
     random = np.random.default_rng(0)
     encoders = {m: _Encoder(m) for m in MODALITIES}
     library = Library({m: make_parts(encoders[m], [
@@ -57,20 +58,25 @@ def taught(folder: Path, **recipe: Any) -> _Taught:
                       {'audio': random.dirichlet(np.ones(7))}, library.experts_say(experts))
     settings = StarterFusion.model_validate({
         'fusion': OWN, 'feature_noise': 0, 'dev_count': 7} | recipe)
-    own = Own({m: e.classifier for m, e in encoders.items()},
-              lambda added: teacher.begin(added, experts))
+
+    def begin(own: OwnAnswers) -> None:
+        if gates:
+            fit_gates(own, library)
+        teacher.begin(own, experts)
+
+    own = Own({m: e.classifier for m, e in encoders.items()}, begin)
     network = teach_fusion(settings, library, library, teacher, own, folder, Reporter('test'))
-    return _Taught(network, teacher, library, settings)
+    return _Taught(network, teacher, library, encoders)
 
 
 def test_before_it_learns_a_fusion_answers_what_it_is_to_be_taught(tmp_path: Path) -> None:
     """Under the prior of each subset, with the trust where there are several modalities."""
-    network, teacher, library, recipe = taught(
-        tmp_path / 'run', compositions={'count': 8},
+    network, teacher, library, _ = taught(
+        tmp_path / 'run', gates=False, compositions={'count': 8},
         engine={'epochs': 1, 'lr': 1e-12, 'warmup': 0})
     for subset in SUBSETS:
         asked = [{m: library.parts[m][i] for m in MODALITIES if m in subset} for i in range(7)]
-        said = log_normalized(logits_of(network, recipe.trust, asked).astype(np.float64))
+        said = log_normalized(logits_of(network, (1, 1, 1), asked).astype(np.float64))
         expected = np.stack([teacher(parts) for parts in asked])
         np.testing.assert_allclose(said, expected, atol=1e-4, err_msg=subset_name(subset))
 
@@ -83,14 +89,30 @@ def test_where_no_encoder_is_at_hand_own_answers_are_refused() -> None:
 
 
 def test_gates_learn_whether_there_is_anybody(tmp_path: Path) -> None:
-    made = taught(tmp_path / 'run', somebody=1.0, compositions={'count': 512, 'nothing': 0.3},
-                  engine={'epochs': 3, 'batch_size': 16, 'lr': 0.02})
+    """Before the fusion learns; after that they stay as they are."""
+    made = taught(tmp_path / 'run', compositions={'count': 64}, engine={'epochs': 1})
     own = made.network.own_answers
     assert own is not None
+    fresh = OwnAnswers(dict.fromkeys(MODALITIES, WIDTH),
+                       {m: e.classifier for m, e in made.encoders.items()})
+    fit_gates(fresh, made.library)
     for column, modality in enumerate(MODALITIES):
         for part in made.library.parts[modality]:
             mask = torch.ones(1, len(part.features), dtype=torch.bool)
-            told = own.somebody({modality: (part.features[None], mask)})[0]
+            told = fresh.somebody({modality: (part.features[None], mask)})[0]
             assert (told[column] > 0) == (part.label != NOTHING), part.key
             others = [c for c in range(len(MODALITIES)) if c != column]
             assert told[others].tolist() == [OPEN, OPEN]
+    assert not any(p.requires_grad for p in own.gates.parameters())
+
+
+def test_a_gate_stays_open_where_nobody_was_never_seen() -> None:
+    encoders = {m: _Encoder(m) for m in MODALITIES}
+    library = Library({m: make_parts(encoders[m], [
+        (str(label), label, torch.randn(3, WIDTH)) for label in range(7)]) for m in MODALITIES})
+    own = OwnAnswers(dict.fromkeys(MODALITIES, WIDTH),
+                     {m: e.classifier for m, e in encoders.items()})
+    fit_gates(own, library)
+    for m in MODALITIES:
+        told = own.somebody({m: (torch.randn(2, 3, WIDTH), torch.ones(2, 3, dtype=torch.bool))})
+        assert (told == OPEN).all()

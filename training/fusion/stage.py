@@ -65,16 +65,11 @@ class FusionRecipe(Settings):
 
 
 class FusionItem(NamedTuple):
-    """
-    Features of an example by modality, (T, width) each, and its emotion.
-
-    :param nobody: modalities that show no person, e.g. noise or a wall.
-    """
+    """Features of an example by modality, (T, width) each, and its emotion."""
 
     key: str
     values: Values
     target: Tensor
-    nobody: Modality = Modality(0)
 
 
 class FusionData(Dataset[FusionItem]):
@@ -123,11 +118,7 @@ def some_of(values: Values, random: np.random.Generator) -> Values:
 
 
 def collate_features(items: Sequence[FusionItem], widths: Mapping[Modality, int]) -> Batch:
-    """
-    Pad the features; a modality that an example lacks has an empty mask in its row.
-
-    'nobody': (B, 3), which of text, audio and face show no person.
-    """
+    """Pad the features; a modality that an example lacks has an empty mask in its row."""
     features = {}
     for modality, width in widths.items():
         rows = [i.values.get(modality, torch.zeros(0, width)) for i in items]
@@ -137,8 +128,7 @@ def collate_features(items: Sequence[FusionItem], widths: Mapping[Modality, int]
         padded = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
         features[modality] = (padded, torch.arange(padded.shape[1]) < lengths[:, None])
     return {'keys': [i.key for i in items], 'features': features,
-            'targets': torch.stack([i.target for i in items]),
-            'nobody': torch.tensor([[m in i.nobody for m in MODALITIES] for i in items])}
+            'targets': torch.stack([i.target for i in items])}
 
 
 class FusionModule(nn.Module):

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmer_ros.metrics import score
 from mmer_ros.model import FusionNetwork
+from mmer_ros.own_answers import OwnAnswers
 from mmer_ros.types import MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from training.encoders import TrainedEncoder
@@ -17,6 +18,7 @@ from training.fusion.features import Clips, make_features
 from training.starter.answers import crossed, figures_of, fit_temperatures, subset_figures
 from training.starter.compositions import Teacher, Trust
 from training.starter.experts import Expert, fit_expert, FLAT, Floats
+from training.starter.gates import fit_gates
 from training.starter.parts import Library, make_parts, NOTHING, Part
 from training.starter.stage import Own, StarterFusion, teach_fusion
 from training.starter.views import original
@@ -85,10 +87,13 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
     priors = {subset_name(s): FLAT for s in SUBSETS} | {
         subset_name(m): np.array(expert.shares) for m, expert in experts.items()}
     teacher = Teacher(trust, priors, library.experts_say(experts))
-    network = teach_fusion(recipe, library, tried, teacher,
-                           Own({m: encoders[m].encoder.classifier for m in MODALITIES},
-                               lambda own: teacher.begin(own, experts)),
-                           folder / 'fusion', reporter)
+
+    def begin(own: OwnAnswers) -> None:
+        fit_gates(own, library)
+        teacher.begin(own, experts)
+
+    own = Own({m: encoders[m].encoder.classifier for m in MODALITIES}, begin)
+    network = teach_fusion(recipe, library, tried, teacher, own, folder / 'fusion', reporter)
     temperatures = measured.temperatures if measured else fit_temperatures(
         network, recipe.trust, calibration, recipe.compositions, recipe.scored)
     return Fused(network, experts, temperatures, priors, library, tried)

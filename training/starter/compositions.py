@@ -188,8 +188,7 @@ class CompositionData(Drawn):
         else:
             target = torch.from_numpy(np.exp(self.teacher(made.parts)).astype(np.float32))
         key = '|'.join(part.key for part in made.parts.values())
-        nobody = Modality(sum(m.value for m, p in made.parts.items() if p.label == NOTHING))
-        return FusionItem(key, {m: p.features for m, p in made.parts.items()}, target, nobody)
+        return FusionItem(key, {m: p.features for m, p in made.parts.items()}, target)
 
 
 def label_shares(expert: Expert) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmer_ros.fusion import FusionConfig
-from mmer_ros.model import available, FusionNetwork
+from mmer_ros.model import FusionNetwork
 from mmer_ros.own_answers import OwnAnswers
 from mmer_ros.types import MODALITIES, Modality
 from pydantic import Field, PositiveFloat
@@ -21,8 +21,6 @@ from training.fusion.stage import collate_features, FusionItem
 from training.starter.compositions import CompositionConfig, CompositionData, Drawn, Teacher
 from training.starter.parts import Library
 
-NOBODY_COUNTS = 5.0  # times as much to the gates, for nobody is rarer than somebody
-
 
 class StarterFusion(Settings):
     """
@@ -31,8 +29,6 @@ class StarterFusion(Settings):
     :param trust: relative weights of text, audio and face in EmbraceNet.
     :param feature_noise: Gaussian noise on the features in training, in units of their standard
         deviation.
-    :param somebody: weight of the loss of the gates, which shall tell whether there is anybody;
-        only where the encoders' own answers are added.
     :param dev_count: compositions that are scored after each epoch.
     :param scored: held-out compositions of each subset that temperatures and figures are of.
     """
@@ -41,7 +37,6 @@ class StarterFusion(Settings):
     compositions: CompositionConfig = CompositionConfig()
     trust: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
     feature_noise: float = Field(0.1, ge=0)
-    somebody: float = Field(0.0, ge=0)
     dev_count: int = Field(2_800, ge=7)
     scored: int = Field(2_100, ge=70)
     engine: EngineConfig = EngineConfig()
@@ -52,11 +47,11 @@ class TaughtFusion(nn.Module):
 
     trust: Tensor
 
-    def __init__(self, network: FusionNetwork, recipe: StarterFusion) -> None:
+    def __init__(self, network: FusionNetwork, trust: Sequence[float], noise: float) -> None:
         """Take the network."""
         super().__init__()
-        self.network, self.noise, self.somebody = network, recipe.feature_noise, recipe.somebody
-        self.register_buffer('trust', torch.tensor(recipe.trust), persistent=False)
+        self.network, self.noise = network, noise
+        self.register_buffer('trust', torch.tensor(trust), persistent=False)
 
     def forward(self, batch: Batch) -> StepOutput:
         """
@@ -70,17 +65,7 @@ class TaughtFusion(nn.Module):
             features = {m: (_noisy(x, self.noise), mask) for m, (x, mask) in features.items()}
         output = self.network(features, self.trust, sample=False)
         log_p = torch.log_softmax(output.logits, dim=1)
-        loss = -(batch['targets'] * log_p).sum(dim=1).mean()
-        own = self.network.own_answers
-        if own is None or not self.somebody:
-            return StepOutput(loss, output.logits, {})
-        nobody = batch['nobody'].float()
-        told = nn.functional.binary_cross_entropy_with_logits(
-            own.somebody(features), 1 - nobody, 1 + (NOBODY_COUNTS - 1) * nobody, reduction='none')
-        there = available(features)
-        gates = (told * there).sum() / there.sum()
-        return StepOutput(loss + self.somebody * gates, output.logits,
-                          {'somebody': gates.detach()})
+        return StepOutput(-(batch['targets'] * log_p).sum(dim=1).mean(), output.logits, {})
 
 
 def _noisy(x: Tensor, level: float) -> Tensor:
@@ -107,7 +92,7 @@ class Own:
     """
     The encoders' own classifiers, for a fusion that adds what they say.
 
-    :param begin: sets weights and offsets to begin with.
+    :param begin: sets gates, weights and offsets to begin with.
     """
 
     classifiers: Mapping[Modality, nn.Module]
@@ -145,6 +130,6 @@ def teach(recipe: StarterFusion, learned: Drawn, tried: Drawn, widths: Mapping[M
                             own.classifiers if own else None)
     if own is not None and network.own_answers is not None:
         own.begin(network.own_answers)
-    module = TaughtFusion(network, recipe)
+    module = TaughtFusion(network, recipe.trust, recipe.feature_noise)
     fit(StarterTask(module, learned, tried, widths), recipe.engine, run, reporter)
     return network.eval()
