@@ -164,12 +164,9 @@ def test_of_a_sound_without_a_voice_it_says_little(kind: str, level: float):
 
 
 PICTURES = ('black', 'grey', 'noise', 'ramp', 'cloth', 'cat')
-DECEIVING = {'cloth': 'regular stripes are joy to it, by a little more than half',
-             'cat': 'a drawn cat that looks straight ahead is a neutral face to it'}
 
 
-@pytest.mark.parametrize('kind', [pytest.param(kind, marks=[pytest.mark.xfail(
-    reason=DECEIVING[kind], strict=True)] if kind in DECEIVING else []) for kind in PICTURES])
+@pytest.mark.parametrize('kind', PICTURES)
 def test_of_a_picture_without_a_person_it_says_little(kind: str):
     check_modest(recognizer('meld').recognize(Utterance(faces=pictures(kind))))
 

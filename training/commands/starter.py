@@ -115,6 +115,8 @@ class _Work:
             read_goemotions(paths['goemotions']),
             encoder_stage.voices(paths['ravdess'], self.output / 'ravdess', reporter),
             read_fer2013(paths['fer']))
+        self.several = {m: [TrainedEncoder.load(run, m) for run in getattr(options, name)]
+                        for m, name in ((m, SEVERAL[subset_name(m)]) for m in MODALITIES)}
 
     def bundle(self) -> Any:
         """Do what is not done yet; return the bundle."""
@@ -182,20 +184,19 @@ class _Work:
     def voices(self, trained: Encoders) -> dict[str, list[float]]:
         """Return what the audio encoder is worth, then single ones of several seeds."""
         run = self.options.audio or self.output / 'audio'
-        runs = self.options.voices or sorted((run / 'members').glob('*'))
-        asked = [trained[Modality.AUDIO],
-                 *(TrainedEncoder.load(each, Modality.AUDIO) for each in runs)]
+        singles = self.several[Modality.AUDIO] or [
+            TrainedEncoder.load(each, Modality.AUDIO)
+            for each in sorted((run / 'members').glob('*'))]
+        asked = [trained[Modality.AUDIO], *singles]
         return {name: by_seed(asked, clips, self.output / 'features', self.reporter)
                 for name, clips in (('whole', whole(self.sources.clips)),
                                     ('cut', cut_to_speech(self.sources.clips)))}
 
     def seeds(self, material: dict[Modality, Material]) -> dict[str, list[float]]:
         """Return what encoders of text and faces of several seeds are worth, if some are given."""
-        runs = {m: getattr(self.options, SEVERAL[subset_name(m)])
-                for m in (Modality.TEXT, Modality.FACE)}
-        return {subset_name(m): by_seed(
-            [TrainedEncoder.load(run, m) for run in given], material[m].held_out,
-            self.output / 'features', self.reporter) for m, given in runs.items() if given}
+        return {subset_name(m): by_seed(self.several[m], material[m].held_out,
+                                        self.output / 'features', self.reporter)
+                for m in (Modality.TEXT, Modality.FACE) if self.several[m]}
 
     def pairs(self) -> dict[str, Any]:
         """Return the checks on real pairs."""
