@@ -19,7 +19,8 @@ from training.fusion.features import Clips, make_features, TextOnly
 from training.starter.answers import figures_of, logits_of, softmax
 from training.starter.build import Fused
 from training.starter.parts import make_parts
-from training.starter.seeds import cut, cut_to_speech, DEV
+from training.starter.seeds import cut, cut_to_speech
+from training.starter.sources import DEV
 from training.starter.stage import StarterFusion
 from training.starter.views import random_of, Views
 

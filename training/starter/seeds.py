@@ -15,9 +15,9 @@ from training.encoders import TrainedEncoder
 from training.engine.progress import Reporter
 from training.fusion.features import Clips, make_features
 from training.starter.parts import make_parts
+from training.starter.sources import DEV
 from training.starter.views import CUT, Views
 
-DEV = 'dev'
 MARGIN_S = 0.3  # of what voice activity keeps around the speech
 MEASURES: dict[Modality, Callable[..., Any]] = {
     Modality.TEXT: weighted_f1, Modality.AUDIO: balanced_accuracy, Modality.FACE: accuracy}
