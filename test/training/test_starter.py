@@ -297,6 +297,18 @@ def test_nobody_has_examples_without_labels_for_each_modality():
                                   Nobody(AUDIO, 9).audio('nobody/white/1'))
 
 
+@pytest.mark.parametrize('modality, maker', [
+    (AUDIO, 'sound'), (FACE, 'picture'), (TEXT, 'letters')])
+def test_clips_of_nobody_that_are_made_otherwise_have_another_digest(
+        modality: Modality, maker: str, monkeypatch: pytest.MonkeyPatch):
+    """So that their features are computed anew."""
+    before, again = Nobody(modality, 20), Nobody(modality, 20)
+    assert before.digest == again.digest != ''
+    made = getattr(nothing, maker)
+    monkeypatch.setattr(nothing, maker, lambda *args: made(*args)[:1])
+    assert Nobody(modality, 20).digest != before.digest
+
+
 def test_few_takes_of_each_emotion_in_order():
     examples = [Example(str(i), 'train', labels=(i % 7,)) for i in range(70)]
     chosen = few(examples, 3, np.random.default_rng(0))

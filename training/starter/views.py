@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+import hashlib
 import zlib
 
 from mmer_ros.types import Int16, Modality, UInt8
@@ -70,10 +72,24 @@ class Nobody:
         kinds = {Modality.AUDIO: sounds, Modality.FACE: nothing.PICTURES,
                  Modality.TEXT: ('letters',)}[modality]
         keys = [f'nobody/{kinds[i % len(kinds)]}/{i}' for i in range(count)]
+        self._modality, self._kinds = modality, len(kinds)
         spoken = modality is Modality.TEXT
         self.examples = [Example(
             key, 'train', group=key if spoken else '',
             text=nothing.letters(random_of(key)) if spoken else '') for key in keys]
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of a clip of each kind: features of others are not to be taken for these."""
+        found = hashlib.sha256()
+        for example in self.examples[:self._kinds]:
+            if self._modality is Modality.AUDIO:
+                found.update(self.audio(example.key).tobytes())
+            elif self._modality is Modality.FACE:
+                found.update(self.faces(example.key).tobytes())
+            else:
+                found.update(example.text.encode())
+        return found.hexdigest()
 
     def audio(self, key: str) -> Int16:
         """Return a sound that nobody makes."""
