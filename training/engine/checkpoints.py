@@ -52,6 +52,7 @@ def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
     accelerator.wait_for_everyone()
     try:
         accelerator.save_state(str(partial))
+        accelerator.wait_for_everyone()  # each process writes its random state there
         if accelerator.is_main_process:
             (partial / PROGRESS).write_text(json.dumps(asdict(progress)))
             if average is not None:
