@@ -126,9 +126,7 @@ class CrossmodalFusion(nn.Module):
         """Return the steps of a target that are pooled, and their mask."""
         if self.pooling == 'mean' or target is Modality.AUDIO:
             return x, mask
-        rows = torch.arange(len(x), device=x.device)
-        last = (mask.sum(dim=1) - 1).clamp(min=0)
-        return x[rows, last][:, None], mask.any(dim=1)[:, None]
+        return summary(target, x, mask)[:, None], mask.any(dim=1)[:, None]
 
     def _enrich(self, target: Modality, x: Tensor,
                 features: Mapping[Modality, tuple[Tensor, Tensor]],
@@ -156,3 +154,20 @@ class CrossmodalFusion(nn.Module):
         """Return the mean over the valid steps: (B, T, d) -> (B, d)."""
         weights = mask[..., None].to(x.dtype)
         return (x * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def summary(modality: Modality, features: Tensor, mask: Tensor) -> Tensor:
+    """
+    Return the vector of an utterance that an encoder's own classifier takes.
+
+    The mean of sound; the last step of text, which is that of <cls>, and of faces.
+
+    :param features: (B, T, width); `mask`: (B, T). A row without a step is no use.
+    :return: (B, width).
+    """
+    if modality is Modality.AUDIO:
+        count = mask.sum(dim=1, keepdim=True).clamp(min=1)
+        mean: Tensor = (features * mask[..., None]).sum(dim=1) / count
+        return mean
+    rows = torch.arange(len(features), device=features.device)
+    return features[rows, (mask.sum(dim=1) - 1).clamp(min=0)]

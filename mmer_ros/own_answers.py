@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 import copy
 import math
 from typing import Self
 
-from mmer_ros.types import EMOTIONS, MODALITIES, Modality, SUBSETS
+from mmer_ros.fusion import summary
+from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import torch
 from torch import nn, Tensor
 
@@ -36,7 +37,7 @@ class OwnAnswers(nn.Module):
         :param classifiers: each maps `summary` of the features, (B, width), to (B, 7).
         """
         super().__init__()
-        members = {str(m.name).lower(): m for m in MODALITIES if m in classifiers}
+        members = {subset_name(m): m for m in MODALITIES if m in classifiers}
         self.classifiers = nn.ModuleDict({
             name: copy.deepcopy(classifiers[m]) for name, m in members.items()})
         self.classifiers.requires_grad_(False)
@@ -61,27 +62,17 @@ class OwnAnswers(nn.Module):
         """
         bits = torch.tensor([m.value for m in MODALITIES], device=present.device)
         subset = (present * bits).sum(dim=1)
-        logits, gates = self.offsets[subset], torch.sigmoid(self.somebody(features))
-        for column, name, vector in self._summaries(features):
-            weight = self.weights[subset, column] * gates[:, column] * present[:, column]
+        logits = self.offsets[subset]
+        for column, modality in enumerate(MODALITIES):
+            name = subset_name(modality)
+            if modality not in features or name not in self.classifiers:
+                continue
+            vector = summary(modality, *features[modality])
+            gate = torch.sigmoid(self.gates[name](vector)[:, 0])
+            weight = self.weights[subset, column] * gate * present[:, column]
             said = torch.log_softmax(self.classifiers[name](vector), dim=1)
             logits = logits + weight[:, None] * said
         return logits
-
-    def somebody(self, features: Mapping[Modality, tuple[Tensor, Tensor]]) -> Tensor:
-        """Return the logits of the gates, (B, 3): whether anybody speaks or is to be seen."""
-        some = next(iter(features.values()))[0]
-        found = some.new_full((len(some), len(MODALITIES)), OPEN)
-        for column, name, vector in self._summaries(features):
-            found[:, column] = self.gates[name](vector)[:, 0]
-        return found
-
-    def _summaries(self, features: Mapping[Modality, tuple[Tensor, Tensor]]
-                   ) -> Iterator[tuple[int, str, Tensor]]:
-        for column, modality in enumerate(MODALITIES):
-            name = str(modality.name).lower()
-            if modality in features and name in self.classifiers:
-                yield column, name, summary(modality, *features[modality])
 
 
 def _gate(size: int) -> nn.Module:
@@ -90,20 +81,3 @@ def _gate(size: int) -> nn.Module:
     nn.init.zeros_(last.weight)
     nn.init.constant_(last.bias, OPEN)
     return nn.Sequential(nn.Linear(size, GATE_HIDDEN), nn.ReLU(), last)
-
-
-def summary(modality: Modality, features: Tensor, mask: Tensor) -> Tensor:
-    """
-    Return the vector of an utterance that an encoder's own classifier takes.
-
-    The mean of sound; the last step of text, which is that of <cls>, and of faces.
-
-    :param features: (B, T, width); `mask`: (B, T). A row without a step is no use.
-    :return: (B, width).
-    """
-    if modality is Modality.AUDIO:
-        count = mask.sum(dim=1, keepdim=True).clamp(min=1)
-        mean: Tensor = (features * mask[..., None]).sum(dim=1) / count
-        return mean
-    rows = torch.arange(len(features), device=features.device)
-    return features[rows, (mask.sum(dim=1) - 1).clamp(min=0)]

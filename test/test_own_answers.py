@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmer_ros.bundle import Bundle
-from mmer_ros.fusion import FusionConfig
+from mmer_ros.fusion import FusionConfig, summary
 from mmer_ros.model import FusionNetwork
-from mmer_ros.own_answers import OPENED, OwnAnswers, summary
+from mmer_ros.own_answers import OPENED, OwnAnswers
 from mmer_ros.recognizer import Recognizer
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
@@ -65,7 +65,6 @@ def test_where_a_gate_sees_nobody_the_encoder_is_not_believed() -> None:
     with torch.no_grad():
         added.gates['face'][-1].bias.fill_(-50.0)
     features = features_of(Modality.AUDIO | Modality.FACE)
-    assert added.somebody(features)[:, MODALITIES.index(Modality.FACE)].tolist() == [-50.0] * 2
     present = torch.tensor([[False, True, True]] * 2)
     said = torch.log_softmax(classifiers()[Modality.AUDIO](
         summary(Modality.AUDIO, *features[Modality.AUDIO])), dim=1)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
-from mmer_ros.own_answers import summary
+from mmer_ros.fusion import summary
 from mmer_ros.pretrained import load_wavernn
 from mmer_ros.types import EMOTIONS, Modality, SAMPLE_RATE
 from pydantic import Field

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mmer_ros.compact_facenet import EMBEDDING_SIZE
 from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig, sample_evenly
-from mmer_ros.own_answers import summary
+from mmer_ros.fusion import summary
 from mmer_ros.pretrained import load_facenet
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np

@@ -104,7 +104,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
                      '--bundle', str(folder / bundle),
                      *(f'--{m}={folder / m}' for m in ('text', 'audio', 'face')),
                      '--voices', *[str(folder / 'audio')] * 2,
-                     '--texts', str(folder / 'text'), '--faces', *[str(folder / 'face')] * 3,
+                     '--texts', str(folder / 'text'), '--faces', *[str(folder / 'face')] * 2,
                      '--recipe', 'starter/fusion', *SMALL, f'audio={folder / "audio.yaml"}',
                      *(settings or ['everything=[]'])]) == 0
     return folder
@@ -154,7 +154,7 @@ def test_the_card_tells_what_was_measured_and_nothing_else(made: Path):
     assert f'| mean of the 2 seeds, standard deviation | {100 * whole:.1f}, 0.0 | ' in card
     assert set(figures['by_sex']) == {'women', 'men'}
     face = f'{100 * figures["experts"]["face"]["accuracy"]["value"]:.1f}'
-    assert len(figures['seeds']['text']) == 1 and len(figures['seeds']['face']) == 3
+    assert len(figures['seeds']['text']) == 2 and len(figures['seeds']['face']) == 3
     assert f'| face | accuracy | 3 | {face}, {face}, {face} | {face} | 0.0 |' in card
     assert 'sound: silence' in figures['sanity'] and '| sound: silence |' in card
 

@@ -40,8 +40,9 @@ from training.starter.materials import (
 )
 from training.starter.recipe import StarterRecipe
 from training.starter.release import by_sex, counted, data_of, parameters, release
-from training.starter.seeds import by_seed, cut_to_speech, whole
-from training.starter.sources import Sources
+from training.starter.seeds import by_seed
+from training.starter.sources import DEV, Sources
+from training.starter.views import CUT, cut_to_speech, Views
 from training.stills.stage import StillsConfig
 
 FOLDERS = {'meld': 'meld', 'goemotions': 'goemotions_ekman', 'ravdess': 'ravdess',
@@ -169,7 +170,7 @@ class _Work:
                   'parameters': parameters(trained, fused), 'data': self.counts(),
                   'trust': self.recipe.trust(self.perception.rule).model_dump(),
                   'curves': self.curves(trained, fused, material),
-                  'voices': self.voices(trained), 'seeds': self.seeds(material),
+                  'voices': self.voices(trained), 'seeds': self.seeds(trained, material),
                   'everything': list(self.recipe.everything), 'pairs': self.pairs()}
         return found
 
@@ -189,12 +190,14 @@ class _Work:
             for each in sorted((run / 'members').glob('*'))]
         asked = [trained[Modality.AUDIO], *singles]
         return {name: by_seed(asked, clips, self.output / 'features', self.reporter)
-                for name, clips in (('whole', whole(self.sources.clips)),
-                                    ('cut', cut_to_speech(self.sources.clips)))}
+                for name, clips in (
+                    ('whole', Views(self.sources.clips, {DEV: (0,)})),
+                    ('cut', cut_to_speech(self.sources.clips, {DEV: (CUT,)})))}
 
-    def seeds(self, material: dict[Modality, Material]) -> dict[str, list[float]]:
-        """Return what encoders of text and faces of several seeds are worth, if some are given."""
-        return {subset_name(m): by_seed(self.several[m], material[m].held_out,
+    def seeds(self, trained: Encoders, material: dict[Modality, Material]
+              ) -> dict[str, list[float]]:
+        """Return what text and face are worth, then those of other seeds, if some are given."""
+        return {subset_name(m): by_seed([trained[m], *self.several[m]], material[m].held_out,
                                         self.output / 'features', self.reporter)
                 for m in (Modality.TEXT, Modality.FACE) if self.several[m]}
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from mmer_ros.embracenet import EmbraceNet, selection_probabilities
-from mmer_ros.fusion import CrossmodalFusion, FusionConfig
+from mmer_ros.fusion import CrossmodalFusion, FusionConfig, summary
 from mmer_ros.model import available, Features, FusionNetwork, FusionOutput
-from mmer_ros.own_answers import summary
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality
 import torch
 from torch import nn, Tensor

@@ -81,7 +81,8 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
 
     library = library_of('train', lambda each: each.learned)
     tried = library_of('dev', lambda each: [each.held_out])
-    calibration = library_of('dev', lambda each: [each.calibration or each.held_out])
+    calibration = tried if measured else library_of(
+        'dev', lambda each: [each.calibration or each.held_out])
     experts = measured.experts if measured else {
         m: fit_expert(calibration.answers(m)) for m in MODALITIES}
     priors = {subset_name(s): FLAT for s in SUBSETS} | {

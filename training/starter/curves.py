@@ -19,10 +19,9 @@ from training.fusion.features import Clips, make_features, TextOnly
 from training.starter.answers import figures_of, logits_of, softmax
 from training.starter.build import Fused
 from training.starter.parts import make_parts
-from training.starter.seeds import cut, cut_to_speech
 from training.starter.sources import DEV
 from training.starter.stage import StarterFusion
-from training.starter.views import random_of, Views
+from training.starter.views import CUT, cut, cut_to_speech, random_of, Views
 
 RATIOS_DB = (20, 10, 5, 0)
 SIZES = (32, 24, 16, 12)  # pixels, of faces of 48
@@ -69,7 +68,7 @@ def curves(text: Clips, voices: Clips, faces: Clips, learned: Clips) -> Iterator
     for kind, title in (('pink', 'Voices in pink noise, cut to the speech'),
                         ('babble', 'Voices among others, cut to the speech')):
         yield Curve(title, 'signal-to-noise ratio, dB', 'unweighted_recall', Modality.AUDIO, (
-            Condition('clean', cut_to_speech(voices)),
+            Condition('clean', cut_to_speech(voices, {DEV: (CUT,)})),
             *(Condition(str(ratio), Views(voices, {DEV: (1,)}, digest=f'{kind} {ratio}, cut',
                                           sound=_noisy(kind, ratio, voices)))
               for ratio in RATIOS_DB)))

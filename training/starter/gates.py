@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mmer_ros.own_answers import OwnAnswers, summary
+from mmer_ros.fusion import summary
+from mmer_ros.own_answers import OwnAnswers
 from mmer_ros.types import MODALITIES, subset_name
 import torch
 from torch import nn

@@ -18,9 +18,18 @@ from training.corpora.fer import crop_of, Stills
 from training.engine.config import Settings
 from training.fusion.features import Clips, TextOnly
 from training.starter.build import Material
-from training.starter.seeds import cut, MARGIN_S
 from training.starter.sources import DEV, TRAIN
-from training.starter.views import ChangeSound, CUT, LOUDER, Nobody, original, random_of, Views
+from training.starter.views import (
+    ChangeSound,
+    CUT,
+    cut_to_speech,
+    LOUDER,
+    MARGIN_S,
+    Nobody,
+    original,
+    random_of,
+    Views,
+)
 
 
 class MaterialConfig(Settings):
@@ -96,8 +105,7 @@ def voice_material(clips: Clips, config: MaterialConfig, speech: SpeechConfig) -
                     sound=speech_change(clips, speech), digest=speech.model_dump_json())
     louder = Views(clips, {TRAIN: (LOUDER,)}, digest='louder',
                    sound=speech_change(clips, SpeechConfig(level=1.0)))
-    both = Views(clips, {TRAIN: (CUT,), DEV: (0, CUT)}, sound=lambda samples, _: cut(samples),
-                 digest=f'cut {MARGIN_S}')
+    both = cut_to_speech(clips, {TRAIN: (CUT,), DEV: (0, CUT)})
     return Material([changed, both, louder, Nobody(Modality.AUDIO, config.nobody)],
                     Views(clips, {DEV: (0,)}), calibration=both)
 

@@ -8,8 +8,10 @@ from functools import cached_property
 import hashlib
 import zlib
 
-from mmer_ros.types import Int16, Modality, UInt8
+from mmer_ros.batching import as_float
+from mmer_ros.types import Int16, Modality, SAMPLE_RATE, UInt8
 import numpy as np
+from training.augment.speech import speech_span
 from training.corpora.examples import Example
 from training.fusion.features import Clips
 from training.starter import nothing
@@ -18,6 +20,7 @@ ChangeSound = Callable[[Int16, np.random.Generator], Int16]
 ChangeFaces = Callable[[UInt8, np.random.Generator], UInt8]
 CUT = 98  # number of the view that is only cut to the speech
 LOUDER = 99  # number of the view by a louder microphone, which is to change no answer
+MARGIN_S = 0.3  # of what voice activity keeps around the speech, at most
 SEPARATOR = '#'  # between the key of a clip and the number of its view; 0 is the clip as it is
 
 
@@ -55,6 +58,18 @@ class Views:
         if seen is None or not number or self._faces is None:
             return seen
         return self._faces(seen, random_of(key))
+
+
+def cut_to_speech(clips: Clips, numbers: Mapping[str, Sequence[int]]) -> Views:
+    """Return views that are cut to the speech, as voice activity leaves them; 0 is as it is."""
+    return Views(clips, numbers, sound=lambda samples, _: cut(samples), digest=f'cut {MARGIN_S}')
+
+
+def cut(samples: Int16) -> Int16:
+    """Return the speech with a little around it."""
+    begin, end = speech_span(as_float(samples))
+    margin = round(MARGIN_S * SAMPLE_RATE)
+    return samples[max(0, begin - margin):end + margin]
 
 
 class Nobody:
