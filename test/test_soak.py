@@ -9,7 +9,8 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from tools.soak import growth, Minute, soak  # noqa: E402,I100
+from tools import soak as tool  # noqa: E402,I100
+from tools.soak import growth, LEAD_S, Minute, Pace, soak  # noqa: E402,I100
 
 from .node_fixtures import tiny  # noqa: E402,I100
 
@@ -24,6 +25,17 @@ def test_growth_is_told_from_warming_up() -> None:
     assert growth(minutes(500, 900, 950, 950, *[1000] * 6)) == pytest.approx(0.0526, abs=1e-3)
     assert growth(minutes(500, 700, *[1000] * 8)) == pytest.approx(0)
     assert growth(minutes(*range(1000, 1200, 20))) > 0.1
+
+
+def test_the_stream_goes_on_in_real_time_while_nothing_is_estimated(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace(100.0)
+    assert pace.wait(100.0 + LEAD_S)
+    assert pace.wait(100.2 + LEAD_S)  # 0.2 s later
+    pace.estimated(150.0)
+    assert pace.wait(150.0 + LEAD_S)
+    monkeypatch.setattr(tool, 'PATIENCE_S', 0.1)
+    assert not pace.wait(160.0 + LEAD_S)
 
 
 @pytest.mark.slow

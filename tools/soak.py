@@ -2,7 +2,8 @@
 Let the node work through a long time, faster than it passes, and watch its memory.
 
 `python -m tools.soak --minutes 30`: the sample recording is played again and again to the node
-over DDS, its stamps and /clock going on, as fast as the node keeps up. Exit code 0: memory flat.
+over DDS, its stamps and /clock going on, as fast as the node keeps up, and never slower than real
+time: a node that lost what it had cannot bring the stream to a stop. Exit code 0: memory flat.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tools.processes import node_process, usage
 
 SAMPLE = Path('sample/dialogue')
 LEAD_S = 25.0  # what is published of what is not yet estimated; longer than any silence
+PATIENCE_S = 120.0  # without an estimate, while the stream goes on
 ALLOWED = 0.03  # growth of the memory, of what it was at first
 
 
@@ -92,6 +94,27 @@ class Stream:
             turn += 1
 
 
+class Pace:
+    """How far the stream may be ahead of what is estimated."""
+
+    def __init__(self, start: float) -> None:
+        """Begin at a time of the stream, seconds."""
+        self._reached, self._news = start, time.monotonic()
+
+    def estimated(self, moment: float) -> None:
+        """Note that the stream is estimated up to a time of it, seconds."""
+        if moment >= self._reached:
+            self._reached, self._news = moment, time.monotonic()
+
+    def wait(self, moment: float) -> bool:
+        """Wait until a time of the stream may be sent; false if the node says nothing any more."""
+        while moment - self._reached > LEAD_S + (waited := time.monotonic() - self._news):
+            if waited > PATIENCE_S:
+                return False
+            time.sleep(0.005)
+        return True
+
+
 def soak(minutes: float, folder: Path, *, bundle: str = DEFAULT_BUNDLE, image_rate: float = 0.0,
          on_minute: Callable[[Minute], object] = lambda minute: None, **parameters: Any
          ) -> list[Minute]:
@@ -110,10 +133,10 @@ def soak(minutes: float, folder: Path, *, bundle: str = DEFAULT_BUNDLE, image_ra
         'image_queue': 1000, 'audio_topic': by_type[AUDIO], 'audio_reliability': 'reliable',
         'audio_depth': 1000, 'audio_queue': 1000, 'transcript_topic': by_type[TRANSCRIPT],
         **parameters}
-    reached, finals = [stream.start], [0]
+    pace, finals = Pace(stream.start), [0]
 
     def take(row: dict[str, Any]) -> None:
-        reached[0] = max(reached[0], row['stamp'])
+        pace.estimated(row['stamp'])
         finals[0] += row['final'] and row['revision'] == 0  # words are late at such a speed
 
     measured: list[Minute] = []
@@ -124,10 +147,12 @@ def soak(minutes: float, folder: Path, *, bundle: str = DEFAULT_BUNDLE, image_ra
                       for topic, kind in stream.topics.items()}
         _wait(lambda: all(p.get_subscription_count() for p in publishers.values()),
               'the node does not subscribe', folder)
+        pace.estimated(stream.start)
         begin = time.monotonic()
         for moment, topic, message in stream.until(60 * minutes):
-            _wait(lambda m=moment: m - reached[0] < LEAD_S,  # type: ignore[misc]
-                  f'the node says nothing any more at {moment - stream.start:.0f} s', folder)
+            if not pace.wait(moment):
+                raise RuntimeError('the node says nothing any more at '
+                                   f'{moment - stream.start:.0f} s; see {folder / "node.log"}')
             clock.publish(Clock(clock=to_time(moment)))
             publishers[topic].publish(message)
             if moment - stream.start >= 60 * (len(measured) + 1) and len(measured) < minutes - 1:
