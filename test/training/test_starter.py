@@ -25,7 +25,7 @@ from training.starter.experts import Answers, Expert, fit_expert
 from training.starter.materials import few, MaterialConfig, voice_material
 from training.starter.parts import Library, NOTHING, Part
 from training.starter.recipe import StarterRecipe
-from training.starter.views import CUT, LOUDER, Nobody, original, Views
+from training.starter.views import CUT, LOUDER, Nobody, NOISY, original, Views
 
 TEXT, AUDIO, FACE = Modality.TEXT, Modality.AUDIO, Modality.FACE
 ALL = Modality(7)
@@ -186,32 +186,63 @@ def test_a_louder_microphone_changes_no_answer():
     clip, noisy, louder = ('train/a#0', 'train/a#1', f'train/a#{LOUDER}')
     parts = {m: [Part(f'{label}{key}', label, torch.zeros(1, 3), rng.normal(size=7))
                  for label in range(7) for key in (clip, noisy, louder)] for m in (TEXT, AUDIO)}
-    said = Library(parts).experts_say({TEXT: expert, AUDIO: expert})
+    said = Library(parts).experts_say({TEXT: [expert], AUDIO: [expert]})
     for label in range(7):
         assert np.array_equal(said[f'{label}{louder}'], said[f'{label}{clip}'])
         assert not np.array_equal(said[f'{label}{noisy}'], said[f'{label}{clip}'])
 
 
+class Quiet:
+    """Seven clips of train and as many of dev, one of each emotion; a tone, quiet."""
+
+    digest = 'quiet'
+    examples = [Example(f'{split}/{n}', split, labels=(n,), group=f'{split}/{n}')
+                for split in ('train', 'dev') for n in range(7)]
+
+    def audio(self, key: str) -> np.ndarray:
+        pitch = 200 * (1 + int(key[-1]))
+        return (300 * np.sin(2 * np.pi * pitch * np.arange(16_000) / 16_000)).astype(np.int16)
+
+    def faces(self, key: str) -> None:
+        return None
+
+
+def test_voices_are_heard_in_noise_each_ratio_by_itself():
+    """A part of the clips of train, and all that are held out, whose answers tell how unsure."""
+    config = MaterialConfig(noise_db=(10.0, 0.0), noise_every=2)
+    _, _, _, *noisy, _, _ = voice_material(Quiet(), config, SpeechConfig()).learned
+    assert len(noisy) == 6, 'three kinds of noise, two ratios'
+    for number, (clips, ratio_db) in enumerate(zip(noisy, 3 * config.noise_db, strict=True)):
+        keys = {split: [e.key for e in clips.examples if e.split == split]
+                for split in ('train', 'dev')}
+        assert keys['dev'] == [f'dev/{n}#{NOISY + number}' for n in range(7)]
+        assert keys['train'] == [f'train/{n}#{NOISY + number}' for n in range(number % 2, 7, 2)]
+        for key in keys['dev']:
+            clean = Quiet().audio(key.split('#')[0]).astype(float)
+            noise = clips.audio(key) - clean
+            heard_db = 10 * np.log10(np.mean(clean ** 2) / np.mean(noise ** 2))
+            assert heard_db == pytest.approx(ratio_db, abs=.1)
+            assert np.array_equal(clips.audio(key), clips.audio(key))
+
+
+def test_parts_are_answered_by_the_expert_of_their_condition():
+    sure, unsure = (Expert(temperature=t, offsets=(0.,) * 7, shares=(1 / 7,) * 7) for t in (1, 3))
+    logits = np.eye(7, dtype=np.float32)
+    parts = [Part(f'{condition}/{n}', n, torch.zeros(1, 3), logits[n], condition)
+             for n in range(7) for condition in (0, 1, 2)]
+    said = Library({AUDIO: parts}).experts_say({AUDIO: [sure, unsure, sure]})
+    for n in range(7):
+        assert np.array_equal(said[f'0/{n}'], said[f'2/{n}'])
+        assert np.exp(said[f'0/{n}'])[n] > np.exp(said[f'1/{n}'])[n] > 1 / 7
+
+
 def test_the_material_has_voices_by_a_louder_microphone():
     """All clips of train once, at the level that robots record."""
-    rng = np.random.default_rng(0)
-
-    class Quiet:
-        digest = 'quiet'
-        examples = [Example(f'{split}/{n}', split, labels=(n,), group=f'{split}/{n}')
-                    for split in ('train', 'dev') for n in range(7)]
-        sounds = {e.key: rng.normal(0, 200, 16_000).astype(np.int16) for e in examples}
-
-        def audio(self, key: str) -> np.ndarray:
-            return self.sounds[key]
-
-        def faces(self, key: str) -> None:
-            return None
-
-    material = voice_material(Quiet(), MaterialConfig(), SpeechConfig())
-    _, cut, louder, _ = material.learned
-    assert [e.key for e in cut.examples if e.split == 'train'] == [
-        f'train/{n}#{CUT}' for n in range(7)]
+    material = voice_material(Quiet(), MaterialConfig(noise_db=()), SpeechConfig())
+    whole, cut, _, louder, _ = material.learned
+    for clips, number in ((whole, 0), (cut, CUT)):
+        assert [e.key for e in clips.examples if e.split == 'train'] == [
+            f'train/{n}#{number}' for n in range(7)]
     assert material.calibration is not None
     assert [e.key for e in material.calibration.examples if e.split == 'dev'] == [
         f'dev/{n}#{number}' for n in range(7) for number in (0, CUT)]
@@ -223,7 +254,7 @@ def test_the_material_has_voices_by_a_louder_microphone():
 
 def test_experts_say_nothing_of_nobody():
     expert = Expert(temperature=2, offsets=(0.,) * 7, shares=(1 / 7,) * 7)
-    said = library().experts_say(dict.fromkeys((TEXT, AUDIO, FACE), expert))
+    said = library().experts_say(dict.fromkeys((TEXT, AUDIO, FACE), [expert]))
     assert not said['audio/-1/0'].any()
     np.testing.assert_allclose(np.exp(said['audio/4/0']).sum(), 1)
     assert said['audio/4/0'].argmax() == JOY

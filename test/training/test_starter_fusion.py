@@ -58,8 +58,8 @@ def taught(folder: Path, *, gates: bool = True, **recipe: Any) -> _Taught:
     library = Library({m: make_parts(encoders[m], [
         (f'{m.name}/{label}', label, torch.randn(3, WIDTH) + 4 * (label == NOTHING))
         for label in (*range(7), NOTHING)]) for m in MODALITIES})
-    experts = {m: Expert(temperature=random.uniform(.5, 2), shares=tuple(FLAT),
-                         offsets=tuple(random.normal(0, .3, 7))) for m in MODALITIES}
+    experts = {m: [Expert(temperature=random.uniform(.5, 2), shares=tuple(FLAT),
+                          offsets=tuple(random.normal(0, .3, 7)))] for m in MODALITIES}
     teacher = Teacher(Trust(weights=(.8, .6, .9), neutral=-.5),
                       {'audio': random.dirichlet(np.ones(7))}, library.experts_say(experts))
     settings = StarterFusion.model_validate({
@@ -69,7 +69,7 @@ def taught(folder: Path, *, gates: bool = True, **recipe: Any) -> _Taught:
 
     def begin(own: OwnAnswers) -> None:
         if gates:
-            fit_gates(own, library)
+            fit_gates(own, library, experts)
             fitted.update({name: v.clone() for name, v in own.gates.state_dict().items()})
         teacher.begin(own, experts)
 
@@ -109,11 +109,30 @@ def test_gates_learn_whether_there_is_anybody(tmp_path: Path) -> None:
                                for name, value in made.fitted.items())
 
 
+def test_a_gate_is_half_open_where_an_encoder_is_twice_as_sure_as_it_ought_to_be() -> None:
+    encoders = {m: _Encoder(m) for m in MODALITIES}
+    library = Library({m: [
+        part for condition in (0, 1) for part in make_parts(encoders[m], [
+            (f'{condition}/{label}', label, torch.randn(3, WIDTH)
+             + 4 * (label == NOTHING) - 4 * condition)
+            for label in (*range(7), *[NOTHING] * (1 - condition))], condition)]
+        for m in MODALITIES})
+    experts = {m: [Expert(temperature=t, shares=tuple(FLAT), offsets=(0.,) * 7) for t in (1, 2)]
+               for m in MODALITIES}
+    own = OwnAnswers(dict.fromkeys(MODALITIES, WIDTH),
+                     {m: e.classifier for m, e in encoders.items()})
+    fit_gates(own, library, experts)
+    for modality in MODALITIES:
+        opened = [1 / (1 + np.exp(-gate_logit(own, modality, part)))
+                  for part in library.parts[modality] if part.condition == 1]
+        assert np.mean(opened) == pytest.approx(0.5, abs=0.1)
+
+
 def test_a_gate_stays_open_where_nobody_was_never_seen() -> None:
     encoders = {m: _Encoder(m) for m in MODALITIES}
     library = Library({m: make_parts(encoders[m], [
         (str(label), label, torch.randn(3, WIDTH)) for label in range(7)]) for m in MODALITIES})
     own = OwnAnswers(dict.fromkeys(MODALITIES, WIDTH),
                      {m: e.classifier for m, e in encoders.items()})
-    fit_gates(own, library)
+    fit_gates(own, library, {})
     assert all(gate_logit(own, m, part) == OPEN for m in MODALITIES for part in library.parts[m])

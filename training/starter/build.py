@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from training.engine.progress import Reporter
 from training.fusion.features import Clips, make_features
 from training.starter.answers import crossed, figures_of, fit_temperatures, subset_figures
 from training.starter.compositions import Teacher, Trust
-from training.starter.experts import Expert, fit_expert, FLAT, Floats
+from training.starter.experts import Answers, Expert, fit_expert, FLAT, Floats
 from training.starter.gates import fit_gates
-from training.starter.parts import Library, make_parts, NOTHING, Part
+from training.starter.parts import answers_of, Library, make_parts, NOTHING, Part
 from training.starter.stage import Own, StarterFusion, teach_fusion
 from training.starter.views import original
 
@@ -31,11 +31,14 @@ class Material:
     """
     Clips of one modality.
 
-    :param learned: sets of clips whose train split makes the compositions that are learnt.
+    :param learned: sets of clips whose train split makes the compositions that are learnt. Each
+        set is a condition, numbered from 1: clips of the same kind in its dev split, which the
+        encoder has not learnt from, get an expert of their own, so that what is taught of noise
+        is as unsure as strangers in noise ask for. Without any, the expert is that of the clips
+        as they are (condition 0).
     :param held_out: clips whose dev split the encoder has not learnt from: the figures are of
         these.
-    :param calibration: more views of the same, which experts and temperatures are fitted on; None:
-        `held_out`.
+    :param calibration: more views of the same, which temperatures are fitted on; None: `held_out`.
     """
 
     learned: Sequence[Clips]
@@ -48,12 +51,13 @@ class Fused:
     """
     A taught fusion.
 
-    :param experts: what the encoders' own classifiers say, calibrated on the held-out clips.
+    :param experts: what the encoders' own classifiers say, calibrated on the held-out clips, by
+        the number of the condition.
     :param temperatures: by subset; so are priors, the shares under which it answers.
     """
 
     network: FusionNetwork
-    experts: Mapping[Modality, Expert]
+    experts: Mapping[Modality, Sequence[Expert]]
     temperatures: Mapping[str, float]
     priors: Mapping[str, Floats]
     learned: Library
@@ -75,38 +79,46 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
     :param measured: of encoders of the same recipes; where nothing is held out, its calibration is
         taken over.
     """
-    def library_of(split: str, chosen: Callable[[Material], Sequence[Clips]]) -> Library:
-        return Library({m: list(_parts(encoders[m], chosen(material[m]), split,
-                                       folder / 'features', reporter)) for m in MODALITIES})
+    def parts(modality: Modality, clips: Clips, split: str, condition: int = 0) -> list[Part]:
+        return _parts(encoders[modality], clips, split, condition, folder / 'features', reporter)
 
-    library = library_of('train', lambda each: each.learned)
-    tried = library_of('dev', lambda each: [each.held_out])
-    calibration = tried if measured else library_of(
-        'dev', lambda each: [each.calibration or each.held_out])
+    library = Library({m: [part for number, clips in enumerate(material[m].learned, start=1)
+                           for part in parts(m, clips, 'train', number)] for m in MODALITIES})
+    tried = Library({m: parts(m, material[m].held_out, 'dev') for m in MODALITIES})
     experts = measured.experts if measured else {
-        m: fit_expert(calibration.answers(m)) for m in MODALITIES}
+        m: _experts(tried.answers(m), [parts(m, clips, 'dev') for clips in material[m].learned])
+        for m in MODALITIES}
     priors = {subset_name(s): FLAT for s in SUBSETS} | {
-        subset_name(m): np.array(expert.shares) for m, expert in experts.items()}
+        subset_name(m): np.array(of[0].shares) for m, of in experts.items()}
     teacher = Teacher(trust, priors, library.experts_say(experts))
 
     def begin(own: OwnAnswers) -> None:
-        fit_gates(own, library)
+        fit_gates(own, library, experts)
         teacher.begin(own, experts)
 
     own = Own({m: encoders[m].encoder.classifier for m in MODALITIES}, begin)
     network = teach_fusion(recipe, library, tried, teacher, own, folder / 'fusion', reporter)
     temperatures = measured.temperatures if measured else fit_temperatures(
-        network, recipe.trust, calibration, recipe.compositions, recipe.scored)
+        network, recipe.trust,
+        Library({m: parts(m, material[m].calibration or material[m].held_out, 'dev')
+                 for m in MODALITIES}), recipe.compositions, recipe.scored)
     return Fused(network, experts, temperatures, priors, library, tried)
 
 
-def _parts(trained: TrainedEncoder, clips: Sequence[Clips], split: str, folder: Path,
-           reporter: Reporter) -> Iterator[Part]:
-    for each in clips:
-        cache = make_features({trained.modality: trained}, each, folder, reporter, splits=[split])
-        found = [(e.key, e.labels[0] if e.labels else NOTHING, cache.get(e.key)[trained.modality])
-                 for e in each.examples if e.split == split and e.key in cache]
-        yield from make_parts(trained, found)
+def _parts(trained: TrainedEncoder, clips: Clips, split: str, condition: int, folder: Path,
+           reporter: Reporter) -> list[Part]:
+    if not any(e.split == split for e in clips.examples):
+        return []
+    cache = make_features({trained.modality: trained}, clips, folder, reporter, splits=[split])
+    found = [(e.key, e.labels[0] if e.labels else NOTHING, cache.get(e.key)[trained.modality])
+             for e in clips.examples if e.split == split and e.key in cache]
+    return make_parts(trained, found, condition)
+
+
+def _experts(as_they_are: Answers, strangers: Sequence[Sequence[Part]]) -> list[Expert]:
+    """Return an expert for condition 0, and one for each set of strangers' parts, if any."""
+    plain = fit_expert(as_they_are)
+    return [plain, *(fit_expert(answers_of(parts)) if parts else plain for parts in strangers)]
 
 
 def figures(fused: Fused, recipe: StarterFusion, groups: Mapping[Modality, Mapping[str, Any]]
@@ -137,9 +149,10 @@ def figures(fused: Fused, recipe: StarterFusion, groups: Mapping[Modality, Mappi
         keys = [p.key for p in tried.parts[modality] if p.label != NOTHING]
         whose = np.array([str(groups[modality][original(key)[0]]) for key in keys])
         calibrated, _ = crossed(answers, whose)
-        expert = fused.experts[modality]
+        expert = fused.experts[modality][0]
         own = np.exp(expert.answer(answers.logits, np.array(expert.shares)))
         found['experts'][subset_name(modality)] = {
-            **figures_of(answers.labels, own), 'temperature': expert.temperature,
+            **figures_of(answers.labels, own),
+            'temperatures': [each.temperature for each in fused.experts[modality]],
             'ece_crossed': score(answers.labels, calibrated).ece}
     return found

@@ -123,12 +123,13 @@ class Teacher:
         return scores
 
     @torch.no_grad()
-    def begin(self, own: OwnAnswers, experts: Mapping[Modality, Expert]) -> None:
+    def begin(self, own: OwnAnswers, experts: Mapping[Modality, Sequence[Expert]]) -> None:
         """
         Let a fusion begin with what is taught where all modalities at hand tell something.
 
         :param own: its weights and offsets are set.
-        :param experts: those whose answers are taught.
+        :param experts: those whose answers are taught, by the number of the condition; with those
+            of condition 0 it begins.
         """
         for subset in SUBSETS:
             there = [m for m in MODALITIES if m in subset]
@@ -136,7 +137,7 @@ class Teacher:
             offsets = np.zeros(len(EMOTIONS)) if prior is None else np.log(prior)
             offsets[NEUTRAL] += self.trust.neutral * (len(there) - 1)
             for modality in there:
-                column, expert = MODALITIES.index(modality), experts[modality]
+                column, expert = MODALITIES.index(modality), experts[modality][0]
                 trusted = self.trust.weights[column] if len(there) > 1 else 1.0
                 own.weights[subset.value, column] = trusted / expert.temperature / OPENED
                 offsets += trusted * np.array(expert.offsets)

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from mmer_ros.batching import as_float
-from mmer_ros.types import Float32, Int16, Modality, UInt8
+from mmer_ros.types import Modality, UInt8
 import numpy as np
-from training.augment.speech import babble, pink, with_noise
 from training.augment.words import Recogniser
 from training.encoders import TrainedEncoder
 from training.engine.progress import Reporter
 from training.fusion.features import Clips, make_features, TextOnly
 from training.starter.answers import figures_of, logits_of, softmax
 from training.starter.build import Fused
+from training.starter.noise import in_noise, others_of
 from training.starter.parts import make_parts
 from training.starter.sources import DEV
 from training.starter.stage import StarterFusion
-from training.starter.views import CUT, cut, cut_to_speech, random_of, Views
+from training.starter.views import CUT, cut_to_speech, Every, random_of, Views
 
 RATIOS_DB = (20, 10, 5, 0)
 SIZES = (32, 24, 16, 12)  # pixels, of faces of 48
@@ -60,7 +59,7 @@ def curves(text: Clips, voices: Clips, faces: Clips, learned: Clips) -> Iterator
     :param text, voices, faces: with the held-out clips in their dev split.
     :param learned: texts of which the recogniser of bad hearing knows its words.
     """
-    few = _Some(faces, EVERY)
+    few: Any = Every(faces, DEV, EVERY)
     yield Curve('Faces that were small in the image', 'width, pixels', 'accuracy', Modality.FACE, (
         Condition(str(FULL), Views(few, {DEV: (0,)})),
         *(Condition(str(size), Views(few, {DEV: (1,)}, faces=_smaller(size),
@@ -70,7 +69,7 @@ def curves(text: Clips, voices: Clips, faces: Clips, learned: Clips) -> Iterator
         yield Curve(title, 'signal-to-noise ratio, dB', 'unweighted_recall', Modality.AUDIO, (
             Condition('clean', cut_to_speech(voices, {DEV: (CUT,)})),
             *(Condition(str(ratio), Views(voices, {DEV: (1,)}, digest=f'{kind} {ratio}, cut',
-                                          sound=_noisy(kind, ratio, voices)))
+                                          sound=in_noise(kind, ratio, others_of(voices))))
               for ratio in RATIOS_DB)))
     recogniser = Recogniser(e.text for e in learned.examples)
     yield Curve('Words as a recogniser hears them', 'word error rate', 'weighted_f1',
@@ -100,41 +99,11 @@ def measured(curve: Curve, trained: TrainedEncoder, fused: Fused, recipe: Starte
     return {'title': curve.title, 'axis': curve.axis, 'measure': curve.measure, 'points': points}
 
 
-class _Some:
-    """Every n-th of the held-out clips."""
-
-    def __init__(self, clips: Clips, every: int) -> None:
-        self._clips = clips
-        self.digest = f'{getattr(clips, "digest", "")} {every}'
-        self.examples = [e for e in clips.examples if e.split == DEV][::every]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._clips, name)
-
-
 def _smaller(size: int) -> Callable[[UInt8, np.random.Generator], UInt8]:
     def change(crops: UInt8, random: np.random.Generator) -> UInt8:
         small = [cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA) for crop in crops]
         return np.stack([cv2.resize(each, crops.shape[1:3], interpolation=cv2.INTER_LINEAR)
                          for each in small]).astype(np.uint8)
-
-    return change
-
-
-def _noisy(kind: str, ratio_db: float, clips: Clips
-           ) -> Callable[[Int16, np.random.Generator], Int16]:
-    keys = [e.key for e in clips.examples if e.split != DEV]
-
-    def other(random: np.random.Generator) -> Float32:
-        found = clips.audio(keys[int(random.integers(len(keys)))])
-        return np.zeros(1, np.float32) if found is None else as_float(found)
-
-    def change(samples: Int16, random: np.random.Generator) -> Int16:
-        speech = as_float(cut(samples))
-        noise = (pink if kind == 'pink' else babble)(len(speech), random, other)
-        loud = np.clip(with_noise(speech, noise, ratio_db), -1, 1)
-        result: Int16 = np.round(loud * 32_767).astype(np.int16)
-        return result
 
     return change
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mmer_ros.batching import as_float
-from mmer_ros.types import Float32, Int16, Modality, SAMPLE_RATE, UInt8
+from mmer_ros.types import Int16, Modality, SAMPLE_RATE, UInt8
 import numpy as np
 from pydantic import Field
 from training.augment.faces import changed, FacesConfig
@@ -18,14 +19,17 @@ from training.corpora.fer import crop_of, Stills
 from training.engine.config import Settings
 from training.fusion.features import Clips, TextOnly
 from training.starter.build import Material
+from training.starter.noise import in_noise, NOISES, others_of
 from training.starter.sources import DEV, TRAIN
 from training.starter.views import (
     ChangeSound,
     CUT,
     cut_to_speech,
+    Every,
     LOUDER,
     MARGIN_S,
     Nobody,
+    NOISY,
     original,
     random_of,
     Views,
@@ -41,7 +45,10 @@ class MaterialConfig(Settings):
     :param sentences: of GoEmotions for each emotion, likewise.
     :param word_error_rate: at most, of what is heard.
     :param voice_views: changed versions of each clip of RAVDESS, beside itself.
-    :param pictures: of FER2013 for each emotion; each becomes two sequences of changed views.
+    :param noise_db: signal-to-noise ratios at which voices are heard in each kind of noise.
+    :param noise_every: of the clips, each n-th is heard at such a ratio; of those held out all.
+    :param pictures: of FER2013 for each emotion; each becomes two sequences of changed views. Of
+        those held out at most a third as many are changed likewise.
     :param longest: images of a sequence.
     :param nobody: clips without a person, for each modality.
     """
@@ -49,7 +56,9 @@ class MaterialConfig(Settings):
     turns: int = Field(4_000, ge=1)
     sentences: int = Field(400, ge=0)
     word_error_rate: float = Field(0.3, ge=0, le=1)
-    voice_views: int = Field(1, ge=0, lt=CUT)
+    voice_views: int = Field(1, ge=0, lt=NOISY)
+    noise_db: tuple[float, ...] = Field((16.0, 8.0, 2.0), max_length=8)
+    noise_every: int = Field(3, ge=1)
     pictures: int = Field(700, ge=1)
     longest: int = Field(8, ge=1)
     nobody: int = Field(240, ge=0)
@@ -69,11 +78,10 @@ def text_material(meld: Sequence[Example], extra: Sequence[Example], config: Mat
     alone = [replace(e, group=e.key) for e in few(
         [e for e in extra if e.split == TRAIN and len(e.labels) == 1], config.sentences, random)]
     recogniser = Recogniser(e.text for e in learned)
-    sets: list[Clips] = [
-        TextOnly([*_asked(learned, chosen), *alone]),
-        TextOnly(_heard([*_asked(learned, chosen), *alone], recogniser, config))]
-    return Material([*sets, Nobody(Modality.TEXT, config.nobody)],
-                    TextOnly([e for e in meld if e.split == DEV]))
+    asked, held_out = [*_asked(learned, chosen), *alone], [e for e in meld if e.split == DEV]
+    sets: list[Clips] = [TextOnly(asked),
+                         TextOnly(_heard([*asked, *held_out], recogniser, config))]
+    return Material([*sets, Nobody(Modality.TEXT, config.nobody)], TextOnly(held_out))
 
 
 def _asked(all_turns: Sequence[Example], chosen: Sequence[Example]) -> list[Example]:
@@ -95,19 +103,34 @@ def _heard(examples: Sequence[Example], recogniser: Recogniser, config: Material
 
 def voice_material(clips: Clips, config: MaterialConfig, speech: SpeechConfig) -> Material:
     """
-    Return clips of RAVDESS as they are, cut to the speech, changed, and by a louder microphone.
+    Return clips of RAVDESS as they are, cut to the speech, changed, in noise, and louder.
 
     Calibrated on are the held-out ones as they are and cut, as voice activity leaves them.
 
     :param speech: what a robot's microphone and room do to sound.
     """
-    changed = Views(clips, {TRAIN: range(config.voice_views + 1)},
-                    sound=speech_change(clips, speech), digest=speech.model_dump_json())
+    numbers = range(1, config.voice_views + 1)
+    changed = Views(clips, {TRAIN: numbers, DEV: numbers}, sound=speech_change(clips, speech),
+                    digest=speech.model_dump_json())
     louder = Views(clips, {TRAIN: (LOUDER,)}, digest='louder',
                    sound=speech_change(clips, SpeechConfig(level=1.0)))
-    both = cut_to_speech(clips, {TRAIN: (CUT,), DEV: (0, CUT)})
-    return Material([changed, both, louder, Nobody(Modality.AUDIO, config.nobody)],
-                    Views(clips, {DEV: (0,)}), calibration=both)
+    short = cut_to_speech(clips, {TRAIN: (CUT,), DEV: (CUT,)})
+    return Material([Views(clips, {TRAIN: (0,)}), short, changed, *_noisy(clips, config), louder,
+                     Nobody(Modality.AUDIO, config.nobody)],
+                    Views(clips, {DEV: (0,)}),
+                    calibration=cut_to_speech(clips, {DEV: (0, CUT)}))
+
+
+def _noisy(clips: Clips, config: MaterialConfig) -> list[Clips]:
+    """Return a set of clips for each kind of noise and each ratio, so that each is a condition."""
+    conditions = [(kind, ratio) for kind in NOISES for ratio in config.noise_db]
+    found: list[Clips] = []
+    for number, (kind, ratio) in enumerate(conditions):
+        few: Any = Every(clips, TRAIN, config.noise_every, number % config.noise_every)
+        views = (NOISY + number,)
+        found.append(Views(few, {TRAIN: views, DEV: views}, digest=f'{kind} {ratio}, cut',
+                           sound=in_noise(kind, ratio, others_of(clips))))
+    return found
 
 
 def speech_change(clips: Clips, config: SpeechConfig) -> ChangeSound:
@@ -116,17 +139,13 @@ def speech_change(clips: Clips, config: SpeechConfig) -> ChangeSound:
 
     As on the robot, little more than the speech is kept: voice activity cuts the rest off.
     """
-    learned = [e.key for e in clips.examples if e.split == TRAIN]
-
-    def other(random: np.random.Generator) -> Float32:
-        found = clips.audio(learned[int(random.integers(len(learned)))])
-        return np.zeros(1, np.float32) if found is None else as_float(found)
+    others = others_of(clips)
 
     def change(samples: Int16, random: np.random.Generator) -> Int16:
         whole = as_float(samples)
         begin, end = speech_span(whole)
         before, after = (round(random.uniform(0, MARGIN_S) * SAMPLE_RATE) for _ in range(2))
-        heard = worsened(whole[max(0, begin - before):end + after], config, random, other)
+        heard = worsened(whole[max(0, begin - before):end + after], config, random, others)
         result: Int16 = np.round(heard * 32_767).astype(np.int16)
         return result
 
@@ -138,7 +157,9 @@ def face_material(stills: Stills, augment: FacesConfig, config: MaterialConfig) 
     random = np.random.default_rng(config.seed)
     chosen = few([e for e in stills.examples if e.split == TRAIN], config.pictures, random)
     crops = [crop_of(stills.grey(e.key)) for e in chosen[:64]]
-    return Material([FaceSequences(stills, chosen, augment, config.longest),
+    strangers = few([e for e in stills.examples if e.split == DEV],
+                    max(1, config.pictures // 3), random)
+    return Material([FaceSequences(stills, [*chosen, *strangers], augment, config.longest),
                      Nobody(Modality.FACE, config.nobody, crops)], Views(stills, {DEV: (0,)}))
 
 

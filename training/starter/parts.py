@@ -27,12 +27,15 @@ class Part:
     :param label: index into EMOTIONS, or NOTHING.
     :param features: (T, width) of the encoder.
     :param logits: (7,) of the encoder's own classifier.
+    :param condition: number of the conditions under which it was heard or seen, which tells the
+        expert that answers; see `build.Material`.
     """
 
     key: str
     label: int
     features: Tensor
     logits: NDArray[np.float32]
+    condition: int = 0
 
 
 class Library:
@@ -68,36 +71,46 @@ class Library:
 
     def answers(self, modality: Modality) -> Answers:
         """Return what the encoder's own classifier says of the labelled parts."""
-        known = [p for p in self.parts[modality] if p.label != NOTHING]
-        return Answers(np.stack([p.logits for p in known]),
-                       np.array([p.label for p in known], np.int64))
+        return answers_of(self.parts[modality])
 
-    def experts_say(self, experts: Mapping[Modality, Expert]) -> dict[str, NDArray[np.float64]]:
+    def experts_say(self, experts: Mapping[Modality, Sequence[Expert]]
+                    ) -> dict[str, NDArray[np.float64]]:
         """
         Return log-likelihoods (7,) by key; those of NOTHING say nothing: zeros.
 
         Of a clip by a louder microphone they say what they say of the clip as it is.
+
+        :param experts: of each modality, by the number of the condition.
         """
         said: dict[str, NDArray[np.float64]] = {}
         for modality in (m for m in MODALITIES if m in self.parts):
-            members = self.parts[modality]
-            answers = experts[modality].answer(np.stack([p.logits for p in members]))
-            for part, answer in zip(members, answers, strict=True):
-                said[part.key] = np.zeros(len(EMOTIONS)) if part.label == NOTHING else answer
+            for part in self.parts[modality]:
+                said[part.key] = (
+                    np.zeros(len(EMOTIONS)) if part.label == NOTHING else
+                    experts[modality][part.condition].answer(part.logits[None])[0])
         return {key: said[answered_by(key)] for key in said}
 
 
+def answers_of(parts: Iterable[Part]) -> Answers:
+    """Return what the encoder's own classifier says of the labelled ones among the parts."""
+    known = [p for p in parts if p.label != NOTHING]
+    return Answers(np.stack([p.logits for p in known]),
+                   np.array([p.label for p in known], np.int64))
+
+
 @torch.inference_mode()
-def make_parts(trained: TrainedEncoder, found: Iterable[tuple[str, int, Tensor]]) -> list[Part]:
+def make_parts(trained: TrainedEncoder, found: Iterable[tuple[str, int, Tensor]],
+               condition: int = 0) -> list[Part]:
     """
     Return parts of features, with what the encoder's own classifier says of them.
 
     :param found: key, label and features (T, width) of each.
+    :param condition: of all of them.
     """
     parts = []
     for key, label, features in found:
         mask = torch.ones(1, len(features), dtype=torch.bool)
         vector = summary(trained.modality, features[None], mask)
         logits = trained.encoder.classifier(vector)[0].numpy()
-        parts.append(Part(key, label, features, logits))
+        parts.append(Part(key, label, features, logits, condition))
     return parts

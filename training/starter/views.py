@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 import hashlib
+from typing import Any
 import zlib
 
 from mmer_ros.batching import as_float
@@ -18,6 +19,7 @@ from training.starter import nothing
 
 ChangeSound = Callable[[Int16, np.random.Generator], Int16]
 ChangeFaces = Callable[[UInt8, np.random.Generator], UInt8]
+NOISY = 50  # number of the first view in noise
 CUT = 98  # number of the view that is only cut to the speech
 LOUDER = 99  # number of the view by a louder microphone, which is to change no answer
 MARGIN_S = 0.3  # of what voice activity keeps around the speech, at most
@@ -70,6 +72,25 @@ def cut(samples: Int16) -> Int16:
     begin, end = speech_span(as_float(samples))
     margin = round(MARGIN_S * SAMPLE_RATE)
     return samples[max(0, begin - margin):end + margin]
+
+
+class Every:
+    """
+    Clips of which every n-th of a split is there; all else is theirs.
+
+    :param first: of them, from 0.
+    """
+
+    def __init__(self, clips: Any, split: str, every: int, first: int = 0) -> None:
+        """Choose."""
+        self._clips = clips
+        chosen = {e.key for e in [e for e in clips.examples if e.split == split][first::every]}
+        self.digest = f'{getattr(clips, "digest", "")} {every} {first}'
+        self.examples = [e for e in clips.examples if e.split != split or e.key in chosen]
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the clips have under this name."""
+        return getattr(self._clips, name)
 
 
 class Nobody:
