@@ -54,6 +54,26 @@ def load_gpt(encoder: TextEncoder, source: str = 'openai-gpt') -> Any:
     return tokenizer
 
 
+def load_sentence_encoder(source: str) -> tuple[Any, Any]:
+    """
+    Return a transformer that encodes sentences, and its tokenizer, as transformers knows them.
+
+    :param source: name on the Hugging Face hub, or a folder made by `save_pretrained`.
+    :raises PretrainedUnavailable: if it is neither reachable nor cached, or has no tokenizer.
+    """
+    from transformers import AutoModel, AutoTokenizer
+    what, remedy = f'sentence encoder {source!r}', (
+        'give the folder of a copy, or connect once so that it is cached')
+    transformer = _fetch(what, lambda: AutoModel.from_pretrained(source), remedy)
+    tokenizer = _fetch(f'the tokenizer of {what}',
+                       lambda: AutoTokenizer.from_pretrained(source), remedy)
+    if len(tokenizer) < transformer.config.vocab_size // 2:  # an empty one, if there are no files
+        raise PretrainedUnavailable(
+            f'the tokenizer of {what}: {len(tokenizer)} tokens, but the network knows '
+            f'{transformer.config.vocab_size}; give a folder with both')
+    return transformer, tokenizer
+
+
 def load_wavernn(encoder: AudioEncoder, source: str = 'ljspeech') -> list[str]:
     """
     Load WaveRNN weights into the encoder.

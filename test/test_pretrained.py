@@ -14,7 +14,13 @@ import huggingface_hub.constants
 from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.batching import encode_text
 from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
-from mmer_ros.pretrained import load_facenet, load_gpt, load_wavernn, PretrainedUnavailable
+from mmer_ros.pretrained import (
+    load_facenet,
+    load_gpt,
+    load_sentence_encoder,
+    load_wavernn,
+    PretrainedUnavailable,
+)
 from mmer_ros.text_encoder import (
     byte_tokenizer,
     DialogueTokenizer,
@@ -26,7 +32,14 @@ import pytest
 from tokenizers import models, pre_tokenizers, Tokenizer
 import torch
 from torchaudio.models import WaveRNN
-from transformers import GPT2Config, GPT2Model, OpenAIGPTModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2Model,
+    OpenAIGPTModel,
+    PreTrainedTokenizerFast,
+)
 
 from .model_fixtures import random_faces, seeded, TINY, TINY_AUDIO
 
@@ -161,6 +174,29 @@ def test_other_kind_of_model_is_refused(tmp_path: Path) -> None:
 def test_empty_folder_is_no_gpt(tmp_path: Path) -> None:
     message = one_sentence(load_gpt, seeded(TextEncoder, GPT, 7), str(tmp_path))
     assert str(tmp_path) in message and 'give the folder of a copy' in message
+
+
+# ---------------------------------------------------------------- sentence encoders
+
+
+@torch.inference_mode()
+def test_sentence_encoder_of_a_folder_is_loaded_with_its_tokenizer(tmp_path: Path) -> None:
+    config = BertConfig(vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1,
+                        num_attention_heads=2, intermediate_size=32)
+    published = BertModel(config).eval()
+    published.save_pretrained(tmp_path)
+    PreTrainedTokenizerFast(tokenizer_object=words_tokenizer()).save_pretrained(tmp_path)
+    transformer, tokenizer = load_sentence_encoder(str(tmp_path))
+    ids = torch.tensor([tokenizer('how was i')['input_ids']])
+    assert ids.tolist() == [[1, 2, 3]]
+    torch.testing.assert_close(transformer.eval()(input_ids=ids)[0], published(input_ids=ids)[0])
+
+
+def test_sentence_encoder_without_its_tokenizer_is_refused(tmp_path: Path) -> None:
+    BertModel(BertConfig(vocab_size=500, hidden_size=16, num_hidden_layers=1, intermediate_size=32,
+                         num_attention_heads=2)).save_pretrained(tmp_path)
+    message = one_sentence(lambda _, source: load_sentence_encoder(source), None, str(tmp_path))
+    assert 'tokenizer' in message and str(tmp_path) in message and 'give' in message
 
 
 # ---------------------------------------------------------------- WaveRNN

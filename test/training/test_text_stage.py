@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.pretrained import PretrainedUnavailable
 from mmer_ros.text_encoder import DialogueTokenizer, TextEncoder
 from mmer_ros.types import EMOTIONS
 import numpy as np
 from pydantic import ValidationError
 import pytest
 from rich.console import Console
+import safetensors.numpy
 import safetensors.torch
+from tokenizers import models, pre_tokenizers, Tokenizer
 import torch
 from training.augment.words import Recogniser
 from training.corpora.examples import Example
@@ -28,6 +31,7 @@ from training.text.splices import MAX_CHARACTERS, spliced
 from training.text.stage import TextConfig, train_text
 from training.text.teacher import tilted
 from training.text.tokenizer import train_tokenizer
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from .text_fixtures import corpus, TINY
 
@@ -165,6 +169,42 @@ def test_the_committee_teaches_and_a_killed_run_ends_like_one_that_was_not(
         assert torch.equal(ends[1][name], expected), name
 
 
+def published(folder: Path) -> str:
+    """Write a small BERT and its words as `save_pretrained` does."""
+    words = ['[PAD]', '[UNK]', *sorted({w for e in corpus() for w in e.text.split()})]
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, '[UNK]'))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token='[PAD]',
+                            unk_token='[UNK]').save_pretrained(folder)
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=len(words), hidden_size=32, num_hidden_layers=1,
+                         num_attention_heads=2, intermediate_size=64)).save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_published_sentence_encoder_teaches(tmp_path: Path) -> None:
+    """It is fine-tuned without a fold, whose examples it then answers, and all the others."""
+    engine = {'epochs': 6, 'batch_size': 16, 'lr': 3e-3, 'keep': 'last'}
+    config = taught(committee={'folds': 3, 'members': 2, 'share': 1.0, 'published': {
+        'name': published(tmp_path / 'bert'), 'engine': engine}})
+    extra = [Example(f'extra/{e.key}', 'train', e.text, e.labels) for e in corpus(8, seed=1)]
+    train_text(config, corpus(), [extra], tmp_path / 'run', QUIET)
+    folder = tmp_path / 'run' / 'committee'
+    assert json.loads((folder / 'scores.json').read_text())['members']['weighted_f1'] > 0.8
+    learnable = [e for e in corpus() if e.split == 'train']
+    answers = safetensors.numpy.load_file(folder / '0' / 'answers.safetensors')['answers']
+    assert answers.shape == (len(learnable) + len(extra) + config.splices, len(EMOTIONS))
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+    right = answers[len(learnable):len(learnable) + len(extra)].argmax(axis=1)
+    assert np.mean(right == [e.labels[0] for e in extra]) > 0.8
+
+
+def test_where_the_published_encoder_cannot_be_had_one_sentence_says_so(tmp_path: Path) -> None:
+    config = taught(committee={'published': {'name': str(tmp_path / 'gone')}})
+    with pytest.raises(PretrainedUnavailable, match='gone.*give the folder of a copy'):
+        train_text(config, corpus(), [], tmp_path / 'run', QUIET)
+
+
 def test_the_network_may_begin_as_the_first_member(tmp_path: Path) -> None:
     name, still = 'classifier.0.weight', {'epochs': 1, 'batch_size': 16, 'lr': 1e-12}
     train_text(taught(pretrain=still), corpus(), [], tmp_path, QUIET)
@@ -204,7 +244,8 @@ def test_the_language_model_is_asked_for_a_share_of_the_words() -> None:
     ({'teacher': {'kind': 'none'}}, 'committee teaches beside a teacher'),
     ({'init': 'openai-gpt'}, 'leave init empty'),
     ({'committee': {'warm_start': True}, 'splices': 0}, 'no splices'),
-    ({'committee': {'warm_start': True, 'model': {'n_embd': 16}}}, 'of other sizes')])
+    ({'committee': {'warm_start': True, 'model': {'n_embd': 16}}}, 'of other sizes'),
+    ({'committee': {'warm_start': True, 'published': {'name': 'bert'}}}, 'no network to begin')])
 def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], message: str
                                                       ) -> None:
     with pytest.raises(ValidationError, match=message):

@@ -28,6 +28,7 @@ from training.engine.config import Settings
 from training.engine.files import partial_of, write_file
 from training.engine.fit import EngineConfig
 from training.text.module import TextLossWeights
+from training.text.published import PublishedConfig
 from training.text.splices import Splice
 
 Probabilities = NDArray[np.float32]  # (N, 7)
@@ -49,6 +50,8 @@ class CommitteeConfig(Settings):
         time of one more teacher a member.
     :param warm_start: the network that is to be trained begins with the weights of the first
         member instead of random ones; it needs the same sizes.
+    :param published: the members are sentence encoders of the hub, fine-tuned, instead of small
+        networks; `splices`, `model`, `weights`, `refit` and `engine` are not used then.
     :param engine: of each member; its seed is that of the first.
     """
 
@@ -60,6 +63,7 @@ class CommitteeConfig(Settings):
     weights: TextLossWeights | None = None
     refit: bool = False
     warm_start: bool = False
+    published: PublishedConfig | None = None
     engine: EngineConfig = EngineConfig()
 
 

@@ -35,6 +35,7 @@ from training.text.data import (
 )
 from training.text.distill import DistillConfig, log_answers, mixed_targets
 from training.text.module import TextLossWeights, TextModule
+from training.text.published import published_member
 from training.text.splices import Splice, spliced
 from training.text.teacher import soft_targets, TeacherConfig
 from training.text.tokenizer import train_tokenizer
@@ -78,6 +79,9 @@ class TextConfig(Settings):
         if self.committee and (self.init or self.teacher.kind == 'none'):
             raise ValueError('committee teaches beside a teacher, a network from scratch; leave '
                              'init empty and give a teacher')
+        if self.committee and self.committee.warm_start and self.committee.published:
+            raise ValueError('committee.warm_start: a published sentence encoder is no network to '
+                             'begin with; give warm_start: false')
         if self.committee and self.committee.warm_start and not (
                 self.splices and _same_sizes(self.committee.model or self.model, self.model)):
             raise ValueError('committee.warm_start: the members are of other sizes, or there are '
@@ -164,6 +168,19 @@ def _member(config: TextConfig, committee: CommitteeConfig, layout: DialogueToke
     """Return what trains the member that leaves out a fold, and returns its answers by key."""
     main, *extra = corpora
     folds = folds_of(main, committee.folds)
+    published = committee.published
+    learnable = [e for corpus in (main, *extra, [s.example for s in splices]) for e in corpus
+                 if e.split == 'train' and e.text]
+
+    def tune(fold: int, folder: Path) -> Soft:
+        assert published is not None
+        examples, _ = without(main, splices, folds, fold, 0)
+        learned = [e.labels for e in examples if e.split == 'train' and e.text]
+        engine = with_seed(published.engine, published.engine.seed + fold)
+        return published_member(
+            published, engine, EmotionLoss(config.loss, class_counts(learned)),
+            [examples, *extra], learnable, RunFolder.take_up(folder, engine),
+            reporter.named(f'text/committee/{fold}'))
 
     def train(fold: int, folder: Path) -> Soft:
         engine = with_seed(committee.engine, committee.engine.seed + fold)
@@ -189,7 +206,7 @@ def _member(config: TextConfig, committee: CommitteeConfig, layout: DialogueToke
         answers = np.exp(log_answers(module, asked, layout.pad))
         return dict(zip([row.example.key for row in rows], answers, strict=True))
 
-    return train
+    return tune if published else train
 
 
 def _phases(config: TextConfig, module: TextModule, layout: DialogueTokenizer,
