@@ -27,13 +27,14 @@ from training.text.committee import folds_of, without
 from training.text.data import collate_text, dialogues, TextData, TextDataConfig
 from training.text.distill import mixed_targets
 from training.text.module import TextLossWeights, TextModule
+from training.text.published import SPREAD
 from training.text.splices import MAX_CHARACTERS, spliced
 from training.text.stage import TextConfig, train_text
 from training.text.teacher import tilted
 from training.text.tokenizer import train_tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from .text_fixtures import corpus, TINY
+from .text_fixtures import corpus, CUES, TINY
 
 QUIET = Reporter('test', Console(quiet=True))
 
@@ -199,6 +200,31 @@ def test_a_published_sentence_encoder_teaches(tmp_path: Path) -> None:
     assert np.mean(right == [e.labels[0] for e in extra]) > 0.8
 
 
+def test_the_network_may_begin_with_what_a_published_encoder_makes_of_its_tokens(
+        tmp_path: Path) -> None:
+    """Words of one emotion are alike then, before anything is learnt."""
+    engine = {'epochs': 6, 'batch_size': 16, 'lr': 3e-3, 'keep': 'last'}
+    config = taught(
+        pretrain={'epochs': 1, 'batch_size': 16, 'lr': 1e-12},
+        committee={'folds': 3, 'members': 1, 'warm_start': True, 'published': {
+            'name': published(tmp_path / 'bert'), 'engine': engine}})
+    train_text(config, corpus(), [], tmp_path / 'run', QUIET)
+    run = tmp_path / 'run'
+    tokenizer = Tokenizer.from_file(str(run / 'tokenizer.json'))
+    embedding = safetensors.torch.load_file(run / 'encoder' / 'encoder.safetensors')[
+        'gpt.tokens_embed.weight']
+    assert embedding[:tokenizer.get_vocab_size()].std().item() == pytest.approx(SPREAD, rel=0.01)
+    own, other = [], []
+    for left, words in enumerate(CUES):
+        for right, others in enumerate(CUES):
+            pairs = [(tokenizer.encode(a).ids, tokenizer.encode(b).ids)
+                     for a in words.split() for b in others.split() if a != b]
+            (own if left == right else other).extend(
+                torch.cosine_similarity(embedding[a[0]], embedding[b[0]], dim=0).item()
+                for a, b in pairs if len(a) == len(b) == 1)
+    assert len(own) > 10 and np.mean(own) > 0.9 > 0.6 > np.mean(other)
+
+
 def test_where_the_published_encoder_cannot_be_had_one_sentence_says_so(tmp_path: Path) -> None:
     config = taught(committee={'published': {'name': str(tmp_path / 'gone')}})
     with pytest.raises(PretrainedUnavailable, match='gone.*give the folder of a copy'):
@@ -244,8 +270,7 @@ def test_the_language_model_is_asked_for_a_share_of_the_words() -> None:
     ({'teacher': {'kind': 'none'}}, 'committee teaches beside a teacher'),
     ({'init': 'openai-gpt'}, 'leave init empty'),
     ({'committee': {'warm_start': True}, 'splices': 0}, 'no splices'),
-    ({'committee': {'warm_start': True, 'model': {'n_embd': 16}}}, 'of other sizes'),
-    ({'committee': {'warm_start': True, 'published': {'name': 'bert'}}}, 'no network to begin')])
+    ({'committee': {'warm_start': True, 'model': {'n_embd': 16}}}, 'of other sizes')])
 def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], message: str
                                                       ) -> None:
     with pytest.raises(ValidationError, match=message):

@@ -49,7 +49,8 @@ class CommitteeConfig(Settings):
     :param refit: the linear models are fitted anew for each member, without its fold; it costs the
         time of one more teacher a member.
     :param warm_start: the network that is to be trained begins with the weights of the first
-        member instead of random ones; it needs the same sizes.
+        member instead of random ones; it needs the same sizes. Of a published one it takes what
+        it makes of each token for its embeddings.
     :param published: the members are sentence encoders of the hub, fine-tuned, instead of small
         networks; `splices`, `model`, `weights`, `refit` and `engine` are not used then.
     :param engine: of each member; its seed is that of the first.

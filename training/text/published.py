@@ -11,6 +11,8 @@ from mmer_ros.types import EMOTIONS
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+import safetensors.torch
+from tokenizers import Tokenizer
 import torch
 from torch import nn, Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -26,6 +28,8 @@ from training.engine.sampling import Draw, OrderedBatches
 Probabilities = NDArray[np.float32]
 BATCH = 128
 LONGEST = 96  # tokens
+SPREAD = 0.1  # of the embeddings that a network begins with; smaller ones are soon lost
+PREFIX = 'transformer.'
 
 
 class PublishedConfig(Settings):
@@ -101,9 +105,7 @@ class SentenceNetwork(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return loss and emotion logits of a batch of `collate_sentences`."""
-        states = self.transformer(input_ids=batch['ids'], attention_mask=batch['mask'])[0]
-        mask = batch['mask'][..., None]
-        mean = self.dropout((states * mask).sum(dim=1) / mask.sum(dim=1))
+        mean = self.dropout(mean_state(self.transformer, batch['ids'], batch['mask']))
         answers = torch.stack([head(mean) for head in self.heads], dim=1)
         logits = answers[torch.arange(len(mean), device=mean.device), batch['domains']]
         return StepOutput(self.emotion_loss(logits, batch['targets']), logits, {})
@@ -147,6 +149,42 @@ def published_member(config: PublishedConfig, engine: EngineConfig, loss: Emotio
     with reporter.console.status(f'{config.name} answers {len(asked)} sentences'):
         answers = _answers(module, data, engine.precision == 'bf16')
     return dict(zip([e.key for e in asked], answers, strict=True))
+
+
+@torch.inference_mode()
+def token_embeddings(config: PublishedConfig, run: RunFolder, tokenizer: Tokenizer, width: int
+                     ) -> Tensor:
+    """
+    Return what a fine-tuned sentence encoder makes of each token of another tokenizer.
+
+    :param run: of the sentence encoder, finished.
+    :param width: principal components that are kept.
+    :return: (tokens, width), of standard deviation SPREAD.
+    """
+    transformer, own = load_sentence_encoder(config.name)
+    weights = safetensors.torch.load_file(run.best / 'module.safetensors')
+    transformer.load_state_dict({name.removeprefix(PREFIX): value for name, value
+                                 in weights.items() if name.startswith(PREFIX)})
+    transformer.eval()
+    words = [tokenizer.decode([i]).strip() for i in range(tokenizer.get_vocab_size())]
+    rows = []
+    for start in range(0, len(words), BATCH):
+        batch = own(words[start:start + BATCH], padding=True, truncation=True,
+                    max_length=LONGEST, return_tensors='pt')
+        rows.append(mean_state(transformer, batch['input_ids'], batch['attention_mask']))
+    found = torch.cat(rows)
+    found = found - found.mean(dim=0)
+    _, _, axes = torch.linalg.svd(found, full_matrices=False)
+    kept: Tensor = found @ axes[:width].T
+    kept *= SPREAD / kept.std()
+    return kept
+
+
+def mean_state(transformer: Any, ids: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of a transformer's states, (B, width); ids and mask are (B, T)."""
+    states: Tensor = transformer(input_ids=ids, attention_mask=mask)[0]
+    counts = mask.sum(dim=1, keepdim=True).clamp(min=1)
+    return (states * mask[..., None]).sum(dim=1) / counts
 
 
 @torch.inference_mode()

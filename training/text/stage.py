@@ -35,7 +35,7 @@ from training.text.data import (
 )
 from training.text.distill import DistillConfig, log_answers, mixed_targets
 from training.text.module import TextLossWeights, TextModule
-from training.text.published import published_member
+from training.text.published import published_member, token_embeddings
 from training.text.splices import Splice, spliced
 from training.text.teacher import soft_targets, TeacherConfig
 from training.text.tokenizer import train_tokenizer
@@ -79,10 +79,7 @@ class TextConfig(Settings):
         if self.committee and (self.init or self.teacher.kind == 'none'):
             raise ValueError('committee teaches beside a teacher, a network from scratch; leave '
                              'init empty and give a teacher')
-        if self.committee and self.committee.warm_start and self.committee.published:
-            raise ValueError('committee.warm_start: a published sentence encoder is no network to '
-                             'begin with; give warm_start: false')
-        if self.committee and self.committee.warm_start and not (
+        if self.committee and self.committee.warm_start and not self.committee.published and not (
                 self.splices and _same_sizes(self.committee.model or self.model, self.model)):
             raise ValueError('committee.warm_start: the members are of other sizes, or there are '
                              'no splices; leave committee.model out, or give warm_start: false')
@@ -154,12 +151,23 @@ def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequ
         soft = committee_targets(config.committee, main, keys, soft, folder / 'committee',
                                  train_member)
         if config.committee.warm_start:
-            first = RunFolder(folder / 'committee' / '0')
-            module.load_state_dict(safetensors.torch.load_file(first.best / 'module.safetensors'))
+            _begin(module, config.committee, tokenizer, RunFolder(folder / 'committee' / '0'))
     facts = _phases(config, module, layout, corpora, soft, folder, reporter)
     result = TrainedEncoder(Modality.TEXT, config.model, encoder, facts, tokenizer)
     result.save(folder / 'encoder')
     return result
+
+
+def _begin(module: TextModule, committee: CommitteeConfig, tokenizer: Tokenizer,
+           first: RunFolder) -> None:
+    """Let a network begin with what the first member knows: its weights, or of the tokens."""
+    if committee.published is None:
+        module.load_state_dict(safetensors.torch.load_file(first.best / 'module.safetensors'))
+        return
+    embedding = module.encoder.gpt.tokens_embed.weight
+    known = token_embeddings(committee.published, first, tokenizer, embedding.shape[1])
+    with torch.no_grad():
+        embedding[:len(known)] = known
 
 
 def _member(config: TextConfig, committee: CommitteeConfig, layout: DialogueTokenizer,
