@@ -38,7 +38,8 @@ class Material:
         as they are (condition 0).
     :param held_out: clips whose dev split the encoder has not learnt from: the figures are of
         these.
-    :param calibration: more views of the same, which temperatures are fitted on; None: `held_out`.
+    :param calibration: more views of the same, which experts and temperatures are fitted on; None:
+        `held_out`.
     """
 
     learned: Sequence[Clips]
@@ -85,8 +86,11 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
     library = Library({m: [part for number, clips in enumerate(material[m].learned, start=1)
                            for part in parts(m, clips, 'train', number)] for m in MODALITIES})
     tried = Library({m: parts(m, material[m].held_out, 'dev') for m in MODALITIES})
+    calibration = tried if measured else Library({
+        m: parts(m, material[m].calibration or material[m].held_out, 'dev') for m in MODALITIES})
     experts = measured.experts if measured else {
-        m: _experts(tried.answers(m), [parts(m, clips, 'dev') for clips in material[m].learned])
+        m: _experts(calibration.answers(m), [parts(m, clips, 'dev')
+                                             for clips in material[m].learned])
         for m in MODALITIES}
     priors = {subset_name(s): FLAT for s in SUBSETS} | {
         subset_name(m): np.array(of[0].shares) for m, of in experts.items()}
@@ -99,9 +103,7 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
     own = Own({m: encoders[m].encoder.classifier for m in MODALITIES}, begin)
     network = teach_fusion(recipe, library, tried, teacher, own, folder / 'fusion', reporter)
     temperatures = measured.temperatures if measured else fit_temperatures(
-        network, recipe.trust,
-        Library({m: parts(m, material[m].calibration or material[m].held_out, 'dev')
-                 for m in MODALITIES}), recipe.compositions, recipe.scored)
+        network, recipe.trust, calibration, recipe.compositions, recipe.scored)
     return Fused(network, experts, temperatures, priors, library, tried)
 
 

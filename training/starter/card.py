@@ -23,6 +23,8 @@ MISUSE = (TEXTS / 'misuse.md').read_text(encoding='utf-8')
 
 EVERYTHING = (TEXTS / 'everything.md').read_text(encoding='utf-8')
 
+CONDITIONS = (TEXTS / 'conditions.md').read_text(encoding='utf-8')
+
 COMPOSED = (TEXTS / 'compositions.md').read_text(encoding='utf-8')
 
 
@@ -145,7 +147,7 @@ def _curves(figures: Figures) -> str:
         rows = [(x, *map(_percent, values)) for x, *values in curve['points']]
         parts.append(f'{title} (in %):\n\n' + table(
             (curve['axis'], measure, 'ECE', 'mean confidence'), rows))
-    return '## Under worse conditions\n\n' + '\n'.join(parts) if parts else ''
+    return CONDITIONS + '\n' + '\n'.join(parts) if parts else ''
 
 
 def _fusion(figures: Figures) -> str:

@@ -114,11 +114,10 @@ def voice_material(clips: Clips, config: MaterialConfig, speech: SpeechConfig) -
                     digest=speech.model_dump_json())
     louder = Views(clips, {TRAIN: (LOUDER,)}, digest='louder',
                    sound=speech_change(clips, SpeechConfig(level=1.0)))
-    short = cut_to_speech(clips, {TRAIN: (CUT,), DEV: (CUT,)})
-    return Material([Views(clips, {TRAIN: (0,)}), short, changed, *_noisy(clips, config), louder,
+    both = cut_to_speech(clips, {TRAIN: (0, CUT), DEV: (0, CUT)})
+    return Material([both, changed, *_noisy(clips, config), louder,
                      Nobody(Modality.AUDIO, config.nobody)],
-                    Views(clips, {DEV: (0,)}),
-                    calibration=cut_to_speech(clips, {DEV: (0, CUT)}))
+                    Views(clips, {DEV: (0,)}), calibration=both)
 
 
 def _noisy(clips: Clips, config: MaterialConfig) -> list[Clips]:
