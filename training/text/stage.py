@@ -35,7 +35,7 @@ from training.text.data import (
 )
 from training.text.distill import DistillConfig, log_answers, mixed_targets
 from training.text.module import TextLossWeights, TextModule
-from training.text.published import published_member, token_embeddings
+from training.text.published import published_member, PublishedConfig, token_embeddings
 from training.text.splices import Splice, spliced
 from training.text.teacher import soft_targets, TeacherConfig
 from training.text.tokenizer import train_tokenizer
@@ -146,10 +146,12 @@ def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequ
                         reporter)
     if config.committee is not None:
         keys = [[e.key for e in corpus if e.split == 'train' and e.text] for corpus in corpora]
-        train_member = _member(config, config.committee, layout, [main, *extra], splices, soft,
-                               reporter)
-        soft = committee_targets(config.committee, main, keys, soft, folder / 'committee',
-                                 train_member)
+        published = config.committee.published
+        member = _published_member(
+            config, published, config.committee.folds, [main, *extra], splices, reporter
+        ) if published else _member(config, config.committee, layout, [main, *extra], splices,
+                                    soft, reporter)
+        soft = committee_targets(config.committee, main, keys, soft, folder / 'committee', member)
         if config.committee.warm_start:
             _begin(module, config.committee, tokenizer, RunFolder(folder / 'committee' / '0'))
     facts = _phases(config, module, layout, corpora, soft, folder, reporter)
@@ -176,19 +178,6 @@ def _member(config: TextConfig, committee: CommitteeConfig, layout: DialogueToke
     """Return what trains the member that leaves out a fold, and returns its answers by key."""
     main, *extra = corpora
     folds = folds_of(main, committee.folds)
-    published = committee.published
-    learnable = [e for corpus in (main, *extra, [s.example for s in splices]) for e in corpus
-                 if e.split == 'train' and e.text]
-
-    def tune(fold: int, folder: Path) -> Soft:
-        assert published is not None
-        examples, _ = without(main, splices, folds, fold, 0)
-        learned = [e.labels for e in examples if e.split == 'train' and e.text]
-        engine = with_seed(published.engine, published.engine.seed + fold)
-        return published_member(
-            published, engine, EmotionLoss(config.loss, class_counts(learned)),
-            [examples, *extra], learnable, RunFolder.take_up(folder, engine),
-            reporter.named(f'text/committee/{fold}'))
 
     def train(fold: int, folder: Path) -> Soft:
         engine = with_seed(committee.engine, committee.engine.seed + fold)
@@ -214,7 +203,32 @@ def _member(config: TextConfig, committee: CommitteeConfig, layout: DialogueToke
         answers = np.exp(log_answers(module, asked, layout.pad))
         return dict(zip([row.example.key for row in rows], answers, strict=True))
 
-    return tune if published else train
+    return train
+
+
+def _published_member(config: TextConfig, published: PublishedConfig, count: int,
+                      corpora: Sequence[Sequence[Example]], splices: Sequence[Splice],
+                      reporter: Reporter) -> Callable[[int, Path], Soft]:
+    """
+    Return the same for members that are published sentence encoders.
+
+    :param count: of the folds.
+    """
+    main, *extra = corpora
+    folds = folds_of(main, count)
+    asked = [e for corpus in (main, *extra, [s.example for s in splices]) for e in corpus
+             if e.split == 'train' and e.text]
+
+    def tune(fold: int, folder: Path) -> Soft:
+        examples, _ = without(main, (), folds, fold, 0)
+        learned = [e.labels for e in examples if e.split == 'train' and e.text]
+        engine = with_seed(published.engine, published.engine.seed + fold)
+        return published_member(
+            published, engine, EmotionLoss(config.loss, class_counts(learned)),
+            [examples, *extra], asked, RunFolder.take_up(folder, engine),
+            reporter.named(f'text/committee/{fold}'))
+
+    return tune
 
 
 def _phases(config: TextConfig, module: TextModule, layout: DialogueTokenizer,
