@@ -119,7 +119,7 @@ class CrossmodalFusion(nn.Module):
         pooled = {}
         for target in features:
             x, mask = self._steps(target, *features[target])
-            pooled[target] = self._pool(self._enrich(target, x, features, present), mask)
+            pooled[target] = masked_mean(self._enrich(target, x, features, present), mask)
         return pooled
 
     def _steps(self, target: Modality, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,11 +149,11 @@ class CrossmodalFusion(nn.Module):
             return product
         return torch.where(any_source[:, None, None], product, self.own[name](x))
 
-    @staticmethod
-    def _pool(x: Tensor, mask: Tensor) -> Tensor:
-        """Return the mean over the valid steps: (B, T, d) -> (B, d)."""
-        weights = mask[..., None].to(x.dtype)
-        return (x * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over the valid steps: (B, T, d) and (B, T) -> (B, d); zeros of no step."""
+    weights = mask[..., None].to(x.dtype)
+    return (x * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
 def summary(modality: Modality, features: Tensor, mask: Tensor) -> Tensor:
@@ -166,8 +166,6 @@ def summary(modality: Modality, features: Tensor, mask: Tensor) -> Tensor:
     :return: (B, width).
     """
     if modality is Modality.AUDIO:
-        count = mask.sum(dim=1, keepdim=True).clamp(min=1)
-        mean: Tensor = (features * mask[..., None]).sum(dim=1) / count
-        return mean
+        return masked_mean(features, mask)
     rows = torch.arange(len(features), device=features.device)
     return features[rows, (mask.sum(dim=1) - 1).clamp(min=0)]

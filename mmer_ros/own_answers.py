@@ -24,9 +24,8 @@ class OwnAnswers(nn.Module):
     The sum over the modalities at hand of weight * gate * log p, and an offset for each emotion.
     Weights and offsets are learnt for each subset of the modalities; gates in 0..1 tell from the
     features how far the answer holds: less in noise, not at all where there is nobody to be heard
-    or seen. The classifiers stay as they are. So
-    the rest of the fusion learns what is to be changed about that sum, and where it has learnt
-    nothing, e.g. in a noise of another kind, the encoders' answers stand.
+    or seen. The classifiers stay as they are. So the rest of the fusion learns what is to be
+    changed about that sum, and where it has learnt nothing, the encoders' answers stand.
     """
 
     def __init__(self, sizes: Mapping[Modality, int],

@@ -184,7 +184,7 @@ def published(folder: Path) -> str:
 
 
 def test_a_published_sentence_encoder_teaches(tmp_path: Path) -> None:
-    """It is fine-tuned without a fold, whose examples it then answers, and all the others."""
+    """It answers the examples of all corpora, and the splices."""
     engine = {'epochs': 6, 'batch_size': 16, 'lr': 3e-3, 'keep': 'last'}
     config = taught(committee={'folds': 3, 'members': 2, 'share': 1.0, 'published': {
         'name': published(tmp_path / 'bert'), 'engine': engine}})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from mmer_ros.embracenet import EmbraceNet, selection_probabilities
-from mmer_ros.fusion import CrossmodalFusion, FusionConfig, summary
+from mmer_ros.fusion import CrossmodalFusion, FusionConfig, masked_mean, summary
 from mmer_ros.model import available, Features, FusionNetwork, FusionOutput
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality
 import torch
@@ -79,9 +79,8 @@ class Means(nn.Module):
 
     def forward(self, features: Features) -> dict[Modality, Tensor]:
         """Return (B, width) of each modality; rows that lack it hold no information."""
-        return {m: self.project[str(m.name)](
-            (values * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1))
-            for m, (values, mask) in features.items()}
+        return {m: self.project[str(m.name)](masked_mean(values, mask))
+                for m, (values, mask) in features.items()}
 
 
 class Concatenation(nn.Module):

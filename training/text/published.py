@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmer_ros.fusion import masked_mean
 from mmer_ros.pretrained import load_sentence_encoder
 from mmer_ros.types import EMOTIONS
 import numpy as np
@@ -105,7 +106,8 @@ class SentenceNetwork(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return loss and emotion logits of a batch of `collate_sentences`."""
-        mean = self.dropout(mean_state(self.transformer, batch['ids'], batch['mask']))
+        states = self.transformer(input_ids=batch['ids'], attention_mask=batch['mask'])[0]
+        mean = self.dropout(masked_mean(states, batch['mask']))
         answers = torch.stack([head(mean) for head in self.heads], dim=1)
         logits = answers[torch.arange(len(mean), device=mean.device), batch['domains']]
         return StepOutput(self.emotion_loss(logits, batch['targets']), logits, {})
@@ -171,20 +173,13 @@ def token_embeddings(config: PublishedConfig, run: RunFolder, tokenizer: Tokeniz
     for start in range(0, len(words), BATCH):
         batch = own(words[start:start + BATCH], padding=True, truncation=True,
                     max_length=LONGEST, return_tensors='pt')
-        rows.append(mean_state(transformer, batch['input_ids'], batch['attention_mask']))
+        rows.append(masked_mean(transformer(**batch)[0], batch['attention_mask']))
     found = torch.cat(rows)
     found = found - found.mean(dim=0)
     _, _, axes = torch.linalg.svd(found, full_matrices=False)
     kept: Tensor = found @ axes[:width].T
     kept *= SPREAD / kept.std()
     return kept
-
-
-def mean_state(transformer: Any, ids: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of a transformer's states, (B, width); ids and mask are (B, T)."""
-    states: Tensor = transformer(input_ids=ids, attention_mask=mask)[0]
-    counts = mask.sum(dim=1, keepdim=True).clamp(min=1)
-    return (states * mask[..., None]).sum(dim=1) / counts
 
 
 @torch.inference_mode()
