@@ -11,7 +11,7 @@ from mmer_ros.face_encoder import FaceEncoder
 import numpy as np
 import torch
 from torch import Tensor
-from training.engine.device import default_device
+from training.engine.device import placed
 from training.engine.progress import Reporter
 from training.engine.tensor_store import make_store, TensorStore
 from training.preparation.clip_cache import ClipCache
@@ -42,12 +42,13 @@ class Embeddings:
         keys = [e.key for e in cache.examples
                 if e.split != 'test' and e.labels and cache.sizes(e.key)[1]]
         name = _fingerprint(encoder, cache, keys)
-        worker = _Worker(encoder, cache)
-        plain = make_store(folder / name, keys, worker.plain, title='embeddings of faces',
-                           console=reporter.console)
-        return cls(plain, make_store(
-            folder / f'{name}-mirrored', keys, worker.mirrored,
-            title='embeddings of mirrored faces', console=reporter.console) if mirrored else None)
+        with placed(encoder.eval()) as device:
+            worker = _Worker(encoder, cache, device)
+            plain = make_store(folder / name, keys, worker.plain, title='embeddings of faces',
+                               console=reporter.console)
+            return cls(plain, make_store(
+                folder / f'{name}-mirrored', keys, worker.mirrored, console=reporter.console,
+                title='embeddings of mirrored faces') if mirrored else None)
 
     def get(self, key: str, mirrored: bool) -> Tensor:
         """Return the embeddings of all images of an example, (n, 512)."""
@@ -59,8 +60,8 @@ class Embeddings:
 class _Worker:
     """Embeds examples."""
 
-    def __init__(self, encoder: FaceEncoder, cache: ClipCache) -> None:
-        self.encoder, self.cache, self.device = encoder, cache, default_device()
+    def __init__(self, encoder: FaceEncoder, cache: ClipCache, device: torch.device) -> None:
+        self.encoder, self.cache, self.device = encoder, cache, device
 
     def plain(self, keys: Sequence[str]) -> dict[str, Tensor]:
         """Return the embeddings of the images as they are."""
@@ -75,8 +76,7 @@ class _Worker:
         crops = self.cache.faces(key)
         assert crops is not None, key
         images = torch.from_numpy(np.ascontiguousarray(crops[:, :, columns]))
-        network = self.encoder.to(self.device).eval()
-        return torch.cat([network.embed(part.to(self.device)).cpu()
+        return torch.cat([self.encoder.embed(part.to(self.device)).cpu()
                           for part in images.split(BATCH)])
 
 

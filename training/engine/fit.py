@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from training.engine import checkpoints
 from training.engine.checkpoints import Progress
 from training.engine.config import Settings
+from training.engine.device import CPU
 from training.engine.loss_watch import LossWatch
 from training.engine.progress import Reporter
 from training.engine.run_folder import replace_folder, RunFolder
@@ -112,7 +113,7 @@ class Task(ABC):
 
 def fit(task: Task, config: EngineConfig, run: RunFolder, reporter: Reporter) -> None:
     """
-    Train, or go on training; the weights that are kept are in `task.module` afterwards.
+    Train, or go on training; the weights that are kept are in `task.module` then, on the CPU.
 
     :raises InvalidInput: if the loss is no number any more, or the disk is full.
     :raises KeyboardInterrupt: on SIGINT and SIGTERM, after a checkpoint was written.
@@ -120,7 +121,7 @@ def fit(task: Task, config: EngineConfig, run: RunFolder, reporter: Reporter) ->
     if not run.finished:
         _Fit(task, config, run, reporter).run()
     weights = safetensors.torch.load_file(run.best / 'module.safetensors')
-    task.module.load_state_dict(weights)
+    task.module.to(CPU).load_state_dict(weights)
     task.module.eval()
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from training.corpora.examples import Example
 from training.encoders import TrainedEncoder
-from training.engine.device import default_device
+from training.engine.device import placed
 from training.engine.progress import Reporter
 from training.engine.tensor_store import make_store, TensorStore
 from training.preparation.clip_cache import ClipCache
@@ -97,9 +97,10 @@ def make_features(encoders: Mapping[Modality, TrainedEncoder], clips: Clips, fol
     splits = list(splits)
     made = {}
     for modality in (m for m in MODALITIES if m in encoders):
-        worker = _Worker(encoders[modality], clips, with_reply and modality is Modality.TEXT,
-                         device or default_device())
-        made[modality] = [worker.store(folder, split, reporter) for split in splits]
+        with placed(encoders[modality].encoder, device) as here:
+            worker = _Worker(encoders[modality], clips, with_reply and modality is Modality.TEXT,
+                             here)
+            made[modality] = [worker.store(folder, split, reporter) for split in splits]
     return FeatureCache({m: encoders[m].encoder.width for m in made}, made)
 
 
@@ -110,7 +111,7 @@ class _Worker:
                  device: torch.device) -> None:
         self.trained, self.clips, self.with_reply, self.device = trained, clips, with_reply, device
         self.name = str(trained.modality.name).lower()
-        self.model, self.tokenizer = _alone(trained, device)
+        self.model, self.tokenizer = _alone(trained)
         turns = trained.config.history_turns if trained.modality is Modality.TEXT else 0
         self.turns = {d.example.key: d for d in dialogues(clips.examples, turns)}
 
@@ -165,10 +166,9 @@ class _Worker:
         return digest.hexdigest()[:16]
 
 
-def _alone(trained: TrainedEncoder, device: torch.device
-           ) -> tuple[EmotionModel, DialogueTokenizer]:
+def _alone(trained: TrainedEncoder) -> tuple[EmotionModel, DialogueTokenizer]:
     """Return as much of an EmotionModel as `batch_features` asks for, and a tokenizer."""
-    encoder = trained.encoder.to(device).eval()
+    encoder = trained.encoder.eval()
     name = str(trained.modality.name).lower()
     model = SimpleNamespace(text=encoder, audio=encoder, face=encoder,
                             config=ModelConfig(**{name: trained.config}))

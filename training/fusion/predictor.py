@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from mmer_ros.model import available
 from mmer_ros.types import MODALITIES, Modality, subset_name
 import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import nn
 from training.corpora.examples import Example
-from training.engine.device import default_device
+from training.engine.device import placed
 from training.engine.fit import Batch
 from training.engine.sampling import Draw
 from training.fusion.features import FeatureCache
@@ -37,13 +38,11 @@ class FusionPredictor:
                  trust: Sequence[float] = (1.0, 1.0, 1.0),
                  allowed: Modality = ALL) -> None:
         """Keep the labelled examples."""
-        self.device = default_device()
-        self.name, self.network, self.allowed = name, network.to(self.device).eval(), allowed
+        self.name, self.network, self.allowed = name, network.eval(), allowed
         self.features, self.with_reply = features, with_reply
         self.examples = [e for e in examples if e.labels and e.key in features]
         self.temperatures, self.trust = temperatures or {}, torch.tensor(trust)
 
-    @torch.inference_mode()
     def predict(self, modalities: Modality, *, causal: bool = True,
                 noise: Mapping[Modality, float] | None = None, seed: int = 0) -> Predictions:
         """Return the answers when only these modalities are given."""
@@ -52,23 +51,30 @@ class FusionPredictor:
         if cache is None or not given:
             return Predictions.none(self.name)
         data = FusionData(cache, self.examples, given, noise=noise)
+        if not len(data):
+            return Predictions.none(self.name)
+        with placed(self.network) as device:
+            logits, embeddings = self._outputs(data, cache.widths, seed, device)
+        return Predictions(
+            self.name, [e.key for e in data.examples],
+            np.array([e.labels[0] for e in data.examples], np.int64), logits, embeddings)
+
+    @torch.inference_mode()
+    def _outputs(self, data: FusionData, widths: Mapping[Modality, int], seed: int,
+                 device: torch.device) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits by their temperatures and embeddings of all examples, in order."""
         logits, embeddings, order = [], [], np.argsort(data.sizes, kind='stable')
         for start in range(0, len(order), BATCH):
             items: list[FusionItem] = [data[Draw(int(i), 0, seed)]
                                        for i in order[start:start + BATCH]]
-            batch = collate_features(items, cache.widths)
-            given_here = {m: (values.to(self.device), mask.to(self.device))
-                          for m, (values, mask) in batch['features'].items()}
-            output = self.network(given_here, self.trust.to(self.device))
+            batch = collate_features(items, widths)
+            given = {m: (values.to(device), mask.to(device))
+                     for m, (values, mask) in batch['features'].items()}
+            output = self.network(given, self.trust.to(device))
             logits.append(output.logits.cpu() / self._temperatures(batch))
             embeddings.append(output.embedding.cpu())
-        if not logits:
-            return Predictions.none(self.name)
         back = np.argsort(order)
-        return Predictions(
-            self.name, [e.key for e in data.examples],
-            np.array([e.labels[0] for e in data.examples], np.int64),
-            torch.cat(logits).numpy()[back], torch.cat(embeddings).numpy()[back])
+        return torch.cat(logits).numpy()[back], torch.cat(embeddings).numpy()[back]
 
     def _temperatures(self, batch: Batch) -> torch.Tensor:
         """Return the divisor of each row, (B, 1), by what it really has."""

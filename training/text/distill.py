@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 import torch
 from training.engine.config import Settings
+from training.engine.device import placed
 from training.engine.fit import EngineConfig
 from training.engine.sampling import OrderedBatches
 from training.text.data import collate_text, TextData
@@ -51,11 +52,15 @@ def mixed_targets(module: TextModule, data: TextData, pad: int, soft: Mapping[st
     return {key: target for (key, _), target in zip(rows, mixed)}
 
 
-@torch.inference_mode()
 def log_answers(module: TextModule, data: TextData, pad: int) -> Probabilities:
     """Return log-probabilities (N, 7) of the main head."""
-    device = next(module.parameters()).device
-    module.eval()
+    with placed(module.eval()) as device:
+        return _log_answers(module, data, pad, device)
+
+
+@torch.inference_mode()
+def _log_answers(module: TextModule, data: TextData, pad: int, device: torch.device
+                 ) -> Probabilities:
     result = np.zeros((len(data), len(EMOTIONS)), np.float32)
     for draws in OrderedBatches(data.sizes, BATCH):
         batch = collate_text([data[draw] for draw in draws], pad)

@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 from training.corpora.examples import Example
 from training.engine.config import Settings
+from training.engine.device import placed
 from training.engine.fit import Batch, EngineConfig, fit, StepOutput, Task
 from training.engine.losses import EmotionLoss, target_of
 from training.engine.progress import Reporter
@@ -149,7 +150,8 @@ def published_member(config: PublishedConfig, engine: EngineConfig, loss: Emotio
     fit(SentenceTask(module, tokenizer, corpora, config.repeats), engine, run, reporter)
     data = Sentences(asked, [0] * len(asked), tokenizer)
     with reporter.console.status(f'{config.name} answers {len(asked)} sentences'):
-        answers = _answers(module, data, engine.precision == 'bf16')
+        with placed(module) as device:
+            answers = _answers(module, data, device, engine.precision == 'bf16')
     return dict(zip([e.key for e in asked], answers, strict=True))
 
 
@@ -183,8 +185,8 @@ def token_embeddings(config: PublishedConfig, run: RunFolder, tokenizer: Tokeniz
 
 
 @torch.inference_mode()
-def _answers(module: SentenceNetwork, data: Sentences, bf16: bool) -> Probabilities:
-    device = next(module.parameters()).device
+def _answers(module: SentenceNetwork, data: Sentences, device: torch.device, bf16: bool
+             ) -> Probabilities:
     result = np.zeros((len(data), len(EMOTIONS)), np.float32)
     for draws in OrderedBatches(data.sizes, BATCH):
         batch = collate_sentences([data[draw] for draw in draws])
