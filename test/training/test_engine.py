@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from mmer_ros.types import InvalidInput, Modality
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ import torch
 from training.corpora.digest import digest_of
 from training.encoders import TrainedEncoder
 from training.engine import checkpoints, speed
+from training.engine.checkpoints import Progress
 from training.engine.config import dump_settings
 from training.engine.fit import EngineConfig
 from training.engine.loss_watch import LossWatch
@@ -130,7 +132,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_there_was(tmp_pat
     with pytest.raises(InvalidInput, match=r'loss is (nan|inf) at step \d+ \(examples train/'):
         train(tmp_path, config)
     for found in checkpoints.checkpoints(RunFolder(tmp_path / 'finetune')):
-        assert (found / 'model.safetensors').is_file()
+        assert (found / 'pytorch_model.bin').is_file()
 
 
 def test_the_first_loss_that_is_no_number_is_named_however_late_it_is_read() -> None:
@@ -150,8 +152,27 @@ def test_a_loss_that_is_no_number_is_in_no_checkpoint(tmp_path: Path) -> None:
         train(tmp_path, recipe(epochs=60, lr=1e12, optimizer='sgd', clip_norm=1e12, log_steps=20,
                                checkpoint_steps=3))
     for found in checkpoints.checkpoints(RunFolder(tmp_path / 'finetune')):
-        kept = safetensors.torch.load_file(found / 'model.safetensors')
+        kept = torch.load(found / 'pytorch_model.bin', weights_only=True)
         assert all(torch.isfinite(weight).all() for weight in kept.values())
+
+
+def test_weights_that_are_parts_of_one_tensor_are_in_a_checkpoint(tmp_path: Path) -> None:
+    """As cuDNN lays out those of a GRU, after which safetensors does not take them."""
+    torch.manual_seed(0)
+    layer, accelerator, run = torch.nn.GRU(3, 4), Accelerator(cpu=True), RunFolder(tmp_path)
+    whole = torch.cat([p.detach().flatten() for p in layer.parameters()])
+    begin = 0
+    for parameter in layer.parameters():
+        end = begin + parameter.numel()
+        parameter.data = whole[begin:end].view_as(parameter)
+        begin = end
+    checkpoints.save(run, accelerator, Progress(step=1), None)  # nothing to save yet
+    prepared = accelerator.prepare(layer)
+    checkpoints.save(run, accelerator, Progress(step=2), None)
+    before = whole.clone()
+    whole.zero_()
+    assert checkpoints.restore(run, accelerator, None).step == 2
+    assert torch.equal(torch.cat([p.flatten() for p in prepared.parameters()]), before)
 
 
 def test_other_data_need_another_folder(tmp_path: Path) -> None:

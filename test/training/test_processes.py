@@ -51,7 +51,7 @@ def test_two_processes_learn_what_one_does_with_batches_twice_as_large(tmp_path:
         [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
          str(script), str(together)], cwd=ROOT, capture_output=True, text=True,
         env={**os.environ, 'PYTHONPATH': str(ROOT), 'ACCELERATE_USE_CPU': 'true',
-             'OMP_NUM_THREADS': '1'})
+             'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1'})
     assert found.returncode == 0, found.stderr
     assert found.stderr.count('text/finetune: epoch 2') == 1, 'told once'
     train_text(config(accumulate=2), even_corpus(), [], alone,

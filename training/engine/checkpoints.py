@@ -51,7 +51,8 @@ def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
         partial.mkdir(parents=True)
     accelerator.wait_for_everyone()
     try:
-        accelerator.save_state(str(partial))
+        # On a GPU the weights of a GRU are parts of one tensor, which safetensors refuses.
+        accelerator.save_state(str(partial), safe_serialization=False)
         accelerator.wait_for_everyone()  # each process writes its random state there
         if accelerator.is_main_process:
             (partial / PROGRESS).write_text(json.dumps(asdict(progress)))

@@ -228,7 +228,7 @@ class _Fit:
         if self.accelerator.sync_gradients and self.progress.step % self.config.log_steps == 0:
             self._log('train', loss=self.losses.read(),
                       lr=self.scheduler.get_last_lr()[0],
-                      **{name: float(part) for name, part in output.parts.items()})
+                      **{name: float(part.detach()) for name, part in output.parts.items()})
 
     def _evaluate(self) -> None:
         """Score the weights that would be kept, and keep them if they are the best or the last."""
