@@ -74,6 +74,27 @@ def load_sentence_encoder(source: str) -> tuple[Any, Any]:
     return transformer, tokenizer
 
 
+def load_speech_encoder(source: str) -> tuple[Any, Any]:
+    """
+    Return the encoder of a Whisper and what makes its spectrograms, as transformers knows them.
+
+    :param source: name on the Hugging Face hub, or a folder made by `save_pretrained`.
+    :raises PretrainedUnavailable: if it is neither reachable nor cached, or of another type.
+    """
+    from transformers import WhisperFeatureExtractor, WhisperModel
+    what, remedy = f'speech encoder {source!r}', (
+        'give the folder of a copy, or connect once so that it is cached')
+    load: Any = WhisperModel.from_pretrained
+    model, report = _fetch(what, lambda: load(source, output_loading_info=True), remedy)
+    missing = sorted(k for k in report['missing_keys'] if 'encoder.' in k and 'embed_pos' not in k)
+    if missing:
+        raise PretrainedUnavailable(f'{what}: it lacks {missing[0]}; give a model of the type '
+                                    'whisper')
+    extractor = _fetch(f'preprocessor_config.json of {what}',
+                       lambda: WhisperFeatureExtractor.from_pretrained(source), remedy)
+    return model.encoder, extractor
+
+
 def load_wavernn(encoder: AudioEncoder, source: str = 'ljspeech') -> list[str]:
     """
     Load WaveRNN weights into the encoder.

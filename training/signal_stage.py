@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from mmer_ros.types import InvalidInput, Modality
 import torch
@@ -33,7 +34,8 @@ class SignalConfig(Settings):
     engine: EngineConfig = EngineConfig()
 
 
-class SignalItem(NamedTuple):
+@dataclass(frozen=True)
+class SignalItem:
     """What was heard or seen of an utterance, (n, ...), and its emotion."""
 
     key: str
@@ -66,6 +68,10 @@ class SignalData(Dataset[SignalItem]):
     def values(self, key: str, draw: Draw) -> Tensor:
         """Return what was heard or seen, (n, ...)."""
 
+    def collate(self, items: Sequence[Any]) -> Batch:
+        """Pad the sequences with zeros, which are masked."""
+        return collate_sequences(items)
+
 
 MakeData = Callable[[Sequence[Example], bool], SignalData]
 
@@ -81,15 +87,16 @@ class SignalTask(Task):
         """Make the data of both splits."""
         self.module = module
         learned, tried = make(parts['train'], True), make(parts['dev'], False)
-        self.train_data, self.train_sizes = learned, learned.sizes
+        self.learned = self.train_data = learned
+        self.train_sizes = learned.sizes
         self.dev_data, self.dev_sizes = tried, tried.sizes
 
-    def collate(self, items: Sequence[SignalItem]) -> Batch:
-        """Pad the sequences with zeros, which are masked."""
-        return collate_sequences(items)
+    def collate(self, items: Sequence[Any]) -> Batch:
+        """Pad the sequences."""
+        return self.learned.collate(items)
 
 
-def collate_sequences(items: Sequence[SignalItem]) -> Batch:
+def collate_sequences(items: Sequence[Any]) -> Batch:
     """Pad sequences with zeros, which are masked."""
     return {'keys': [i.key for i in items],
             'values': nn.utils.rnn.pad_sequence([i.values for i in items], batch_first=True),

@@ -9,8 +9,8 @@ from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 import pytest
 import torch
-from training.audio import AudioModule, masked, RegularisationConfig
-from training.audio_data import AudioData, AudioDataConfig
+from training.audio.data import AudioData, AudioDataConfig
+from training.audio.stage import AudioModule, masked, RegularisationConfig
 from training.augment.speech import SpeechConfig
 from training.corpora.examples import Example
 from training.engine.losses import EmotionLoss, LossConfig
@@ -39,7 +39,7 @@ def drawn(epoch: int, *, training: bool = True, **config: Any) -> list[np.ndarra
     """Return what is given out for twenty seeds."""
     settings = AudioDataConfig(plain_epochs=2, **config)
     clips: Any = OneClip()
-    data = AudioData(clips, settings, clips.examples, training)
+    data = AudioData(clips, settings, None, clips.examples, training)
     return [data[Draw(0, epoch, seed)].values.numpy() for seed in range(20)]
 
 
@@ -71,7 +71,7 @@ def test_in_evaluation_the_clip_is_as_it_is():
 def test_which_examples_are_voiceless_has_nothing_to_do_with_how_others_are_changed():
     clips: Any = OneClip()
     settings = AudioDataConfig(plain_epochs=2, voiceless=0.5, speech=SpeechConfig(gain_db=0))
-    data = AudioData(clips, settings, clips.examples, training=True)
+    data = AudioData(clips, settings, None, clips.examples, training=True)
     items = [data[Draw(0, 2, seed)] for seed in range(80)]
     kept = [i.values for i in items if not i.key.endswith('(voiceless)')]
     assert 20 < len(kept) < 60
@@ -95,7 +95,7 @@ def test_masks_hide_stripes_on_the_device_of_the_spectrogram():
 
 def test_half_precision_leaves_the_decibels_as_they_are():
     torch.manual_seed(0)
-    module = AudioModule(AudioEncoder(TINY_AUDIO, 7), RegularisationConfig(),
+    module = AudioModule(AudioEncoder(TINY_AUDIO, 7), RegularisationConfig(), None,
                          EmotionLoss(LossConfig(), [1.0] * 7)).eval()
     quiet = torch.randn(2, 4_000) * 1e-3
     batch = {'values': quiet, 'lengths': torch.tensor([4_000, 3_000]), 'targets': torch.eye(7)[:2]}
@@ -113,7 +113,7 @@ def test_half_precision_leaves_the_decibels_as_they_are():
 def test_of_some_utterances_only_the_spectrogram_is_seen(share: float):
     torch.manual_seed(0)
     module = AudioModule(AudioEncoder(TINY_AUDIO, 7), RegularisationConfig(wave_dropout=share),
-                         EmotionLoss(LossConfig(), [1.0] * 7))
+                         None, EmotionLoss(LossConfig(), [1.0] * 7))
     seen: list[torch.Tensor] = []
     module.encoder.wavernn.fc.register_forward_hook(lambda _m, x, _o: seen.append(x[0]))
     sound = torch.randn(2, 4_000) * 0.1

@@ -7,8 +7,8 @@ import shutil
 
 from rich.console import Console
 import torch
-from training.audio import AudioConfig, train_audio
-from training.audio_data import AudioDataConfig
+from training.audio.data import AudioDataConfig
+from training.audio.stage import AudioConfig, train_audio
 from training.augment.speech import SpeechConfig
 from training.engine.fit import EngineConfig
 from training.engine.progress import Reporter

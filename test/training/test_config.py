@@ -8,7 +8,7 @@ from mmer_ros.model import ModelConfig
 from mmer_ros.types import InvalidInput
 import pytest
 import torch
-from training.audio import AudioConfig
+from training.audio.stage import AudioConfig
 from training.engine.config import (
     CONFIGS,
     dump_settings,

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     if options.cremad:
         figures['votes'] = votes_figures(options.cremad, console)
     if options.units and options.ravdess:
-        from training.audio import AudioConfig
+        from training.audio.stage import AudioConfig
         from training.pairs.voices import check_signals
         from training.starter.encoders import voices
 

@@ -16,7 +16,7 @@ from typing import Any
 from mmer_ros.recognizer import Recognizer
 from mmer_ros.types import InvalidInput, MODALITIES, Modality, subset_name
 from rich.console import Console
-from training.audio import AudioConfig
+from training.audio.stage import AudioConfig
 from training.corpora.fer import read_fer2013
 from training.corpora.goemotions import read_goemotions
 from training.corpora.meld import read_meld
@@ -108,6 +108,7 @@ class _Work:
                  options: argparse.Namespace, reporter: Reporter) -> None:
         self.paths, self.options, self.reporter = paths, options, reporter
         self.output: Path = options.output
+        self.states = self.output / 'states'  # of the voice's teacher, for all who learn from it
         self.votes = read_votes(paths['cremad'])
         self.perception = check_perception(self.votes)
         self.recipe = recipe.with_rule(self.perception.rule)
@@ -125,7 +126,7 @@ class _Work:
         given = {m: TrainedEncoder.load(path, m) for m in MODALITIES
                  if (path := getattr(options, subset_name(m)))}
         trained = encoder_stage.encoders(self.recipe, given, self.sources, self.output,
-                                         self.reporter)
+                                         self.states, self.reporter)
         material = self.material(self.sources)
         fused = self.fused(trained, material, self.output)
         found = self.figures(trained, fused, material)
@@ -146,7 +147,8 @@ class _Work:
         """Train encoders on what was held out, too, and teach the fusion anew with them."""
         folder, sources = self.output / 'everything', self.sources.everything()
         kept = {m: e for m, e in trained.items() if subset_name(m) not in self.recipe.everything}
-        final = encoder_stage.encoders(self.recipe, kept, sources, folder, self.reporter)
+        final = encoder_stage.encoders(self.recipe, kept, sources, folder, self.states,
+                                       self.reporter)
         return final, self.fused(final, self.material(sources), folder, measured)
 
     def material(self, sources: Sources) -> dict[Modality, Material]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mmer_ros.types import MODALITIES, Modality
-from training.audio import AudioConfig, train_audio
+from training.audio.stage import AudioConfig, train_audio
 from training.commands.sources import read_corpus
 from training.corpora.digest import digest_of
 from training.corpora.fer import is_fer2013, read_fer2013

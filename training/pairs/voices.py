@@ -11,7 +11,7 @@ from mmer_ros.batching import as_float
 from mmer_ros.types import EMOTIONS, Int16, InvalidInput, Modality, SAMPLE_RATE
 import numpy as np
 from torch import Tensor
-from training.audio import AudioConfig, train_audio
+from training.audio.stage import AudioConfig, train_audio
 from training.augment.speech import speech_span
 from training.corpora.examples import Example
 from training.corpora.ravdess import actor_of
@@ -76,11 +76,15 @@ class FoldClips:
 
 def train_voice(cache: ClipCache, fold: int, config: AudioConfig, folder: Path,
                 reporter: Reporter) -> TrainedEncoder:
-    """Train, go on training or load the audio encoder of a fold."""
+    """
+    Train, go on training or load the audio encoder of a fold.
+
+    The folds share what a teacher hears, which is beside their folders.
+    """
     if is_encoder(folder):
         return TrainedEncoder.load(folder, Modality.AUDIO)
     clips: Any = FoldClips(cache, fold)
-    return train_audio(config, clips, folder, reporter)
+    return train_audio(config, clips, folder, reporter, states=folder.parent / 'states')
 
 
 def hear(trained: TrainedEncoder, cache: ClipCache, fold: int, folder: Path,

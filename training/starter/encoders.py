@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmer_ros.types import InvalidInput, MODALITIES, Modality, subset_name
-from training.audio import AudioConfig, train_audio
+from training.audio.stage import AudioConfig, train_audio
 from training.commands.prepare import prepare
 from training.corpora.digest import digest_of
 from training.corpora.ravdess import read_ravdess
@@ -32,21 +32,22 @@ def voices(folder: Path, output: Path, reporter: Reporter) -> ClipCache:
 
 
 def encoders(recipe: StarterRecipe, given: Mapping[Modality, TrainedEncoder], sources: Sources,
-             output: Path, reporter: Reporter) -> dict[Modality, TrainedEncoder]:
+             output: Path, states: Path, reporter: Reporter) -> dict[Modality, TrainedEncoder]:
     """
     Return the encoders; those that are not given are trained, or trained on, in `output`.
 
+    :param states: of the voice's teacher; see `train_audio`.
     :raises InvalidInput: if that of text has no tokenizer.
     """
     found = {m: given[m] if m in given else _trained(
-        m, recipe, sources, output, reporter.named(subset_name(m))) for m in MODALITIES}
+        m, recipe, sources, output, states, reporter.named(subset_name(m))) for m in MODALITIES}
     if found[Modality.TEXT].tokenizer is None:
         raise InvalidInput('the text encoder has no tokenizer; train it with `train text`')
     return found
 
 
 def _trained(modality: Modality, recipe: StarterRecipe, sources: Sources, output: Path,
-             reporter: Reporter) -> TrainedEncoder:
+             states: Path, reporter: Reporter) -> TrainedEncoder:
     """Train an encoder, or load it if it is done."""
     folder, extra = output / subset_name(modality), sources.goemotions.examples
     run = RunFolder(folder)
@@ -56,7 +57,8 @@ def _trained(modality: Modality, recipe: StarterRecipe, sources: Sources, output
     elif modality is Modality.AUDIO:
         run.learns_from({'corpus': digest_of(sources.clips.examples),
                          'clips': sources.clips.info.source})
-        train_audio(load_settings(AudioConfig, recipe.audio), sources.clips, folder, reporter)
+        train_audio(load_settings(AudioConfig, recipe.audio), sources.clips, folder, reporter,
+                    states=states)
     else:
         run.learns_from({'stills': sources.stills.digest})
         train_stills(load_settings(StillsConfig, recipe.face), sources.stills, folder, reporter)

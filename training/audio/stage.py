@@ -12,8 +12,9 @@ from mmer_ros.types import EMOTIONS, Modality, SAMPLE_RATE
 from pydantic import Field
 import torch
 from torch import nn, Tensor
-from training.audio_data import AudioData, AudioDataConfig
-from training.audio_members import side_by_side
+from training.audio.data import AudioData, AudioDataConfig
+from training.audio.members import side_by_side
+from training.audio.teacher import make_states, SpeechTeacherConfig, UntoldStates
 from training.encoders import TrainedEncoder
 from training.engine.config import Settings
 from training.engine.fit import Batch, StepOutput
@@ -51,6 +52,7 @@ class AudioConfig(SignalConfig):
 
     `init` is the published WaveRNN to begin with: 'ljspeech', or a file.
 
+    :param teacher: a speech encoder whose states are learnt beside the emotions; None: none.
     :param members: networks that are trained, which differ in the seed; they are put side by side
         in one of so many times the width. No two seeds of the recipe share one.
     """
@@ -58,17 +60,24 @@ class AudioConfig(SignalConfig):
     members: int = Field(1, ge=1, le=8)
     model: AudioEncoderConfig = AudioEncoderConfig()
     data: AudioDataConfig = AudioDataConfig()
+    teacher: SpeechTeacherConfig | None = None
     regularisation: RegularisationConfig = RegularisationConfig()
 
 
 class AudioModule(nn.Module):
-    """AudioEncoder and its own two-layer classifier over the mean of the features."""
+    """
+    AudioEncoder and its own two-layer classifier over the mean of the features.
+
+    :param teacher: whose states the features are to tell in training, too.
+    """
 
     def __init__(self, encoder: AudioEncoder, config: RegularisationConfig,
-                 emotion_loss: EmotionLoss) -> None:
+                 teacher: SpeechTeacherConfig | None, emotion_loss: EmotionLoss) -> None:
         """Take the encoder."""
         super().__init__()
         self.encoder, self.config, self.emotion_loss = encoder, config, emotion_loss
+        self.teacher = teacher
+        self.untold = UntoldStates(encoder.width, teacher.width) if teacher else None
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return loss and logits of a batch."""
@@ -79,12 +88,18 @@ class AudioModule(nn.Module):
             kept = torch.rand(len(wave), 1, device=wave.device) >= self.config.wave_dropout
             wave = wave * kept
         features, mask = self.encoder.features(wave, frames, batch['lengths'])
-        pooled, targets = summary(Modality.AUDIO, features.float(), mask), batch['targets']
+        features = features.float()
+        pooled, targets = summary(Modality.AUDIO, features, mask), batch['targets']
         if self.training:
             pooled, targets = mixed(pooled, targets, self.config.mixup)
             pooled = nn.functional.dropout(pooled, self.config.dropout)
         logits = self.encoder.classifier(pooled)
-        return StepOutput(self.emotion_loss(logits, targets), logits, {})
+        loss = self.emotion_loss(logits, targets)
+        if self.untold is None or self.teacher is None or 'states' not in batch:
+            return StepOutput(loss, logits, {})
+        untold = self.untold(features, mask, batch['states'])
+        return StepOutput(loss + self.teacher.weight * untold, logits,
+                          {'emotion': loss, 'untold': untold})
 
 
 def masked(frames: Tensor, config: RegularisationConfig, sizes: AudioEncoderConfig) -> Tensor:
@@ -118,23 +133,26 @@ def mixed(pooled: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor
             share * targets + (1 - share) * targets[other])
 
 
-def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: Reporter
-                ) -> TrainedEncoder:
+def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: Reporter, *,
+                states: Path | None = None) -> TrainedEncoder:
     """
     Train, or go on training, an audio encoder; the result is in `folder`/encoder.
 
     Several members have runs of their own in `folder`/members.
+
+    :param states: where those of the teacher are kept, for runs to share; None: `folder`/states.
     """
     run = RunFolder.take_up(folder, config)
+    states = states or folder / 'states'
     if config.members == 1:
-        return _train_member(config, cache, run, reporter)
+        return _train_member(config, cache, run, states, reporter)
     trained = []
     for index in range(config.members):
         seed = config.engine.seed * config.members + index
         engine = config.engine.model_copy(update={'seed': seed})
         own = config.model_copy(update={'engine': engine})
         member = RunFolder.take_up(folder / 'members' / str(index), own)
-        trained.append(_train_member(own, cache, member,
+        trained.append(_train_member(own, cache, member, states,
                                      reporter.named(f'{reporter.title}/{index}')))
     whole = side_by_side([each.encoder for each in trained])
     result = TrainedEncoder(Modality.AUDIO, whole.config, whole,
@@ -143,12 +161,16 @@ def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: R
     return result
 
 
-def _train_member(config: AudioConfig, cache: ClipCache, run: RunFolder, reporter: Reporter
-                  ) -> TrainedEncoder:
+def _train_member(config: AudioConfig, cache: ClipCache, run: RunFolder, states: Path,
+                  reporter: Reporter) -> TrainedEncoder:
     torch.manual_seed(config.engine.seed)
     encoder = AudioEncoder(config.model, len(EMOTIONS))
     if config.init and not run.finished:
         load_wavernn(encoder, config.init)
-    return train_signal(Modality.AUDIO, config, encoder,
-                        partial(AudioModule, encoder, config.regularisation),
-                        partial(AudioData, cache, config.data), cache, run, reporter)
+    taught = make_states(
+        config.teacher, config.data.speech.speed, config.model.hop_length, cache, states,
+        reporter.console) if config.teacher and not run.finished else None
+    return train_signal(
+        Modality.AUDIO, config, encoder,
+        partial(AudioModule, encoder, config.regularisation, config.teacher),
+        partial(AudioData, cache, config.data, taught), cache, run, reporter)

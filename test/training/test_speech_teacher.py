@@ -1,0 +1,202 @@
+"""A speech encoder that teaches the audio encoder: what it hears, when, and what is learnt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.audio_encoder import AudioEncoderConfig
+from mmer_ros.pretrained import PretrainedUnavailable
+from mmer_ros.types import InvalidInput, SAMPLE_RATE
+import numpy as np
+import pytest
+from rich.console import Console
+import torch
+from training.audio.data import AudioData, AudioDataConfig
+from training.audio.stage import AudioConfig, train_audio
+from training.audio.teacher import make_states, SpeechStates, SpeechTeacherConfig, UntoldStates
+from training.augment.speech import SpeechConfig
+from training.corpora.examples import Example
+from training.engine.fit import EngineConfig
+from training.engine.progress import Reporter
+from training.engine.sampling import Draw
+from training.preparation.clip_cache import ClipCache
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+QUIET = Console(quiet=True)
+HOP = 800
+COARSE = AudioEncoderConfig(
+    hop_length=HOP, samples_per_step=HOP, upsample_scales=(1,), n_freq=16, n_rnn=16,
+    n_res_block=2, n_hidden=8, n_output=8, classifier_hidden=8)
+
+
+@pytest.fixture(scope='module')
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Save a small Whisper of random weights."""
+    folder = tmp_path_factory.mktemp('whisper')
+    torch.manual_seed(0)
+    WhisperModel(WhisperConfig(
+        d_model=16, encoder_layers=3, encoder_attention_heads=2, encoder_ffn_dim=32,
+        decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32, vocab_size=60,
+        num_mel_bins=80, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        decoder_start_token_id=3, suppress_tokens=[], begin_suppress_tokens=[],
+    )).save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+class Clips:
+    """Two utterances of noise; their sound is counted as it is asked for."""
+
+    def __init__(self, seconds: tuple[float, ...] = (1.3, 0.4)) -> None:
+        random = np.random.default_rng(0)
+        self.sound = {f'train/{i}': random.normal(0, 3_000, round(s * SAMPLE_RATE))
+                      .astype(np.int16) for i, s in enumerate(seconds)}
+        self.examples = [Example(key, 'train', labels=(4,)) for key in self.sound]
+
+    def audio(self, key: str) -> np.ndarray:
+        return self.sound[key]
+
+    def sizes(self, key: str) -> tuple[int, int]:
+        return len(self.sound[key]), 0
+
+
+def states_of(whisper: Path, folder: Path, clips: Any, speed: float = 0.2, **config: Any
+              ) -> SpeechStates:
+    teacher = SpeechTeacherConfig(name=str(whisper), **{'layers': (1, 2), 'width': 6, 'speeds': 3,
+                                                        **config})
+    return make_states(teacher, speed, HOP, clips, folder, QUIET)
+
+
+def test_there_is_a_state_for_each_hop_at_each_speed(whisper: Path, tmp_path: Path) -> None:
+    clips: Any = Clips()
+    states = states_of(whisper, tmp_path, clips)
+    assert states.speeds == (0.8, 1.0, 1.2)
+    for key, sound in clips.sound.items():
+        for number, speed in enumerate(states.speeds):
+            count = round(len(sound) / speed)
+            found = states.get(key, number, 0, count)
+            assert found.shape == (-(-count // HOP), 6) and found.isfinite().all()
+    slow, plain = (states.get('train/0', n, 0, 16_000) for n in (0, 1))
+    assert not torch.allclose(slow, plain, atol=1e-3)
+
+
+def test_a_part_has_the_states_of_its_place(whisper: Path, tmp_path: Path) -> None:
+    states = states_of(whisper, tmp_path, Clips())
+    whole = states.get('train/0', 1, 0, round(1.3 * SAMPLE_RATE))
+    torch.testing.assert_close(states.get('train/0', 1, 5 * HOP, 3 * HOP + 1), whole[5:9])
+
+
+def test_what_was_heard_is_kept_and_other_sound_or_teachers_are_heard_anew(
+        whisper: Path, tmp_path: Path) -> None:
+    clips: Any = Clips()
+    states_of(whisper, tmp_path, clips)
+    written = {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*.safetensors')}
+    states_of(whisper, tmp_path, clips)
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*.safetensors')} == written
+    states_of(whisper, tmp_path, clips, layers=(2,))
+    clips.sound['train/1'][7] += 1
+    states_of(whisper, tmp_path, clips)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_more_than_half_a_minute_is_heard_in_parts(whisper: Path, tmp_path: Path) -> None:
+    states = states_of(whisper, tmp_path, Clips((31.0,)), speed=0)
+    assert states.speeds == (1.0,)
+    assert states.get('train/0', 0, 0, 31 * SAMPLE_RATE).shape[0] == 31 * 20
+
+
+def test_the_window_and_its_states_belong_together(whisper: Path, tmp_path: Path) -> None:
+    """Each draw's sound lies where its states do, at the same speed."""
+    clips: Any = Clips((2.0, 1.0))
+    states = states_of(whisper, tmp_path, clips)
+    config = AudioDataConfig(train_s=0.5, speech=SpeechConfig(gain_db=0, speed=0.2))
+    data = AudioData(clips, config, states, clips.examples, training=True)
+    places = set()
+    for seed in range(12):
+        item = data[Draw(0, 0, seed)]
+        assert item.states is not None and len(item.states) == -(-len(item.values) // HOP)
+        found = [(number, begin) for number, speed in enumerate(states.speeds)
+                 for begin in range(0, round(32_000 / speed) - len(item.values) + 1, HOP)
+                 if torch.equal(states.get('train/0', number, begin, len(item.values)),
+                                item.states)]
+        assert len(found) == 1
+        number, begin = found[0]
+        if states.speeds[number] == 1:
+            own = torch.from_numpy(clips.sound['train/0'] / np.float32(32_768))
+            torch.testing.assert_close(item.values, own[begin:begin + len(item.values)].float(),
+                                       atol=1e-3, rtol=0)
+        places.add(found[0])
+    assert len(places) > 6
+
+
+def test_sounds_without_a_voice_have_no_states_and_dev_is_asked_without(
+        whisper: Path, tmp_path: Path) -> None:
+    clips: Any = Clips()
+    config = AudioDataConfig(voiceless=0.5, speech=SpeechConfig(speed=0.2))
+    data = AudioData(clips, config, states_of(whisper, tmp_path, clips), clips.examples, True)
+    items = [data[Draw(0, 0, seed)] for seed in range(20)]
+    batch = data.collate(items)
+    assert batch['states'].shape[:2] == (20, -(-int(batch['lengths'].max()) // HOP))
+    for item, row in zip(items, batch['states'], strict=True):
+        hops = -(-len(item.values) // HOP)
+        assert row[hops:].isnan().all()
+        assert row[:hops].isnan().all() == item.key.endswith('(voiceless)')
+    dev = AudioData(clips, config, states_of(whisper, tmp_path, clips), clips.examples, False)
+    assert dev[Draw(0, 0, 0)].states is None and 'states' not in dev.collate([dev[Draw(0, 0, 0)]])
+
+
+def test_what_is_told_counts_nothing_and_what_is_not_counts_as_its_variance() -> None:
+    torch.manual_seed(0)
+    features, mask = torch.randn(8, 50, 4), torch.ones(8, 50, dtype=torch.bool)
+    mask[:, 40:] = False
+    told = features @ torch.randn(4, 3) * 7 + 2
+    told[0, :5] = torch.nan
+    assert best_untold(features, mask, told) < 1e-3
+    assert 0.9 < best_untold(features, mask, torch.randn(8, 50, 3)) < 1.1
+    assert float(UntoldStates(4, 3)(features, mask, told * torch.nan)) == 0
+
+
+def best_untold(features: torch.Tensor, mask: torch.Tensor, states: torch.Tensor) -> float:
+    """Return what is left when the reading of the states is as good as it can be."""
+    module = UntoldStates(features.shape[2], states.shape[2])
+    optimizer = torch.optim.LBFGS(module.parameters(), max_iter=100)
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        value: torch.Tensor = module(features, mask, states)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return float(loss().detach())
+
+
+def test_the_audio_encoder_learns_what_the_teacher_hears(whole: Path, whisper: Path,
+                                                         tmp_path: Path) -> None:
+    """Members share it; once they are done, the same command does without the teacher."""
+    config = AudioConfig(
+        members=2, model=COARSE, data=AudioDataConfig(train_s=0.6),
+        teacher=SpeechTeacherConfig(name=str(whisper), layers=(1,), width=8, speeds=1),
+        engine=EngineConfig(epochs=16, batch_size=4, lr=3e-2, keep='last', log_steps=1))
+    cache, reporter = ClipCache(whole), Reporter('audio', QUIET)
+    trained = train_audio(config, cache, tmp_path / 'run', reporter)
+    assert len(list((tmp_path / 'run' / 'states').iterdir())) == 1
+    lines = [json.loads(line) for line in (
+        tmp_path / 'run' / 'members' / '0' / 'metrics.jsonl').read_text().splitlines()]
+    untold = [line['untold'] for line in lines if 'untold' in line]
+    assert np.mean(untold[-5:]) < 0.9 * np.mean(untold[:5])
+    (tmp_path / 'run' / 'states').rename(tmp_path / 'elsewhere')
+    again = train_audio(config, cache, tmp_path / 'run', reporter)
+    assert all(torch.equal(v, again.encoder.state_dict()[k])
+               for k, v in trained.encoder.state_dict().items())
+    assert not (tmp_path / 'run' / 'states').exists()
+
+
+def test_a_teacher_that_is_not_there_or_too_small_is_told_of(whisper: Path, tmp_path: Path
+                                                             ) -> None:
+    with pytest.raises(PretrainedUnavailable, match=r'speech encoder .*nowhere.*folder of a copy'):
+        states_of(tmp_path / 'nowhere', tmp_path, Clips())
+    with pytest.raises(InvalidInput, match=r'teacher\.layers: .* has outputs 0 to 2'):
+        states_of(whisper, tmp_path, Clips(), layers=(3,))

@@ -1,0 +1,1 @@
+"""Stage `train audio`: WaveRNN on acted speech, and what teaches it."""
