@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import shutil
 from typing import Any
 
 from mmer_ros.audio_encoder import AudioEncoderConfig
@@ -12,7 +13,9 @@ from mmer_ros.types import InvalidInput, SAMPLE_RATE
 import numpy as np
 import pytest
 from rich.console import Console
+import safetensors.torch
 import torch
+from torch import nn
 from training.audio.data import AudioData, AudioDataConfig
 from training.audio.stage import AudioConfig, train_audio
 from training.audio.teacher import make_states, SpeechStates, SpeechTeacherConfig, UntoldStates
@@ -151,7 +154,7 @@ def test_what_is_told_counts_nothing_and_what_is_not_counts_as_its_variance() ->
     torch.manual_seed(0)
     features, mask = torch.randn(8, 50, 4), torch.ones(8, 50, dtype=torch.bool)
     mask[:, 40:] = False
-    told = features @ torch.randn(4, 3) * 7 + 2
+    told = features @ nn.functional.normalize(torch.randn(4, 3), dim=0)
     told[0, :5] = torch.nan
     assert best_untold(features, mask, told) < 1e-3
     assert 0.9 < best_untold(features, mask, torch.randn(8, 50, 3)) < 1.1
@@ -200,3 +203,14 @@ def test_a_teacher_that_is_not_there_or_too_small_is_told_of(whisper: Path, tmp_
         states_of(tmp_path / 'nowhere', tmp_path, Clips())
     with pytest.raises(InvalidInput, match=r'teacher\.layers: .* has outputs 0 to 2'):
         states_of(whisper, tmp_path, Clips(), layers=(3,))
+
+
+def test_weights_of_another_network_are_refused(whisper: Path, tmp_path: Path) -> None:
+    """Else a teacher of random weights would teach."""
+    other = shutil.copytree(whisper, tmp_path / 'other')
+    weights = safetensors.torch.load_file(other / 'model.safetensors')
+    name = next(key for key in weights if key.endswith('encoder.conv1.weight'))
+    weights.pop(name)
+    safetensors.torch.save_file(weights, other / 'model.safetensors', metadata={'format': 'pt'})
+    with pytest.raises(PretrainedUnavailable, match=r'it lacks .*conv1\.weight; give a model'):
+        states_of(other, tmp_path, Clips())

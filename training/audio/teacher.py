@@ -25,6 +25,7 @@ from training.preparation.clip_cache import ClipCache
 MEL_HOP = 160  # samples between the frames of Whisper's spectrogram
 STATE_HOP = 320  # and between its states
 LONGEST = 30 * SAMPLE_RATE  # samples that it hears at once
+TINY = 1e-6
 
 
 class SpeechTeacherConfig(Settings):
@@ -52,16 +53,24 @@ class SpeechTeacherConfig(Settings):
 
 class SpeechStates:
     """
-    What a teacher makes of each utterance at each speed.
+    What a teacher makes of each utterance at each speed, standardised.
 
-    :param width: of the states.
     :param hop: samples of the network's hops, for each of which there is a state.
     :param speeds: at which it heard them.
+    :param learned: keys of utterances whose states have a mean of 0 and a deviation of 1.
     """
 
-    def __init__(self, store: TensorStore, width: int, hop: int, speeds: Sequence[float]) -> None:
+    def __init__(self, store: TensorStore, hop: int, speeds: Sequence[float],
+                 learned: Sequence[str]) -> None:
         """Take what is stored."""
-        self.store, self.width, self.hop, self.speeds = store, width, hop, tuple(speeds)
+        self.store, self.hop, self.speeds = store, hop, tuple(speeds)
+        plain = torch.cat([store.get(_name(key, len(speeds) // 2)).float() for key in learned])
+        self.mean, self.deviation = plain.mean(dim=0), plain.std(dim=0) + TINY
+
+    @property
+    def width(self) -> int:
+        """Width of the states."""
+        return len(self.mean)
 
     def get(self, key: str, number: int, begin: int, count: int) -> Tensor:
         """
@@ -71,13 +80,16 @@ class SpeechStates:
         :param count: samples.
         """
         first = begin // self.hop
-        return self.store.get(_name(key, number)).float()[first:first - (-count // self.hop)]
+        states = self.store.get(_name(key, number))[first:first - (-count // self.hop)].float()
+        return (states - self.mean) / self.deviation
 
 
 def make_states(config: SpeechTeacherConfig, speed: float, hop: int, cache: ClipCache,
                 folder: Path, console: Console) -> SpeechStates:
     """
     Let the teacher hear all labelled utterances; what is on disk already is kept.
+
+    What it makes of those of the train split has a mean of 0 and a deviation of 1.
 
     :param speed: range of the speed, either way, as a share.
     :param folder: gets a folder named by the teacher and the sound, so that runs share it.
@@ -90,7 +102,8 @@ def make_states(config: SpeechTeacherConfig, speed: float, hop: int, cache: Clip
         folder / _fingerprint(config, speeds, hop, cache, keys),
         [_name(key, number) for key in keys for number in range(len(speeds))],
         listener.hear, title=f'{config.name} hears {len(keys)} clips', console=console)
-    return SpeechStates(store, config.width, hop, speeds)
+    learned = sorted({e.key for e in cache.examples if e.split == 'train'} & set(keys))
+    return SpeechStates(store, hop, speeds, learned)
 
 
 class UntoldStates(nn.Module):
@@ -98,14 +111,13 @@ class UntoldStates(nn.Module):
     The share of the variance of a teacher's states that features do not tell.
 
     :param width: of the features.
-    :param states: width of the states.
+    :param states: width of the states, which are standardised.
     """
 
     def __init__(self, width: int, states: int) -> None:
         """Start with no idea of the states."""
         super().__init__()
         self.read = nn.Linear(width, states)
-        self.scale = nn.BatchNorm1d(states, affine=False)  # of the states of the batch
 
     def forward(self, features: Tensor, mask: Tensor, states: Tensor) -> Tensor:
         """
@@ -116,9 +128,9 @@ class UntoldStates(nn.Module):
         :param states: (B, T, states); NaN where they are not known.
         """
         known = mask & ~states.isnan().any(dim=2)
-        if int(known.sum()) < 2:  # no variance
+        if not bool(known.any()):
             return features.sum() * 0
-        error: Tensor = self.read(features[known]) - self.scale(states[known])
+        error: Tensor = self.read(features[known]) - states[known]
         return error.square().mean()
 
 
