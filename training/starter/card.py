@@ -205,8 +205,8 @@ def _signals(signals: Figures) -> str:
         f'**Voice and face of the same clip** (RAVDESS, {signals["clips"]} clips of '
         f'{signals["actors"]} actors, actor-disjoint folds, audio encoders trained within the '
         'folds; the face as action units, through the same fusion network). These encoders are '
-        'of the recipe `starter/fold_voice`: one network each, on sound that is not worsened, '
-        'trained half as long as the three in the bundle.\n\n'
+        'of the recipe `starter/fold_voice`: as one of the three in the bundle, but trained on '
+        'sound that is not worsened.\n\n'
         + table(('model', 'accuracy', 'unweighted recall', 'cross-entropy (nats)'), rows)
         + f'\nBoth over the better single model ({signals["better_single"]}): '
         f'{_interval(signals["lead"])} points. A missing modality costs, against a model of the '
