@@ -210,7 +210,7 @@ class Quiet:
 def test_voices_are_heard_in_noise_each_ratio_by_itself():
     """A part of the clips of train, and all that are held out, whose answers tell how unsure."""
     config = MaterialConfig(noise_db=(10.0, 0.0), noise_every=2)
-    _, _, *noisy, _, _ = voice_material(Quiet(), config, SpeechConfig()).learned
+    _, _, _, *noisy, _, _ = voice_material(Quiet(), config, SpeechConfig()).learned
     assert len(noisy) == 6, 'three kinds of noise, two ratios'
     for number, (clips, ratio_db) in enumerate(zip(noisy, 3 * config.noise_db, strict=True)):
         keys = {split: [e.key for e in clips.examples if e.split == split]
@@ -237,11 +237,16 @@ def test_parts_are_answered_by_the_expert_of_their_condition():
 
 
 def test_the_material_has_voices_by_a_louder_microphone():
-    """All clips of train once, at the level that robots record."""
+    """
+    All clips of train once, at the level that robots record.
+
+    Whole and cut ones are conditions of their own, calibrated together.
+    """
     material = voice_material(Quiet(), MaterialConfig(noise_db=()), SpeechConfig())
-    cut, _, louder, _ = material.learned
-    assert [e.key for e in cut.examples if e.split == 'train'] == [
-        f'train/{n}#{number}' for n in range(7) for number in (0, CUT)]
+    whole, cut, _, louder, _ = material.learned
+    for clips, number in ((whole, 0), (cut, CUT)):
+        assert [e.key for e in clips.examples] == [
+            f'{split}/{n}#{number}' for split in ('train', 'dev') for n in range(7)]
     assert material.calibration is not None
     assert [e.key for e in material.calibration.examples if e.split == 'dev'] == [
         f'dev/{n}#{number}' for n in range(7) for number in (0, CUT)]
