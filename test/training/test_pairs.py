@@ -18,8 +18,10 @@ from training.pairs.judge import judge_signals
 from training.pairs.perception import BASELINES, check_perception, RULE
 from training.pairs.rules import best_weights, cross_entropy, LogLinear, weighted_sum
 from training.pairs.signals import answer_fold, HeardFold
+from training.pairs.strangers import Asked, judge_strangers
 from training.pairs.units import read_units, Units
 from training.pairs.votes import LETTERS, read_votes, shares, Votes
+from training.starter.experts import Answers
 from training.starter.stage import StarterFusion
 
 RECIPE = StarterFusion.model_validate({
@@ -135,6 +137,24 @@ def test_what_a_missing_modality_costs_is_measured_against_the_other_alone():
     assert figures['cost_of_missing']['face missing']['value'] == 0.5
     assert figures['cost_of_missing']['voice missing']['value'] == 0
     assert not figures['missing_is_cheap'] and not figures['fused_beats_single']
+
+
+def fold_of(actor: int, shift: float) -> Asked:
+    """Return answers that are right in 3 of 4 clips, surer or less sure than that."""
+    labels = np.tile(np.arange(7), 40)
+    say = np.where(np.arange(280) % 4 == 0, (labels + 1) % 7, labels)
+    logits = np.eye(7, dtype=np.float32)[say] * (2 + shift)
+    return Asked(Answers(logits, labels), np.full(280, actor))
+
+
+def test_strangers_are_calibrated_on_those_of_the_other_folds():
+    """What a fold says of its own actors has no part in how sure it is of them."""
+    alike = judge_strangers([fold_of(actor, 0.0) for actor in range(4)])
+    assert alike['accuracy']['value'] == 0.75 and alike['actors'] == 4 and alike['clips'] == 1_120
+    assert alike['ece'] < 0.01 and alike['mean_confidence'] == pytest.approx(0.75, abs=0.01)
+    assert alike['worst_actor'] == alike['best_actor'] == 0.75
+    one = judge_strangers([*(fold_of(actor, 0.0) for actor in range(3)), fold_of(3, 4.0)])
+    assert one['accuracy']['value'] == 0.75 and one['ece'] > 0.05
 
 
 def write_votes(folder: Path) -> None:

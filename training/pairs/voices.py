@@ -20,8 +20,10 @@ from training.engine.progress import Reporter
 from training.fusion.features import make_features
 from training.pairs.judge import judge_signals
 from training.pairs.signals import answer_fold, HeardFold, rows_of
+from training.pairs.strangers import Asked, judge_strangers
 from training.pairs.units import read_units, Units
 from training.preparation.clip_cache import ClipCache
+from training.starter.experts import Answers
 from training.starter.parts import make_parts
 from training.starter.stage import StarterFusion
 
@@ -120,15 +122,19 @@ def check_signals(units_folder: Path, cache: ClipCache, runs: Path, voice: Audio
     units = read_units(units_folder)
     units = _of_cache(units, cache)
     answers: dict[str, np.ndarray[Any, Any]] = {}
+    asked: list[Asked] = []
     for fold in range(FOLDS):
         title = f'{reporter.title}, fold {fold}'
         trained = train_voice(cache, fold, voice, runs / f'fold{fold}', reporter.named(title))
         heard = hear(trained, cache, fold, folder / 'features', reporter)
         rows = rows_of(units, heard.asked)
+        asked.append(Asked(Answers(np.stack([heard.logits[units.keys[i]] for i in rows]),
+                                   units.labels[rows]), units.actors[rows]))
         for name, given in answer_fold(units, heard, recipe, folder / f'fold{fold}',
                                        reporter.named(title)).items():
             answers.setdefault(name, np.zeros((len(units.keys), len(EMOTIONS))))[rows] = given
-    return judge_signals(answers, units.labels, units.actors)
+    return {**judge_signals(answers, units.labels, units.actors),
+            'strangers': judge_strangers(asked)}
 
 
 def _of_cache(units: Units, cache: ClipCache) -> Units:
