@@ -97,9 +97,9 @@ class Stream:
 class Pace:
     """How far the stream may be ahead of what is estimated."""
 
-    def __init__(self, start: float) -> None:
-        """Begin at a time of the stream, seconds."""
-        self._reached, self._news = start, time.monotonic()
+    def __init__(self, start: float, patience_s: float = PATIENCE_S) -> None:
+        """Begin at a time of the stream, seconds; without an estimate it waits so long."""
+        self._reached, self._news, self._patience_s = start, time.monotonic(), patience_s
 
     def estimated(self, moment: float) -> None:
         """Note that the stream is estimated up to a time of it, seconds."""
@@ -109,19 +109,21 @@ class Pace:
     def wait(self, moment: float) -> bool:
         """Wait until a time of the stream may be sent; false if the node says nothing any more."""
         while moment - self._reached > LEAD_S + (waited := time.monotonic() - self._news):
-            if waited > PATIENCE_S:
+            if waited > self._patience_s:
                 return False
             time.sleep(0.005)
         return True
 
 
 def soak(minutes: float, folder: Path, *, bundle: str = DEFAULT_BUNDLE, image_rate: float = 0.0,
+         patience_s: float = PATIENCE_S,
          on_minute: Callable[[Minute], object] = lambda minute: None, **parameters: Any
          ) -> list[Minute]:
     """
     Play for so many minutes of the stream, and return what was measured.
 
     :param image_rate: images a second; 0: all that the sample has.
+    :param patience_s: without an estimate, while the stream goes on in real time.
     :raises RuntimeError: if the node does not work.
     """
     stream = Stream(SAMPLE, image_rate)
@@ -133,7 +135,7 @@ def soak(minutes: float, folder: Path, *, bundle: str = DEFAULT_BUNDLE, image_ra
         'image_queue': 1000, 'audio_topic': by_type[AUDIO], 'audio_reliability': 'reliable',
         'audio_depth': 1000, 'audio_queue': 1000, 'transcript_topic': by_type[TRANSCRIPT],
         **parameters}
-    pace, finals = Pace(stream.start), [0]
+    pace, finals = Pace(stream.start, patience_s), [0]
 
     def take(row: dict[str, Any]) -> None:
         pace.estimated(row['stamp'])
