@@ -21,13 +21,13 @@ from training.corpora.examples import Example
 from training.encoders import TrainedEncoder
 from training.engine.config import Settings
 from training.engine.fit import Batch, StepOutput
-from training.engine.losses import EmotionLoss
+from training.engine.losses import EmotionLoss, target_of
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.sampling import Draw
 from training.face_embeddings import Embeddings
 from training.preparation.clip_cache import ClipCache
-from training.signal_stage import SignalConfig, SignalData, train_signal
+from training.signal_stage import SignalConfig, SignalData, SignalItem, train_signal
 from typing_extensions import Self
 
 
@@ -100,8 +100,12 @@ class FaceData(SignalData):
         sizes = [min(self.limit, cache.sizes(e.key)[1]) for e in examples]
         super().__init__(examples, sizes, training)
 
-    def values(self, key: str, draw: Draw) -> Tensor:
+    def __getitem__(self, draw: Draw) -> SignalItem:
         """Return images or embeddings of an utterance."""
+        example = self.examples[draw.row]
+        return SignalItem(example.key, self._seen(example.key, draw), target_of(example.labels))
+
+    def _seen(self, key: str, draw: Draw) -> Tensor:
         count, random = self.cache.sizes(key)[1], draw.generator()
         choice = (Choice.draw(count, self.limit, self.config.flip, random) if self.training
                   else Choice.even(count, self.limit))

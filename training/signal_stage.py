@@ -15,7 +15,7 @@ from training.corpora.examples import Example
 from training.encoders import TrainedEncoder
 from training.engine.config import Settings
 from training.engine.fit import Batch, EngineConfig, fit, Task
-from training.engine.losses import class_counts, EmotionLoss, LossConfig, target_of
+from training.engine.losses import class_counts, EmotionLoss, LossConfig
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.sampling import Draw
@@ -59,14 +59,9 @@ class SignalData(Dataset[SignalItem]):
         """Return the number of utterances."""
         return len(self.examples)
 
+    @abstractmethod
     def __getitem__(self, draw: Draw) -> SignalItem:
         """Return one utterance as drawn."""
-        example = self.examples[draw.row]
-        return SignalItem(example.key, self.values(example.key, draw), target_of(example.labels))
-
-    @abstractmethod
-    def values(self, key: str, draw: Draw) -> Tensor:
-        """Return what was heard or seen, (n, ...)."""
 
     def collate(self, items: Sequence[Any]) -> Batch:
         """Pad the sequences with zeros, which are masked."""
@@ -83,17 +78,18 @@ class SignalTask(Task):
     :param make: makes the data of some examples, for training or not.
     """
 
+    train_data: SignalData
+
     def __init__(self, module: nn.Module, parts: dict[str, list[Example]], make: MakeData) -> None:
         """Make the data of both splits."""
         self.module = module
         learned, tried = make(parts['train'], True), make(parts['dev'], False)
-        self.learned = self.train_data = learned
-        self.train_sizes = learned.sizes
+        self.train_data, self.train_sizes = learned, learned.sizes
         self.dev_data, self.dev_sizes = tried, tried.sizes
 
     def collate(self, items: Sequence[Any]) -> Batch:
         """Pad the sequences."""
-        return self.learned.collate(items)
+        return self.train_data.collate(items)
 
 
 def collate_sequences(items: Sequence[Any]) -> Batch:

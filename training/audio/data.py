@@ -79,14 +79,10 @@ class AudioData(SignalData):
             count = int(random.integers(self.limit // 4, self.limit + 1))
             return AudioItem(f'{example.key} (voiceless)',
                              torch.from_numpy(voiceless(count, random)), flat, None)
-        samples, states = self.heard(example.key, draw)
+        samples, states = self._heard(example.key, draw)
         return AudioItem(example.key, samples, target_of(example.labels), states)
 
-    def values(self, key: str, draw: Draw) -> Tensor:
-        """Return the samples of an utterance."""
-        return self.heard(key, draw)[0]
-
-    def heard(self, key: str, draw: Draw) -> tuple[Tensor, Tensor | None]:
+    def _heard(self, key: str, draw: Draw) -> tuple[Tensor, Tensor | None]:
         """Return the samples of an utterance, and the teacher's states of them."""
         samples = self._samples(key)
         if not self.training:

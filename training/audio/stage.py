@@ -76,7 +76,7 @@ class AudioModule(nn.Module):
         """Take the encoder."""
         super().__init__()
         self.encoder, self.config, self.emotion_loss = encoder, config, emotion_loss
-        self.teacher = teacher
+        self.weight = teacher.weight if teacher else 0.0
         self.untold = UntoldStates(encoder.width, teacher.width) if teacher else None
 
     def forward(self, batch: Batch) -> StepOutput:
@@ -95,10 +95,10 @@ class AudioModule(nn.Module):
             pooled = nn.functional.dropout(pooled, self.config.dropout)
         logits = self.encoder.classifier(pooled)
         loss = self.emotion_loss(logits, targets)
-        if self.untold is None or self.teacher is None or 'states' not in batch:
+        if self.untold is None or 'states' not in batch:
             return StepOutput(loss, logits, {})
         untold = self.untold(features, mask, batch['states'])
-        return StepOutput(loss + self.teacher.weight * untold, logits,
+        return StepOutput(loss + self.weight * untold, logits,
                           {'emotion': loss, 'untold': untold})
 
 
