@@ -57,16 +57,16 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
-            'mmer = mmer_ros.cli:main',
+            'mmer = mmer_ros.cli.main:main',
             'emotion = mmer_ros.nodes.emotion:run',
             'estimator = mmer_ros.nodes.estimator:run',
-            'monitor = mmer_ros.nodes.monitor:main',
-            'play = mmer_ros.nodes.player:main',
-            'replay = mmer_ros.cli:replay_main',
+            'monitor = mmer_ros.nodes.tools.monitor:main',
+            'play = mmer_ros.nodes.tools.player:main',
+            'replay = mmer_ros.cli.main:replay_main',
             'segmenter = mmer_ros.nodes.segmenter:run',
-            'watch = mmer_ros.nodes.watch:main',
+            'watch = mmer_ros.nodes.tools.watch:main',
         ],
-        # Commands of mmer that need ROS, which mmer_ros.cli does not import.
-        'mmer_ros.ros_commands': ['monitor = mmer_ros.nodes.monitor:run'],
+        # Commands of mmer that need ROS, which mmer_ros.cli.main does not import.
+        'mmer_ros.ros_commands': ['monitor = mmer_ros.nodes.tools.monitor:run'],
     },
 )

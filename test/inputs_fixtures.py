@@ -12,18 +12,18 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.faces import FrameSampler  # noqa: E402,I100
-from mmer_ros.given_activity import GivenActivity  # noqa: E402,I100
-from mmer_ros.nodes import parameters  # noqa: E402,I100
-from mmer_ros.nodes.conversions import to_time  # noqa: E402,I100
-from mmer_ros.nodes.inbox import Item  # noqa: E402,I100
-from mmer_ros.nodes.inputs.inputs import Inputs  # noqa: E402,I100
-from mmer_ros.nodes.inputs.stamps import Stamps  # noqa: E402,I100
-from mmer_ros.nodes.playback import own_domain, spinning  # noqa: E402,I100
-from mmer_ros.stream_clock import StreamClock  # noqa: E402,I100
-from rclpy.parameter import Parameter  # noqa: E402,I100
+from mmer_ros.nodes import parameters
+from mmer_ros.nodes.conversions import to_time
+from mmer_ros.nodes.inputs.inputs import Inputs
+from mmer_ros.nodes.inputs.stamps import Stamps
+from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.nodes.tools.playback import own_domain, spinning
+from mmer_ros.sensing.faces import FrameSampler
+from mmer_ros.sensing.given_activity import GivenActivity
+from mmer_ros.sensing.stream_clock import StreamClock
+from rclpy.parameter import Parameter
 
-from .ros_fixtures import eventually  # noqa: E402,I100
+from .ros_fixtures import eventually
 
 LOOK_PERIOD_S = 0.05  # of wall time; the node looks less often
 

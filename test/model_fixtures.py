@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, TypeVar
 
-from mmer_ros.audio_encoder import AudioEncoderConfig
-from mmer_ros.bundle import Bundle, BundleConfig
-from mmer_ros.compact_facenet import CompactFaceNet
-from mmer_ros.face_encoder import FaceEncoderConfig
-from mmer_ros.fusion import FusionConfig
-from mmer_ros.model import EmotionModel, ModelConfig
-from mmer_ros.recognizer import Recognizer
-from mmer_ros.text_encoder import byte_tokenizer, TextEncoderConfig
+from mmer_ros.networks.audio_encoder import AudioEncoderConfig
+from mmer_ros.networks.compact_facenet import CompactFaceNet
+from mmer_ros.networks.crossmodal import FusionConfig
+from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
+from mmer_ros.networks.face_encoder import FaceEncoderConfig
+from mmer_ros.networks.text_encoder import byte_tokenizer, TextEncoderConfig
+from mmer_ros.recognition.bundle import Bundle, BundleConfig
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import FACE_SIZE, FaceCrop, Modality, Utterance
 import numpy as np
 from numpy.typing import NDArray

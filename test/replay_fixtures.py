@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmer_ros.recognizer import Recognizer
-from mmer_ros.recording import AUDIO, Recorded, Recording
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recordings.recording import AUDIO, Recorded, Recording
 from mmer_ros.replay import replay_bag, ReplayOptions, ReplayResult
 import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer

@@ -13,20 +13,20 @@ import pytest
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 pytest.importorskip('mmer_msgs.msg', reason='needs mmer_msgs (make env)')
 
-from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402,I100
-from mmer_ros.messages import chunk_to_block, compressed_to_rgb  # noqa: E402,I100
-from mmer_ros.nodes.conversions import to_seconds  # noqa: E402,I100
-from mmer_ros.nodes.emotion_node import EmotionNode  # noqa: E402,I100
-from mmer_ros.nodes.playback import own_domain, spinning  # noqa: E402,I100
-from mmer_ros.pipeline import Pipeline  # noqa: E402,I100
-from mmer_ros.recognizer import Recognizer  # noqa: E402,I100
-from mmer_ros.recording import Recording  # noqa: E402,I100
-from mmer_ros.types import Estimate, Transcript, VideoFrame  # noqa: E402,I100
-from rclpy.parameter import Parameter  # noqa: E402,I100
-from rclpy.serialization import deserialize_message  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
-from std_msgs.msg import String  # noqa: E402,I100
-import torch  # noqa: E402,I100
+from mmer_msgs.msg import AudioChunk, EmotionEstimate
+from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb
+from mmer_ros.nodes.conversions import to_seconds
+from mmer_ros.nodes.emotion_node import EmotionNode
+from mmer_ros.nodes.tools.playback import own_domain, spinning
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recordings.recording import Recording
+from mmer_ros.types import Estimate, Transcript, VideoFrame
+from rclpy.parameter import Parameter
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+import torch
 
 SAMPLE = Path(__file__).parent.parent / 'sample' / 'dialogue'
 TYPES = {'AudioChunk': AudioChunk, 'CompressedImage': CompressedImage, 'Image': Image,

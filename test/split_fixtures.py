@@ -10,14 +10,14 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.nodes.estimator_node import EstimatorNode  # noqa: E402,I100
-from mmer_ros.nodes.managed_node import ManagedNode  # noqa: E402,I100
-from mmer_ros.nodes.playback import own_domain, spinning  # noqa: E402,I100
-from mmer_ros.nodes.segmenter_node import SegmenterNode  # noqa: E402,I100
-from rclpy.parameter import Parameter  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage  # noqa: E402,I100
+from mmer_ros.nodes.estimator_node import EstimatorNode
+from mmer_ros.nodes.managed_node import ManagedNode
+from mmer_ros.nodes.segmenter_node import SegmenterNode
+from mmer_ros.nodes.tools.playback import own_domain, spinning
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage
 
-from .ros_fixtures import eventually, Talker  # noqa: E402,I100
+from .ros_fixtures import eventually, Talker
 
 
 class SplitRig:

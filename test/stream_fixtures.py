@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
-from mmer_ros.faces import FrameSampler
-from mmer_ros.messages import chunk_to_block, compressed_to_rgb
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, Recording
-from mmer_ros.recording_report import read_labels
-from mmer_ros.segmenter import UtteranceSegmenter
+from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, Recording
+from mmer_ros.report.recording_page import read_labels
+from mmer_ros.sensing.faces import FrameSampler
+from mmer_ros.sensing.utterance_segmenter import UtteranceSegmenter
 from mmer_ros.types import (
     AudioBlock,
     Estimate,

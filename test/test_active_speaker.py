@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from mmer_ros.active_speaker import (
+from mmer_ros.recordings.clips import speaker_of
+from mmer_ros.sensing.active_speaker import (
     ActiveSpeaker,
     Choice,
     most_prominent,
@@ -13,10 +14,16 @@ from mmer_ros.active_speaker import (
     SpeakerConfig,
     SpeakerFaces,
 )
-from mmer_ros.clips import speaker_of
-from mmer_ros.face_patch import aligned_patch, look_of, MOUTH, mouth_motion, PATCH_SIZE, PLACES
-from mmer_ros.faces import FaceConfig, FaceDetector, FaceStream
-from mmer_ros.segmenter import SegmenterConfig, UtteranceSegmenter
+from mmer_ros.sensing.face_patch import (
+    aligned_patch,
+    look_of,
+    MOUTH,
+    mouth_motion,
+    PATCH_SIZE,
+    PLACES,
+)
+from mmer_ros.sensing.faces import FaceConfig, FaceDetector, FaceStream
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
 from mmer_ros.types import AudioBlock, FaceCrop, UInt8, UtterancePart, VideoFrame
 import numpy as np
 import pytest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmer_ros.audio import AudioFrontEnd, PcmRun, resample, to_int16, to_mono
+from mmer_ros.sensing.audio_front_end import AudioFrontEnd, PcmRun, resample, to_int16, to_mono
 from mmer_ros.types import AudioBlock, Int16, InvalidInput, SAMPLE_RATE
 import numpy as np
 from numpy.typing import NDArray

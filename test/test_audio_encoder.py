@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.types import InvalidInput
 import numpy as np
 from numpy.typing import NDArray

@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from mmer_ros.audio_coding import coding_of, mp3_frame_length
-from mmer_ros.audio_messages import AudioFormat, CodedAudio, duration, is_audio, to_block
-from mmer_ros.transcript_messages import is_transcript, to_words, Words
+from mmer_ros.interfaces.audio import AudioFormat, CodedAudio, duration, is_audio, to_block
+from mmer_ros.interfaces.audio_coding import coding_of, mp3_frame_length
+from mmer_ros.interfaces.transcripts import is_transcript, to_words, Words
+from mmer_ros.sensing.unstamped_audio import MAX_JITTER_S, UnstampedAudio
 from mmer_ros.types import InvalidInput
-from mmer_ros.unstamped_audio import MAX_JITTER_S, UnstampedAudio
 import numpy as np
 import pytest
 

@@ -16,15 +16,15 @@ pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 py_trees = pytest.importorskip('py_trees', reason='pip install py_trees')
 
-from examples.behaviour_tree import companion  # noqa: E402,I100
-from mmer_msgs.msg import EmotionEstimate  # noqa: E402,I100
-from mmer_ros.nodes.conversions import to_time  # noqa: E402,I100
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402,I100
-from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402,I100
-from std_msgs.msg import String  # noqa: E402,I100
+from examples.behaviour_tree import companion
+from mmer_msgs.msg import EmotionEstimate
+from mmer_ros.nodes.conversions import to_time
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
 
-from .domains import use_own_domain  # noqa: E402,I100
-from .ros_fixtures import eventually  # noqa: E402,I100
+from .domains import use_own_domain
+from .ros_fixtures import eventually
 
 NEUTRAL, SAD, JOY, ANGER = (EmotionEstimate.NEUTRAL, EmotionEstimate.SADNESS,
                             EmotionEstimate.JOY, EmotionEstimate.ANGER)

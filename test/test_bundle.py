@@ -9,7 +9,9 @@ from pathlib import Path
 import re
 from typing import Any
 
-from mmer_ros.bundle import (
+from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
+from mmer_ros.networks.text_encoder import TextEncoderConfig
+from mmer_ros.recognition.bundle import (
     architectures,
     Bundle,
     BundleError,
@@ -19,9 +21,7 @@ from mmer_ros.bundle import (
     TOKENIZER,
     WEIGHTS,
 )
-from mmer_ros.model import EmotionModel, ModelConfig
-from mmer_ros.recognizer import Recognizer
-from mmer_ros.text_encoder import TextEncoderConfig
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 import pytest

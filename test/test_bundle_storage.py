@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from mmer_ros.bundle import Bundle, WEIGHTS
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognition.bundle import Bundle, WEIGHTS
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import Modality
 import numpy as np
 import pytest

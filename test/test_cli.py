@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros import __version__
-from mmer_ros.bundle import DEFAULT_BUNDLE
-from mmer_ros.cli import main, read_transcripts
+from mmer_ros.cli.main import main, read_transcripts
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.types import EMOTIONS, InvalidInput, VideoFrame
 import numpy as np
 import pytest

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import cv2
-from mmer_ros.compact_facenet import area_weights, CompactFaceNet, equal_light, GREY_SIZE
-from mmer_ros.faces import crop_face
+from mmer_ros.networks.compact_facenet import area_weights, CompactFaceNet, equal_light, GREY_SIZE
+from mmer_ros.sensing.faces import crop_face
 from mmer_ros.types import FACE_SIZE
 import numpy as np
 from numpy.typing import NDArray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmer_ros.embracenet import EmbraceNet, selection_probabilities
+from mmer_ros.networks.embracenet import EmbraceNet, selection_probabilities
 import numpy as np
 from numpy.typing import NDArray
 import pytest

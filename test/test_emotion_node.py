@@ -10,15 +10,15 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from lifecycle_msgs.msg import State  # noqa: E402,I100
-from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402,I100
-from mmer_ros.nodes.conversions import to_seconds, to_time  # noqa: E402,I100
-from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402,I100
-from rclpy.parameter import Parameter  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
-from std_msgs.msg import String  # noqa: E402,I100
+from lifecycle_msgs.msg import State
+from mmer_msgs.msg import AudioChunk, EmotionEstimate
+from mmer_ros.nodes.conversions import to_seconds, to_time
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
 
-from .ros_fixtures import eventually, in_one_process, play, recorded, running  # noqa: E402,I100
+from .ros_fixtures import eventually, in_one_process, play, recorded, running
 
 FIRST_TWO_S = 8.2  # of the sample: two utterances with face and words
 FAILURE = TransitionCallbackReturn.FAILURE

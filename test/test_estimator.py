@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from mmer_ros.estimator import Estimator, SentPart, SourceEstimate
-from mmer_ros.recognizer import Recognizer
-from mmer_ros.segmenter import SegmenterConfig, UtteranceSegmenter
+from mmer_ros.recognition.multi_robot import Estimator, SentPart, SourceEstimate
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
 from mmer_ros.types import Estimate, Transcript, UtterancePart
 import numpy as np
 import pytest
@@ -223,7 +223,7 @@ def test_histories_are_forgotten_when_asked(estimator: Estimator) -> None:
 
 def test_those_silent_longest_are_forgotten(monkeypatch: pytest.MonkeyPatch,
                                             estimator: Estimator) -> None:
-    monkeypatch.setattr('mmer_ros.estimator.SOURCES', 2)
+    monkeypatch.setattr('mmer_ros.recognition.multi_robot.SOURCES', 2)
     for robot in ('a', 'b', 'c'):
         estimator.push([replace(sent('hall')[0], source=robot)], 0.0)
     assert [name for name, _ in estimator.sources] == ['b', 'c']

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from mmer_ros.batching import encode_faces
-from mmer_ros.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
-from mmer_ros.face_encoder import (
-    FaceEncoder,
-    FaceEncoderConfig,
-    FaceState,
-    sample_evenly,
-)
+from mmer_ros.networks.batching import encode_faces
+from mmer_ros.networks.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
+from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig, FaceState, sample_evenly
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmer_ros.face_tracker import Box, FaceTracker
+from mmer_ros.sensing.face_tracker import Box, FaceTracker
 from mmer_ros.types import Float32
 import numpy as np
 from numpy.typing import NDArray

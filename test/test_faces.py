@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import cv2
 from facenet_pytorch.models.utils.detect_face import extract_face
-from mmer_ros.face_tracker import Box, FaceTracker
-from mmer_ros.faces import (
-    crop_face,
-    FaceConfig,
-    FaceDetector,
-    FaceStream,
-    FrameSampler,
-)
+from mmer_ros.sensing.face_tracker import Box, FaceTracker
+from mmer_ros.sensing.faces import crop_face, FaceConfig, FaceDetector, FaceStream, FrameSampler
 from mmer_ros.types import UInt8, VideoFrame
 import numpy as np
 from pydantic import ValidationError

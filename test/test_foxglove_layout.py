@@ -14,9 +14,9 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('mmer_msgs.msg', reason='needs mmer_msgs (make env)')
 
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402,I100
-from mmer_msgs.msg import EmotionEstimate  # noqa: E402,I100
-from sensor_msgs.msg import Image  # noqa: E402,I100
+from diagnostic_msgs.msg import DiagnosticArray
+from mmer_msgs.msg import EmotionEstimate
+from sensor_msgs.msg import Image
 
 FILE = Path(__file__).parent.parent / 'config' / 'foxglove_layout.json'
 TYPES = {'/emotion': EmotionEstimate, '/diagnostics': DiagnosticArray,

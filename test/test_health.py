@@ -13,25 +13,19 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.bundle import Bundle  # noqa: E402,I100
-from mmer_ros.nodes.health.checks import (  # noqa: E402,I100
-    check_input,
-    check_recognition,
-    check_skew,
-    Level,
-    Report,
-)
-from mmer_ros.nodes.health.limits import Limits  # noqa: E402,I100
-from mmer_ros.nodes.health.meter import Meter  # noqa: E402,I100
-from mmer_ros.nodes.health.window import percentile, Window  # noqa: E402,I100
-from mmer_ros.nodes.inbox import Item  # noqa: E402,I100
-from mmer_ros.types import VideoFrame  # noqa: E402,I100
-from rclpy.parameter import Parameter  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage  # noqa: E402,I100
-from std_msgs.msg import String  # noqa: E402,I100
+from mmer_ros.nodes.health.checks import check_input, check_recognition, check_skew, Level, Report
+from mmer_ros.nodes.health.limits import Limits
+from mmer_ros.nodes.health.meter import Meter
+from mmer_ros.nodes.health.window import percentile, Window
+from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.types import VideoFrame
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
 
-from .node_fixtures import chunk, estimate, jpeg, Patient, picture, tiny  # noqa: E402,I100
-from .ros_fixtures import eventually, recorded, Rig, running  # noqa: E402,I100
+from .node_fixtures import chunk, estimate, jpeg, Patient, picture, tiny
+from .ros_fixtures import eventually, recorded, Rig, running
 
 OK, WARN, ERROR, STALE = Level
 TOPICS = [('image', 'sensor_msgs/msg/Image')]

@@ -14,20 +14,20 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_msgs.msg import AudioChunk  # noqa: E402,I100
-from mmer_ros.nodes.inputs.message_types import load_type, MissingType  # noqa: E402,I100
-from mmer_ros.types import Transcript  # noqa: E402,I100
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
-from std_msgs.msg import (  # noqa: E402,I100
+from mmer_msgs.msg import AudioChunk
+from mmer_ros.nodes.inputs.message_types import load_type, MissingType
+from mmer_ros.types import Transcript
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import (
     Float32,
     Int16MultiArray,
     MultiArrayDimension,
     String,
 )
 
-from .inputs_fixtures import listening, LOOK_PERIOD_S, stamped  # noqa: E402,I100
-from .message_packages import use  # noqa: E402,I100
+from .inputs_fixtures import listening, LOOK_PERIOD_S, stamped
+from .message_packages import use
 
 SAMPLES = np.arange(-800, 800, dtype=np.int16)  # 0.1 s
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -13,16 +13,16 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.messages import chunk_to_block, compressed_to_rgb  # noqa: E402,I100
-from mmer_ros.nodes.conversions import to_seconds  # noqa: E402,I100
-from mmer_ros.pipeline import Pipeline  # noqa: E402,I100
-from mmer_ros.recognizer import Recognizer  # noqa: E402,I100
-from sensor_msgs.msg import Image  # noqa: E402,I100
-from std_msgs.msg import Bool  # noqa: E402,I100
-import torch  # noqa: E402,I100
+from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb
+from mmer_ros.nodes.conversions import to_seconds
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
+from sensor_msgs.msg import Image
+from std_msgs.msg import Bool
+import torch
 
-from .message_packages import in_own_process, use  # noqa: E402,I100
-from .ros_fixtures import eventually, recorded, Rig, running  # noqa: E402,I100
+from .message_packages import in_own_process, use
+from .ros_fixtures import eventually, recorded, Rig, running
 
 FIRST_S = 4.5  # of the sample: one utterance
 SPOKEN = (1.5, 2.7)  # part of it, as somebody else's voice activity tells

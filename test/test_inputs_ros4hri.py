@@ -10,12 +10,12 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.types import FACE_SIZE, Transcript  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
-from std_msgs.msg import Bool, String  # noqa: E402,I100
+from mmer_ros.types import FACE_SIZE, Transcript
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Bool, String
 
-from .inputs_fixtures import Listener, listening, stamped  # noqa: E402,I100
-from .message_packages import use  # noqa: E402,I100
+from .inputs_fixtures import Listener, listening, stamped
+from .message_packages import use
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mmer_ros.labels import fit_to, Label, read_label_file
+from mmer_ros.evaluation.labels import fit_to, Label, read_label_file
 from mmer_ros.types import InvalidInput
 import pytest
 

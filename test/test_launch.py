@@ -15,25 +15,25 @@ FULL_ROS = 'needs launch, launch_ros and launch_pytest, which only a full ROS in
 for package in ('rclpy', 'launch_ros', 'launch_pytest'):
     pytest.importorskip(package, reason=FULL_ROS)
 
-from ament_index_python.packages import get_package_share_directory  # noqa: E402,I100
-from launch import LaunchDescription, LaunchService  # noqa: E402,I100
-from launch.actions import IncludeLaunchDescription, RegisterEventHandler  # noqa: E402,I100
-from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart  # noqa: E402,I100
-from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402,I100
-import launch_pytest  # noqa: E402,I100
-from lifecycle_msgs.srv import GetState  # noqa: E402,I100
-from mmer_msgs.msg import AudioChunk  # noqa: E402,I100
-from mmer_ros.nodes import parameters  # noqa: E402,I100
-from mmer_ros.nodes.playback import own_domain  # noqa: E402,I100
-from rcl_interfaces.srv import GetParameters  # noqa: E402,I100
-import rclpy  # noqa: E402,I100
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402,I100
-from rclpy.parameter import parameter_value_to_python  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
-from std_msgs.msg import String  # noqa: E402,I100
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription, RegisterEventHandler
+from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+import launch_pytest
+from lifecycle_msgs.srv import GetState
+from mmer_msgs.msg import AudioChunk
+from mmer_ros.nodes import parameters
+from mmer_ros.nodes.tools.playback import own_domain
+from rcl_interfaces.srv import GetParameters
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import parameter_value_to_python
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
 
-from .model_fixtures import tiny_bundle  # noqa: E402,I100
-from .ros_fixtures import eventually  # noqa: E402,I100
+from .model_fixtures import tiny_bundle
+from .ros_fixtures import eventually
 
 pytestmark = pytest.mark.ros
 START_S = 120.0  # to import torch and load a bundle on a busy computer

@@ -19,28 +19,28 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from lifecycle_msgs.msg import State  # noqa: E402,I100
-from mmer_msgs.msg import AudioChunk, EmotionEstimate  # noqa: E402,I100
-from mmer_msgs.srv import LoadBundle  # noqa: E402,I100
-from mmer_ros.bundle import Bundle  # noqa: E402,I100
-from mmer_ros.nodes import bundle_loader, parameters  # noqa: E402,I100
-from mmer_ros.nodes.conversions import to_seconds, to_time  # noqa: E402,I100
-from mmer_ros.nodes.emotion import main  # noqa: E402,I100
-from mmer_ros.nodes.emotion_node import EmotionNode  # noqa: E402,I100
-from mmer_ros.nodes.health.process import resident_mb  # noqa: E402,I100
-from mmer_ros.nodes.inbox import Inbox, Item  # noqa: E402,I100
-from mmer_ros.nodes.playback import spinning  # noqa: E402,I100
-from mmer_ros.text_encoder import TextEncoderConfig  # noqa: E402,I100
-import numpy as np  # noqa: E402,I100
-import rclpy  # noqa: E402,I100
-from rclpy.parameter import Parameter  # noqa: E402,I100
-from rosgraph_msgs.msg import Clock  # noqa: E402,I100
-from std_msgs.msg import String  # noqa: E402,I100
-from std_srvs.srv import SetBool, Trigger  # noqa: E402,I100
+from lifecycle_msgs.msg import State
+from mmer_msgs.msg import AudioChunk, EmotionEstimate
+from mmer_msgs.srv import LoadBundle
+from mmer_ros.networks.text_encoder import TextEncoderConfig
+from mmer_ros.nodes import bundle_loader, parameters
+from mmer_ros.nodes.conversions import to_seconds, to_time
+from mmer_ros.nodes.emotion import main
+from mmer_ros.nodes.emotion_node import EmotionNode
+from mmer_ros.nodes.health.process import resident_mb
+from mmer_ros.nodes.runtime.inbox import Inbox, Item
+from mmer_ros.nodes.tools.playback import spinning
+from mmer_ros.recognition.bundle import Bundle
+import numpy as np
+import rclpy
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
 
-from .model_fixtures import TINY, tiny_bundle  # noqa: E402,I100
-from .node_fixtures import call, tiny  # noqa: E402,I100
-from .ros_fixtures import eventually, own_domain, play, recorded, Rig, running  # noqa: E402,I100
+from .model_fixtures import TINY, tiny_bundle
+from .node_fixtures import call, tiny
+from .ros_fixtures import eventually, own_domain, play, recorded, Rig, running
 
 
 def say(rig: Rig, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from mmer_ros.matching import match, Pair, Span
+from mmer_ros.evaluation.matching import match, Pair, Span
 import numpy as np
 import pytest
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
-from mmer_ros.audio import resample
-from mmer_ros.faces import FrameSampler
-from mmer_ros.media import duration, read_audio, read_media
+from mmer_ros.recordings.media import duration, read_audio, read_media
+from mmer_ros.sensing.audio_front_end import resample
+from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import AudioBlock, InvalidInput, SAMPLE_RATE, VideoFrame
 import numpy as np
 import pytest

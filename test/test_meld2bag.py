@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from mmer_ros.cli import main
-from mmer_ros.faces import FrameSampler
-from mmer_ros.labels import read_label_file
-from mmer_ros.media import read_audio, read_media
-from mmer_ros.meld import BagSettings, clip_names, dialogue, read_dialogues, write_dialogues
-from mmer_ros.meld.clip import cross_fade, RoomNoise
-from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, Recording, TRANSCRIPT
+from mmer_ros.cli.main import main
+from mmer_ros.evaluation.labels import read_label_file
+from mmer_ros.recordings.media import read_audio, read_media
+from mmer_ros.recordings.meld import (
+    BagSettings,
+    clip_names,
+    dialogue,
+    read_dialogues,
+    write_dialogues,
+)
+from mmer_ros.recordings.meld.clip import cross_fade, RoomNoise
+from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, Recording, TRANSCRIPT
+from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import Int16, InvalidInput, SAMPLE_RATE, VideoFrame
 import numpy as np
 import pytest

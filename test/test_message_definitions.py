@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mmer_ros.message_definitions import AUDIO, AUDIO_DEFINITION, EMOTION, EMOTION_DEFINITION
+from mmer_ros.interfaces.definitions import AUDIO, AUDIO_DEFINITION, EMOTION, EMOTION_DEFINITION
 import pytest
 
 from .stream_fixtures import ROOT

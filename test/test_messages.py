@@ -9,7 +9,7 @@ from typing import Any
 import zlib
 
 import cv2
-from mmer_ros.messages import (
+from mmer_ros.interfaces.images import (
     chunk_to_block,
     compressed_to_rgb,
     ENCODINGS,

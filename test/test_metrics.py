@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from mmer_ros import metrics
-from mmer_ros.metrics import bootstrap_interval, paired_difference, reliability, score
+from mmer_ros.evaluation import metrics
+from mmer_ros.evaluation.metrics import bootstrap_interval, paired_difference, reliability, score
 from mmer_ros.types import EMOTIONS, InvalidInput
 import numpy as np
 from numpy.typing import NDArray

@@ -21,20 +21,20 @@ import pytest
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402,I100
-from mmer_msgs.msg import EmotionEstimate  # noqa: E402,I100
-from mmer_ros.cli import main  # noqa: E402,I100
-from mmer_ros.nodes.monitor import Monitor  # noqa: E402,I100
-from mmer_ros.nodes.playback import spinning  # noqa: E402,I100
-from rclpy.lifecycle import LifecycleNode  # noqa: E402,I100
-from std_msgs.msg import String  # noqa: E402,I100
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from mmer_msgs.msg import EmotionEstimate
+from mmer_ros.cli.main import main
+from mmer_ros.nodes.tools.monitor import Monitor
+from mmer_ros.nodes.tools.playback import spinning
+from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import String
 
-from .domains import use_own_domain  # noqa: E402,I100
-from .monitor_fixtures import find, screen  # noqa: E402,I100
-from .ros_fixtures import eventually  # noqa: E402,I100
+from .domains import use_own_domain
+from .monitor_fixtures import find, screen
+from .ros_fixtures import eventually
 
 ROOT = Path(__file__).parent.parent
-MONITOR = [sys.executable, '-m', 'mmer_ros.nodes.monitor']
+MONITOR = [sys.executable, '-m', 'mmer_ros.nodes.tools.monitor']
 START_S = 60.0  # to import ROS on a busy computer
 PERIOD_S = 0.1
 

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 
-from mmer_ros.cli import main
+from mmer_ros.cli.main import main
 from mmer_ros.monitor.state import FORGET_S, Graph, MAX_PEOPLE, SILENT_S
 from mmer_ros.types import EMOTIONS
 import pytest
@@ -161,7 +161,7 @@ def test_numbers_that_are_none_do_not_end_it() -> None:
 
 def test_without_ros_the_command_says_what_to_do(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delitem(sys.modules, 'mmer_ros.nodes.monitor', raising=False)
+    monkeypatch.delitem(sys.modules, 'mmer_ros.nodes.tools.monitor', raising=False)
     for name in ('rclpy', 'diagnostic_msgs.msg'):
         monkeypatch.setitem(sys.modules, name, None)
     assert main(['monitor', '--once']) == 2

@@ -10,26 +10,21 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.nodes.conversions import to_seconds  # noqa: E402,I100
-from mmer_ros.nodes.outputs.persons import (  # noqa: E402,I100
-    expression_of,
-    EXPRESSIONS,
-    Expressions,
-    topics_of,
-)
-from mmer_ros.pipeline import Pipeline  # noqa: E402,I100
-from mmer_ros.recognizer import Recognizer  # noqa: E402,I100
-from mmer_ros.types import AudioBlock, EMOTIONS  # noqa: E402,I100
-import rclpy  # noqa: E402,I100
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402,I100
-from rclpy.lifecycle import LifecycleNode  # noqa: E402,I100
-from rclpy.parameter import Parameter  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
-import torch  # noqa: E402,I100
+from mmer_ros.nodes.conversions import to_seconds
+from mmer_ros.nodes.outputs.persons import expression_of, EXPRESSIONS, Expressions, topics_of
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.types import AudioBlock, EMOTIONS
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
+import torch
 
-from .message_packages import in_own_process, use  # noqa: E402,I100
-from .node_fixtures import estimate, tiny  # noqa: E402,I100
-from .ros_fixtures import eventually, own_domain, play, recorded, running  # noqa: E402,I100
+from .message_packages import in_own_process, use
+from .node_fixtures import estimate, tiny
+from .ros_fixtures import eventually, own_domain, play, recorded, running
 
 
 def offline(bundle: str, messages: list, rate: float) -> list:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mmer_ros.overlay import COLOURS, draw, GREEN, Scene, WHITE
+from mmer_ros.report.overlay import COLOURS, draw, GREEN, Scene, WHITE
 from mmer_ros.types import EMOTIONS, Estimate, FaceCrop, Modality
 import numpy as np
 import pytest

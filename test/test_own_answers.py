@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmer_ros.bundle import Bundle
-from mmer_ros.fusion import FusionConfig, summary
-from mmer_ros.model import FusionNetwork
-from mmer_ros.own_answers import OPENED, OwnAnswers
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.networks.crossmodal import FusionConfig, summary
+from mmer_ros.networks.emotion_model import FusionNetwork
+from mmer_ros.networks.late_fusion import OPENED, OwnAnswers
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
 import pytest

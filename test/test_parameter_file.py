@@ -11,11 +11,11 @@ import yaml
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.bundle import DEFAULT_BUNDLE  # noqa: E402,I100
-from mmer_ros.nodes import parameters  # noqa: E402,I100
+from mmer_ros.nodes import parameters
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 
-from .ros_fixtures import running  # noqa: E402,I100
-from .split_fixtures import split  # noqa: E402,I100
+from .ros_fixtures import running
+from .split_fixtures import split
 
 FILE = Path(__file__).parent.parent / 'config' / 'emotion.yaml'
 

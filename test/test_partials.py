@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from itertools import count
 
-from mmer_ros.face_tracker import FaceTracker
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recognizer import Recognizer
-from mmer_ros.stages import AUDIO, FUSION, Stages, TEXT, VOICE_ACTIVITY
+from mmer_ros.profiling import AUDIO, FUSION, Stages, TEXT, VOICE_ACTIVITY
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.sensing.face_tracker import FaceTracker
 from mmer_ros.types import Estimate, Transcript, VideoFrame
 import numpy as np
 import pytest

@@ -11,15 +11,15 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.face_tracker import Box  # noqa: E402,I100
-from mmer_ros.faces import FaceConfig, FaceDetector, FaceStream  # noqa: E402,I100
-from mmer_ros.types import VideoFrame  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage  # noqa: E402,I100
+from mmer_ros.sensing.face_tracker import Box
+from mmer_ros.sensing.faces import FaceConfig, FaceDetector, FaceStream
+from mmer_ros.types import VideoFrame
+from sensor_msgs.msg import CompressedImage
 
-from .node_fixtures import chunk, jpeg, tiny  # noqa: E402,I100
-from .people_fixtures import gathering, place_of, SMALLEST  # noqa: E402,I100
-from .ros_fixtures import eventually, play, running  # noqa: E402,I100
-from .stream_fixtures import sample_audio  # noqa: E402,I100
+from .node_fixtures import chunk, jpeg, tiny
+from .people_fixtures import gathering, place_of, SMALLEST
+from .ros_fixtures import eventually, play, running
+from .stream_fixtures import sample_audio
 
 LENGTH = 16_000 * 6  # samples
 PERIOD = 0.2  # seconds between images

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import cv2
-from mmer_ros.pictures import blurred, Levels, LEVELS_PER_S, shrink, to_jpeg
+from mmer_ros.replay.pictures import blurred, Levels, LEVELS_PER_S, shrink, to_jpeg
 from mmer_ros.types import AudioBlock, UInt8
 import numpy as np
 import pytest

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import AudioBlock, Estimate, InvalidInput, Modality, Transcript, VideoFrame
 import numpy as np
 import pytest

@@ -11,17 +11,17 @@ from typing import Any
 
 from facenet_pytorch import InceptionResnetV1
 import huggingface_hub.constants
-from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
-from mmer_ros.batching import encode_text
-from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
-from mmer_ros.pretrained import (
+from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.networks.batching import encode_text
+from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig
+from mmer_ros.networks.pretrained import (
     load_facenet,
     load_gpt,
     load_sentence_encoder,
     load_wavernn,
     PretrainedUnavailable,
 )
-from mmer_ros.text_encoder import (
+from mmer_ros.networks.text_encoder import (
     byte_tokenizer,
     DialogueTokenizer,
     SPECIAL_TOKENS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from mmer_ros.bundle import BundleError
-from mmer_ros.priors import correction, MELD_COUNTS, NAMED, read_prior
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognition.bundle import BundleError
+from mmer_ros.recognition.prior_correction import correction, MELD_COUNTS, NAMED, read_prior
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import EMOTIONS, Estimate, InvalidInput, Modality
 import numpy as np
 import pytest

@@ -6,10 +6,10 @@ from dataclasses import replace
 import logging
 from typing import Any
 
-from mmer_ros.batching import as_float
-from mmer_ros.model import EmotionModel
-from mmer_ros.recognition_stream import RecognitionStream
-from mmer_ros.recognizer import check_device, Recognizer
+from mmer_ros.networks.batching import as_float
+from mmer_ros.networks.emotion_model import EmotionModel
+from mmer_ros.recognition.dialogue_stream import RecognitionStream
+from mmer_ros.recognition.recognizer import check_device, Recognizer
 from mmer_ros.types import (
     EMOTIONS,
     Estimate,

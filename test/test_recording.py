@@ -7,7 +7,7 @@ from pathlib import Path
 import re
 import shutil
 
-from mmer_ros.recording import (
+from mmer_ros.recordings.recording import (
     AUDIO,
     AUDIO_DEFINITION,
     COMPRESSED_IMAGE,
@@ -15,7 +15,7 @@ from mmer_ros.recording import (
     Recording,
     TRANSCRIPT,
 )
-from mmer_ros.recording_report import read_labels, timeline_of
+from mmer_ros.report.recording_page import read_labels, timeline_of
 from mmer_ros.types import EMOTIONS, InvalidInput
 import pytest
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recording import EMOTION, Recording
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recordings.recording import EMOTION, Recording
 from mmer_ros.replay import replay_bag, ReplayOptions, ReplayResult
 from mmer_ros.replay.outputs import COLUMNS
 from mmer_ros.types import EMOTIONS

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.labels import Label
-from mmer_ros.metrics import score
-from mmer_ros.replay.evaluation import evaluate, summarize, utterances
+from mmer_ros.evaluation.labels import Label
+from mmer_ros.evaluation.metrics import score
+from mmer_ros.evaluation.utterances import evaluate, summarize, utterances
 from mmer_ros.replay.result import ReplayResult
 from mmer_ros.types import EMOTIONS
 import numpy as np

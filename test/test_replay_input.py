@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.cli import main
-from mmer_ros.recording import Recording
+from mmer_ros.cli.main import main
+from mmer_ros.recordings.recording import Recording
 from mmer_ros.replay.result import ReplayResult
 import numpy as np
 import pytest

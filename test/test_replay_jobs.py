@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.cli import main
+from mmer_ros.cli.main import main
 from mmer_ros.replay import jobs, merged_summary, replay_bags, ReplayOptions, ReplayResult
 import pytest
 

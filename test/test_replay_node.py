@@ -10,15 +10,15 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_msgs.msg import EmotionEstimate  # noqa: E402,I100
-from mmer_ros.nodes import parameters  # noqa: E402,I100
-from mmer_ros.nodes.player import Player  # noqa: E402,I100
-from mmer_ros.recording import Recording  # noqa: E402,I100
-from mmer_ros.replay.options import NodeParameters, WITHOUT_EFFECT  # noqa: E402,I100
-from rclpy.serialization import deserialize_message  # noqa: E402,I100
+from mmer_msgs.msg import EmotionEstimate
+from mmer_ros.nodes import parameters
+from mmer_ros.nodes.tools.player import Player
+from mmer_ros.recordings.recording import Recording
+from mmer_ros.replay.options import NodeParameters, WITHOUT_EFFECT
+from rclpy.serialization import deserialize_message
 
-from .replay_fixtures import IMAGES, replay, rewrite, SOUND, WORDS  # noqa: E402,I100
-from .ros_fixtures import eventually, running  # noqa: E402,I100
+from .replay_fixtures import IMAGES, replay, rewrite, SOUND, WORDS
+from .ros_fixtures import eventually, running
 
 RATE = 1.5  # times as fast as it was recorded
 PARTIAL_RATE = 2.0  # Hz

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmer_ros.replay import ReplayOptions
 from mmer_ros.replay.options import NodeParameters, WITHOUT_EFFECT
-from mmer_ros.segmenter import SegmenterConfig
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from mmer_ros.types import InvalidInput
 import pytest
 import yaml

@@ -12,15 +12,16 @@ import shutil
 from typing import Any
 
 import cv2
-from mmer_ros.cli import main
-from mmer_ros.replay import merged_summary, page, ReplayResult
+from mmer_ros.cli.main import main
+from mmer_ros.replay import merged_summary, ReplayResult
 from mmer_ros.replay.comparison import load_comparison
-from mmer_ros.replay.comparison_page import render_comparison
-from mmer_ros.replay.figures import stage_counts
-from mmer_ros.replay.overview_page import render_overview
-from mmer_ros.replay.page import render_page
 from mmer_ros.replay.run import replay_bag, ReplayOptions
 from mmer_ros.replay.thumbnails import Thumbnails
+from mmer_ros.report import replay_page as page
+from mmer_ros.report.comparison_page import render_comparison
+from mmer_ros.report.figures import stage_counts
+from mmer_ros.report.overview_page import render_overview
+from mmer_ros.report.replay_page import render_page
 from mmer_ros.types import EMOTIONS, FaceCrop, InvalidInput, VideoFrame
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ from pathlib import Path
 import re
 from typing import Any
 
-from mmer_ros.report import Timeline, write_timeline
+from mmer_ros.report.timeline_page import Timeline, write_timeline
 from mmer_ros.types import EMOTIONS, Estimate, InvalidInput, Modality
 import numpy as np
 import pytest

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mmer_ros.active_speaker import most_prominent
-from mmer_ros.segmenter import SegmenterConfig, UtteranceSegmenter
-from mmer_ros.speech import SpeechConfig
+from mmer_ros.sensing.active_speaker import most_prominent
+from mmer_ros.sensing.speech_segmenter import SpeechConfig
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
+from mmer_ros.sensing.vad import VadConfig
 from mmer_ros.types import (
     AudioBlock,
     InvalidInput,
@@ -16,7 +17,6 @@ from mmer_ros.types import (
     Transcript,
     UtterancePart,
 )
-from mmer_ros.vad import VadConfig
 import numpy as np
 import pytest
 

@@ -9,9 +9,9 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from tools.soak import growth, LEAD_S, Minute, Pace, soak  # noqa: E402,I100
+from tools.soak import growth, LEAD_S, Minute, Pace, soak
 
-from .node_fixtures import tiny  # noqa: E402,I100
+from .node_fixtures import tiny
 
 MINUTES = 30
 

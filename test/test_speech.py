@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mmer_ros.audio import PcmRun
-from mmer_ros.speech import SpeechConfig, SpeechPiece, SpeechSegmenter
+from mmer_ros.sensing.audio_front_end import PcmRun
+from mmer_ros.sensing.speech_segmenter import SpeechConfig, SpeechPiece, SpeechSegmenter
+from mmer_ros.sensing.vad import VadConfig
 from mmer_ros.types import Int16, SAMPLE_RATE
-from mmer_ros.vad import VadConfig
 import numpy as np
 from pydantic import ValidationError
 import pytest

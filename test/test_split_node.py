@@ -12,25 +12,25 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_msgs.msg import EmotionEstimate  # noqa: E402,I100
-from mmer_msgs.msg import UtterancePart as PartMessage  # noqa: E402,I100
-from mmer_msgs.srv import LoadBundle  # noqa: E402,I100
-from mmer_ros.estimator import SentPart  # noqa: E402,I100
-from mmer_ros.faces import FaceConfig  # noqa: E402,I100
-from mmer_ros.nodes.conversions import to_message, to_seconds  # noqa: E402,I100
-from mmer_ros.nodes.outputs.robots import topic_of  # noqa: E402,I100
-from mmer_ros.nodes.part_messages import from_part_message, to_part_message  # noqa: E402,I100
-from mmer_ros.recognizer import Recognizer  # noqa: E402,I100
-from mmer_ros.types import Estimate, InvalidInput  # noqa: E402,I100
-from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402,I100
-from rclpy.parameter import Parameter  # noqa: E402,I100
-from std_srvs.srv import SetBool, Trigger  # noqa: E402,I100
+from mmer_msgs.msg import EmotionEstimate
+from mmer_msgs.msg import UtterancePart as PartMessage
+from mmer_msgs.srv import LoadBundle
+from mmer_ros.nodes.conversions import to_message, to_seconds
+from mmer_ros.nodes.outputs.robots import topic_of
+from mmer_ros.nodes.part_messages import from_part_message, to_part_message
+from mmer_ros.recognition.multi_robot import SentPart
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.sensing.faces import FaceConfig
+from mmer_ros.types import Estimate, InvalidInput
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_srvs.srv import SetBool, Trigger
 
-from .model_fixtures import tiny_bundle, tiny_recognizer  # noqa: E402,I100
-from .node_fixtures import Patient, tiny  # noqa: E402,I100
-from .ros_fixtures import eventually, in_one_process, play, recorded  # noqa: E402,I100
-from .split_fixtures import split, SplitRig  # noqa: E402,I100
-from .test_estimator import alone, parts_of  # noqa: E402,I100
+from .model_fixtures import tiny_bundle, tiny_recognizer
+from .node_fixtures import Patient, tiny
+from .ros_fixtures import eventually, in_one_process, play, recorded
+from .split_fixtures import split, SplitRig
+from .test_estimator import alone, parts_of
 
 FAILURE = TransitionCallbackReturn.FAILURE
 FIRST_TWO_S = 8.2  # of the sample: two utterances with face and words

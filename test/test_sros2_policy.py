@@ -13,28 +13,23 @@ import pytest
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.estimator import SourceEstimate  # noqa: E402,I100
-from mmer_ros.nodes.monitor import Monitor  # noqa: E402,I100
-from mmer_ros.nodes.outputs.persons import Expressions  # noqa: E402,I100
-from mmer_ros.nodes.playback import own_domain  # noqa: E402,I100
-from mmer_ros.nodes.player import Player  # noqa: E402,I100
-from mmer_ros.nodes.watch import Watcher  # noqa: E402,I100
-from mmer_ros.recording import (  # noqa: E402,I100
-    AUDIO,
-    COMPRESSED_IMAGE,
-    IMAGE,
-    TRANSCRIPT,
-)
-from mmer_ros.types import EMOTIONS, Estimate, Modality  # noqa: E402,I100
-import numpy as np  # noqa: E402,I100
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402,I100
-from std_msgs.msg import Bool  # noqa: E402,I100
+from mmer_ros.nodes.outputs.persons import Expressions
+from mmer_ros.nodes.tools.monitor import Monitor
+from mmer_ros.nodes.tools.playback import own_domain
+from mmer_ros.nodes.tools.player import Player
+from mmer_ros.nodes.tools.watch import Watcher
+from mmer_ros.recognition.multi_robot import SourceEstimate
+from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, TRANSCRIPT
+from mmer_ros.types import EMOTIONS, Estimate, Modality
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Bool
 
-from .message_packages import in_own_process, use  # noqa: E402,I100
-from .model_fixtures import tiny_bundle  # noqa: E402,I100
-from .ros_fixtures import eventually, Rig, running  # noqa: E402,I100
-from .split_fixtures import split  # noqa: E402,I100
-from .sros2_policy import Allowed, matches, read  # noqa: E402,I100
+from .message_packages import in_own_process, use
+from .model_fixtures import tiny_bundle
+from .ros_fixtures import eventually, Rig, running
+from .split_fixtures import split
+from .sros2_policy import Allowed, matches, read
 
 POLICY = read()
 EMOTION = POLICY['/mmer/emotion']

@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 
 import cv2
-from mmer_ros.bundle import Bundle, DEFAULT_BUNDLE, find_bundle
-from mmer_ros.faces import FaceConfig, FaceDetector
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE, find_bundle
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.replay import replay_bag, ReplayOptions
+from mmer_ros.sensing.faces import FaceConfig, FaceDetector
 from mmer_ros.types import (
     AudioBlock,
     EMOTIONS,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmer_ros.batching import encode_text
-from mmer_ros.text_encoder import (
+from mmer_ros.networks.batching import encode_text
+from mmer_ros.networks.text_encoder import (
     byte_tokenizer,
     DialogueTokenizer,
     SPECIAL_TOKENS,

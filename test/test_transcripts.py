@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmer_ros.transcripts import align, Span, speaking_time
+from mmer_ros.sensing.transcript_alignment import align, Span, speaking_time
 import pytest
 
 LATE = 3.0

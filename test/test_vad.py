@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mmer_ros.types import Int16, SAMPLE_RATE
-from mmer_ros.vad import (
+from mmer_ros.sensing.vad import (
     Boundary,
     FRAME_S,
     FRAME_SAMPLES,
@@ -13,6 +12,7 @@ from mmer_ros.vad import (
     VadConfig,
     VoiceActivity,
 )
+from mmer_ros.types import Int16, SAMPLE_RATE
 import numpy as np
 from pydantic import ValidationError
 import pytest

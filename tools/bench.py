@@ -19,13 +19,20 @@ import time
 from typing import Any
 
 import cv2
-from mmer_ros.bundle import DEFAULT_BUNDLE
-from mmer_ros.messages import chunk_to_block, compressed_to_rgb, image_to_rgb
-from mmer_ros.nodes.playback import own_domain, play, watching
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recognizer import Recognizer
-from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recorded, Recording, TRANSCRIPT
-from mmer_ros.recording_report import read_labels
+from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb, image_to_rgb
+from mmer_ros.nodes.tools.playback import own_domain, play, watching
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recordings.recording import (
+    AUDIO,
+    COMPRESSED_IMAGE,
+    IMAGE,
+    Recorded,
+    Recording,
+    TRANSCRIPT,
+)
+from mmer_ros.report.recording_page import read_labels
 from mmer_ros.types import Estimate, Transcript, VideoFrame
 import numpy as np
 from rich.console import Console

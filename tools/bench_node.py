@@ -18,13 +18,13 @@ import time
 from typing import Any
 
 from mmer_msgs.msg import AudioChunk
-from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.nodes.conversions import to_time
-from mmer_ros.nodes.playback import own_domain, play, watching
-from mmer_ros.nodes.probes import Life, reliable
-from mmer_ros.nodes.watch import Watcher
-from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, Recording, TRANSCRIPT
-from mmer_ros.recording_report import read_labels
+from mmer_ros.nodes.tools.playback import own_domain, play, watching
+from mmer_ros.nodes.tools.probes import Life, reliable
+from mmer_ros.nodes.tools.watch import Watcher
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
+from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, Recording, TRANSCRIPT
+from mmer_ros.report.recording_page import read_labels
 import numpy as np
 from rich.console import Console
 from rich.table import Table

@@ -19,9 +19,9 @@ import tempfile
 from typing import Any
 
 import cv2
-from mmer_ros.bundle import DEFAULT_BUNDLE
-from mmer_ros.messages import compressed_to_rgb
-from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
+from mmer_ros.interfaces.images import compressed_to_rgb
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
+from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
 from rich.console import Console
 from rich.table import Table
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -96,7 +96,7 @@ def make_recording(folder: Path, minutes: float, *, raw: bool) -> int:
 
 def replay(bag: Path, output: Path, bundle: str, threads: int) -> dict[str, Any]:
     """Replay in a process of its own; return what it measured, and its memory."""
-    command = [sys.executable, '-m', 'mmer_ros.cli', 'replay', str(bag), '--output', str(output),
+    command = [sys.executable, '-m', 'mmer_ros.cli.main', 'replay', str(bag), '--output', str(output),
                '--bundle', bundle, '--threads', str(threads)]
     before = os.getloadavg()[0]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

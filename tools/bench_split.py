@@ -17,16 +17,16 @@ from typing import Any
 
 from mmer_msgs.msg import EmotionEstimate
 from mmer_msgs.msg import UtterancePart as PartMessage
-from mmer_ros.bundle import Bundle, DEFAULT_BUNDLE
-from mmer_ros.estimator import SentPart
-from mmer_ros.faces import FaceDetector, FaceStream
-from mmer_ros.messages import chunk_to_block, compressed_to_rgb
+from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb
 from mmer_ros.nodes.part_messages import to_part_message
-from mmer_ros.nodes.playback import own_domain, watching
-from mmer_ros.nodes.probes import reliable
-from mmer_ros.nodes.watch import Watcher
-from mmer_ros.recording import AUDIO, Recording, TRANSCRIPT
-from mmer_ros.sensor_pipeline import PartPipeline
+from mmer_ros.nodes.tools.playback import own_domain, watching
+from mmer_ros.nodes.tools.probes import reliable
+from mmer_ros.nodes.tools.watch import Watcher
+from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
+from mmer_ros.recognition.multi_robot import SentPart
+from mmer_ros.recordings.recording import AUDIO, Recording, TRANSCRIPT
+from mmer_ros.sensing.faces import FaceDetector, FaceStream
+from mmer_ros.sensing.sensor_pipeline import PartPipeline
 from mmer_ros.types import Transcript, UtterancePart, VideoFrame
 from rich.console import Console
 from rich.table import Table

@@ -14,14 +14,14 @@ import subprocess
 import sys
 from typing import Any
 
-from mmer_ros.bundle import DEFAULT_BUNDLE
-from mmer_ros.nodes.playback import own_domain, play, watching
-from mmer_ros.nodes.watch import Table
-from mmer_ros.recognizer import UNTRAINED
-from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
-from mmer_ros.recording_report import read_labels, timeline_of
+from mmer_ros.nodes.tools.playback import own_domain, play, watching
+from mmer_ros.nodes.tools.watch import Table
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
+from mmer_ros.recognition.recognizer import UNTRAINED
+from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
 from mmer_ros.replay import replay_bag, ReplayOptions
-from mmer_ros.report import write_timeline
+from mmer_ros.report.recording_page import read_labels, timeline_of
+from mmer_ros.report.timeline_page import write_timeline
 from mmer_ros.types import InvalidInput
 import numpy as np
 from rich.console import Console

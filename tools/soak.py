@@ -17,12 +17,12 @@ import sys
 import time
 from typing import Any
 
-from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.nodes.conversions import to_seconds, to_time
 from mmer_ros.nodes.inputs.message_types import load_type
-from mmer_ros.nodes.playback import own_domain, watching
-from mmer_ros.nodes.probes import read, reliable
-from mmer_ros.recording import AUDIO, Recording, TRANSCRIPT
+from mmer_ros.nodes.tools.playback import own_domain, watching
+from mmer_ros.nodes.tools.probes import read, reliable
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
+from mmer_ros.recordings.recording import AUDIO, Recording, TRANSCRIPT
 import numpy as np
 from rich.console import Console
 from rosgraph_msgs.msg import Clock

@@ -11,10 +11,10 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
-from mmer_ros.bundle import Bundle
-from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
-from mmer_ros.text_encoder import TextEncoder, TextEncoderConfig
+from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig
+from mmer_ros.networks.text_encoder import TextEncoder, TextEncoderConfig
+from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 from pydantic import BaseModel, ValidationError
 import safetensors.torch

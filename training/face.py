@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from mmer_ros.compact_facenet import EMBEDDING_SIZE
-from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig, sample_evenly
-from mmer_ros.fusion import summary
-from mmer_ros.pretrained import load_facenet
+from mmer_ros.networks.compact_facenet import EMBEDDING_SIZE
+from mmer_ros.networks.crossmodal import summary
+from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig, sample_evenly
+from mmer_ros.networks.pretrained import load_facenet
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import hashlib
 from pathlib import Path
 
-from mmer_ros.face_encoder import FaceEncoder
+from mmer_ros.networks.face_encoder import FaceEncoder
 import numpy as np
 import torch
 from torch import Tensor

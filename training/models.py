@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 import re
 
-from mmer_ros.bundle import Bundle
+from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.types import InvalidInput, Modality
 from torch import nn
 from training.encoders import encoders_of, is_encoder, TrainedEncoder

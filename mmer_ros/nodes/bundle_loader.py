@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import threading
 from typing import Any
 
-from mmer_ros.faces import FaceDetector
-from mmer_ros.recognizer import Recognizer, UNTRAINED
+from mmer_ros.recognition.recognizer import Recognizer, UNTRAINED
+from mmer_ros.sensing.faces import FaceDetector
 from mmer_ros.types import InvalidInput
 from rclpy.node import Node
 from rclpy.task import Future

@@ -7,7 +7,7 @@ from typing import Any
 
 from builtin_interfaces.msg import Duration, Time
 from mmer_msgs.msg import EmotionEstimate
-from mmer_ros.messages import compressed_to_rgb, image_to_rgb, UnknownEncoding
+from mmer_ros.interfaces.images import compressed_to_rgb, image_to_rgb, UnknownEncoding
 from mmer_ros.types import Estimate, InvalidInput, UInt8
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import time
 from typing import Any
 
-from mmer_ros.given_activity import GivenActivity
 from mmer_ros.nodes import parameters
 from mmer_ros.nodes.bundle_loader import load_recognizer, Loaded, tell_bundle
 from mmer_ros.nodes.health.checks import check_recognition, check_skew, Report
@@ -15,9 +14,10 @@ from mmer_ros.nodes.health.reports import input_names, input_reports, Status, un
 from mmer_ros.nodes.inputs import settings
 from mmer_ros.nodes.outputs.outputs import Outputs
 from mmer_ros.nodes.recognizing_node import RecognizingNode
-from mmer_ros.nodes.session import Session
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.stages import Stages
+from mmer_ros.nodes.runtime.session import Session
+from mmer_ros.profiling import Stages
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from mmer_ros.estimator import Estimator, SourceEstimate
 from mmer_ros.nodes import parameters
 from mmer_ros.nodes.bundle_loader import load_recognizer, Loaded, tell_bundle
 from mmer_ros.nodes.health.checks import check_parts, check_recognition, Report
 from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.reports import Status, unmeasured
 from mmer_ros.nodes.outputs.robots import Robots
-from mmer_ros.nodes.part_session import PartSession
 from mmer_ros.nodes.recognizing_node import RecognizingNode
-from mmer_ros.stages import Stages
+from mmer_ros.nodes.runtime.part_session import PartSession
+from mmer_ros.profiling import Stages
+from mmer_ros.recognition.multi_robot import Estimator, SourceEstimate
 
 BATCH = 16  # of utterances, on another device than the CPU
 

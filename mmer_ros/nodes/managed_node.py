@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from mmer_ros.nodes import parameters
-from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.checks import Report
 from mmer_ros.nodes.health.diagnostics import Diagnostics
 from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.process import give_back_memory
 from mmer_ros.nodes.health.reports import Reporter, Status
-from mmer_ros.nodes.inbox import Inbox
-from mmer_ros.nodes.session import clock_seconds
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.nodes.runtime.event_log import EventLog
+from mmer_ros.nodes.runtime.inbox import Inbox
+from mmer_ros.nodes.runtime.session import clock_seconds
+from mmer_ros.recognition.recognizer import Recognizer
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import annotated_types
-from mmer_ros.bundle import DEFAULT_BUNDLE
 from mmer_ros.nodes.health.limits import Limits
-from mmer_ros.priors import ROBOT
-from mmer_ros.segmenter import SegmenterConfig
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
+from mmer_ros.recognition.prior_correction import ROBOT
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor

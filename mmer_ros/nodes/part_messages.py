@@ -10,8 +10,8 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from mmer_msgs.msg import FaceCrop as FaceCropMessage
 from mmer_msgs.msg import UtterancePart as PartMessage
-from mmer_ros.estimator import SentPart
 from mmer_ros.nodes.conversions import NANOSECONDS, to_seconds
+from mmer_ros.recognition.multi_robot import SentPart
 from mmer_ros.types import FACE_SIZE, FaceCrop, InvalidInput, UtterancePart
 import numpy as np
 

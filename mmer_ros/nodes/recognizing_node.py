@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from mmer_ros.nodes.bundle_loader import Loaded, tell_bundle
 from mmer_ros.nodes.managed_node import ManagedNode
 from mmer_ros.nodes.services import BundleService, Services
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import InvalidInput
 
 
 class Recognizing(Protocol):
-    """What recognises, as mmer_ros.pipeline.Pipeline."""
+    """What recognises, as mmer_ros.recognition.pipeline.Pipeline."""
 
     partial_rate: float
 

@@ -8,10 +8,6 @@ import time
 from typing import Any
 
 from mmer_msgs.msg import UtterancePart as PartMessage
-from mmer_ros.bundle import Bundle
-from mmer_ros.estimator import SentPart
-from mmer_ros.faces import FaceDetector, FaceStream
-from mmer_ros.given_activity import GivenActivity
 from mmer_ros.nodes import parameters
 from mmer_ros.nodes.health.checks import check_segmentation, check_skew, Report
 from mmer_ros.nodes.health.limits import Limits
@@ -21,12 +17,16 @@ from mmer_ros.nodes.managed_node import ManagedNode
 from mmer_ros.nodes.outputs.debug_image import DebugImage
 from mmer_ros.nodes.outputs.sending import send
 from mmer_ros.nodes.part_messages import SOURCE, to_part_message
-from mmer_ros.nodes.part_session import part_qos
+from mmer_ros.nodes.runtime.part_session import part_qos
+from mmer_ros.nodes.runtime.session import Session
 from mmer_ros.nodes.services import Services
-from mmer_ros.nodes.session import Session
-from mmer_ros.recognizer import check_device
-from mmer_ros.sensor_pipeline import PartPipeline
-from mmer_ros.stages import Stages
+from mmer_ros.profiling import Stages
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.multi_robot import SentPart
+from mmer_ros.recognition.recognizer import check_device
+from mmer_ros.sensing.faces import FaceDetector, FaceStream
+from mmer_ros.sensing.given_activity import GivenActivity
+from mmer_ros.sensing.sensor_pipeline import PartPipeline
 from mmer_ros.types import FaceCrop, InvalidInput, UtterancePart, VideoFrame
 
 GROUPS = (parameters.SEGMENTER, parameters.HEALTH)

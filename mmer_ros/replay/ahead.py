@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from mmer_ros.faces import Detection, FaceConfig, FaceDetector
-from mmer_ros.recording import Recorded
+from mmer_ros.profiling import FACE_DETECTION, Stages, UNMEASURED
+from mmer_ros.recordings.recording import Recorded
 from mmer_ros.replay.arrivals import Arrival, Arrivals
-from mmer_ros.stages import FACE_DETECTION, Stages, UNMEASURED
+from mmer_ros.sensing.faces import Detection, FaceConfig, FaceDetector
 from mmer_ros.types import UInt8, VideoFrame
 import torch
 

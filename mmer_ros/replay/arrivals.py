@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mmer_ros.audio_messages import duration, to_block
-from mmer_ros.faces import FrameSampler
-from mmer_ros.messages import compressed_to_rgb, image_to_rgb
-from mmer_ros.recording import COMPRESSED_IMAGE, NANOSECONDS, Recorded, Recording
+from mmer_ros.interfaces.audio import duration, to_block
+from mmer_ros.interfaces.images import compressed_to_rgb, image_to_rgb
+from mmer_ros.interfaces.transcripts import to_words
+from mmer_ros.recordings.recording import COMPRESSED_IMAGE, NANOSECONDS, Recorded, Recording
 from mmer_ros.replay.topics import Topics
-from mmer_ros.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock, when_spoken
-from mmer_ros.transcript_messages import to_words
+from mmer_ros.sensing.faces import FrameSampler
+from mmer_ros.sensing.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock, when_spoken
+from mmer_ros.sensing.unstamped_audio import UnstampedAudio
 from mmer_ros.types import AudioBlock, InvalidInput, StreamEvent, Transcript, VideoFrame
-from mmer_ros.unstamped_audio import UnstampedAudio
 
 IDLE_STEPS = 600  # longer pauses than these change nothing any more: all limits are passed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from mmer_ros.recording import EMOTION, Recorded, Recording
+from mmer_ros.recordings.recording import EMOTION, Recorded, Recording
 from mmer_ros.replay.feed import Published
 from mmer_ros.types import Estimate
 import numpy as np

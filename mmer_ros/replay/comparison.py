@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.matching import match
-from mmer_ros.metrics import paired_difference
-from mmer_ros.replay.evaluation import STATISTICS, summarize, utterances
+from mmer_ros.evaluation.matching import match
+from mmer_ros.evaluation.metrics import paired_difference
+from mmer_ros.evaluation.utterances import STATISTICS, summarize, utterances
 from mmer_ros.replay.outputs import SUMMARY
 from mmer_ros.replay.result import ReplayResult
 from mmer_ros.types import EMOTIONS, InvalidInput

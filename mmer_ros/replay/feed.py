@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mmer_ros.pipeline import Pipeline
+from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.replay.arrivals import Arrival
 from mmer_ros.types import (
     AudioBlock,

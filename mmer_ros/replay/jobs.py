@@ -13,12 +13,12 @@ from pathlib import Path
 import queue
 from typing import Any
 
-from mmer_ros.recognizer import Recognizer
-from mmer_ros.replay.evaluation import summarize
+from mmer_ros.evaluation.utterances import summarize
+from mmer_ros.profiling import Clock
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.replay.options import ReplayOptions
 from mmer_ros.replay.result import exit_code, ReplayResult
 from mmer_ros.replay.run import fingerprint, load_recognizer, replay_bag
-from mmer_ros.stages import Clock
 from mmer_ros.types import InvalidInput
 
 POLL_S = 0.1

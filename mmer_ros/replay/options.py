@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.audio_messages import AudioFormat
-from mmer_ros.bundle import DEFAULT_BUNDLE
-from mmer_ros.priors import ROBOT
+from mmer_ros.interfaces.audio import AudioFormat
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
+from mmer_ros.recognition.prior_correction import ROBOT
 from mmer_ros.replay.thumbnails import FACES, SHOW
-from mmer_ros.segmenter import SegmenterConfig
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from mmer_ros.types import InvalidInput
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import yaml
@@ -56,7 +56,7 @@ class ReplayOptions:
 
     :param bundle: name or folder of the model bundle.
     :param bundle_hash: if not empty, another bundle is refused.
-    :param prior: how common the emotions are; see mmer_ros.priors.
+    :param prior: how common the emotions are; see mmer_ros.recognition.prior_correction.
     :param device: e.g. 'cpu', 'cuda'.
     :param threads: CPU threads of the networks, set for the whole process; 0: leave as it is.
     :param topics: image, audio, transcript -> topic; '' leaves a kind out; what is not named is

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.labels import Label
-from mmer_ros.replay.evaluation import evaluate, Evaluation
+from mmer_ros.evaluation.labels import Label
+from mmer_ros.evaluation.utterances import evaluate, Evaluation
 from mmer_ros.replay.outputs import ESTIMATES, MATCHES, RUN, SUMMARY, TRACKS, write_json
 from mmer_ros.types import EMOTIONS, InvalidInput
 

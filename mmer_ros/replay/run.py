@@ -12,25 +12,25 @@ import re
 from typing import Any
 
 from mmer_ros import __version__
-from mmer_ros.faces import FaceStream
-from mmer_ros.labels import fit_to, Label, read_label_file
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recognizer import Recognizer
-from mmer_ros.recording import NANOSECONDS, Recorded, Recording
+from mmer_ros.evaluation.labels import fit_to, Label, read_label_file
+from mmer_ros.evaluation.utterances import evaluate, spread, summarize, utterances
+from mmer_ros.profiling import Clock
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recordings.recording import NANOSECONDS, Recorded, Recording
 from mmer_ros.replay.ahead import AheadDetector, read_ahead
 from mmer_ros.replay.arrivals import Arrival, Arrivals
 from mmer_ros.replay.bag import BagWriter
-from mmer_ros.replay.evaluation import evaluate, spread, summarize, utterances
 from mmer_ros.replay.feed import Feed, Published
 from mmer_ros.replay.options import ReplayOptions
 from mmer_ros.replay.outputs import Outputs
-from mmer_ros.replay.page import write_page
 from mmer_ros.replay.result import ReplayResult
 from mmer_ros.replay.stages import BINS_PER_DECADE, StageTimes
 from mmer_ros.replay.thumbnails import Thumbnails
 from mmer_ros.replay.topics import choose_topics
 from mmer_ros.replay.tracks import Tracks
-from mmer_ros.stages import Clock
+from mmer_ros.report.replay_page import write_page
+from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import FaceCrop, InvalidInput, StreamEvent, VideoFrame
 import torch
 

@@ -8,7 +8,7 @@ import math
 from threading import Lock
 from typing import Any
 
-from mmer_ros.stages import Clock, FACE_DETECTION, RECOGNITION, Stages
+from mmer_ros.profiling import Clock, FACE_DETECTION, RECOGNITION, Stages
 
 WAITING = 'waiting for faces'
 BINS_PER_DECADE = 10  # of the histograms, whose bin k begins at 10 ** (k / 10) s

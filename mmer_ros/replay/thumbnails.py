@@ -8,7 +8,7 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from mmer_ros.pictures import blurred, Box, shrink, to_jpeg
+from mmer_ros.replay.pictures import blurred, Box, shrink, to_jpeg
 from mmer_ros.types import FaceCrop, UInt8, VideoFrame
 
 FOLDER = 'thumbnails'

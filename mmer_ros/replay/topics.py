@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mmer_ros.audio_messages import AudioFormat, CodedAudio, to_block
-from mmer_ros.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
+from mmer_ros.interfaces.audio import AudioFormat, CodedAudio, to_block
+from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
 from mmer_ros.replay.options import KINDS
 from mmer_ros.types import InvalidInput
 

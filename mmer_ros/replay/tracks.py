@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import math
 from typing import Any
 
-from mmer_ros.pictures import Levels, LEVELS_PER_S
 from mmer_ros.replay.arrivals import Arrival
+from mmer_ros.replay.pictures import Levels, LEVELS_PER_S
 from mmer_ros.types import AudioBlock, FaceCrop, Transcript
 
 WINDOW_S, LONG_WINDOW_S = 10, 60  # of the availability over time; the longer one for recordings

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from mmer_ros.fusion import FusionConfig
-from mmer_ros.metrics import score
+from mmer_ros.evaluation.metrics import score
+from mmer_ros.networks.crossmodal import FusionConfig
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
 import pytest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 import pytest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmer_ros.audio_encoder import AudioEncoder
+from mmer_ros.networks.audio_encoder import AudioEncoder
 from mmer_ros.types import EMOTIONS
 import pytest
 import torch

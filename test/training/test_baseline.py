@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mmer_ros.metrics import score
+from mmer_ros.evaluation.metrics import score
 from mmer_ros.types import EMOTIONS, InvalidInput
 import numpy as np
 import pytest

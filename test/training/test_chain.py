@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.audio_encoder import AudioEncoderConfig
-from mmer_ros.bundle import Bundle
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.networks.audio_encoder import AudioEncoderConfig
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import Modality, subset_name, SUBSETS, Utterance
 import numpy as np
 import pytest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmer_ros.model import ModelConfig
+from mmer_ros.networks.emotion_model import ModelConfig
 from mmer_ros.types import InvalidInput
 import pytest
 import torch

@@ -6,8 +6,8 @@ from functools import cache
 import json
 from pathlib import Path
 
-from mmer_ros import metrics
-from mmer_ros.metrics import score
+from mmer_ros.evaluation import metrics
+from mmer_ros.evaluation.metrics import score
 from mmer_ros.types import InvalidInput, Modality
 import numpy as np
 import pytest

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-from mmer_ros.face_encoder import FaceEncoder
+from mmer_ros.networks.face_encoder import FaceEncoder
 from mmer_ros.types import FACE_SIZE, InvalidInput, Modality
 import numpy as np
 import pytest

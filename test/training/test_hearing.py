@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mmer_ros.text_encoder import TextEncoder
+from mmer_ros.networks.text_encoder import TextEncoder
 from mmer_ros.types import EMOTIONS, Modality
 import pytest
 import torch

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 import json
 from pathlib import Path
 
-from mmer_ros.audio_encoder import AudioEncoderConfig
-from mmer_ros.bundle import Bundle, BundleConfig
-from mmer_ros.face_encoder import FaceEncoderConfig
-from mmer_ros.fusion import FusionConfig
-from mmer_ros.labels import Label
-from mmer_ros.model import EmotionModel, ModelConfig
-from mmer_ros.replay.evaluation import evaluate
+from mmer_ros.evaluation.labels import Label
+from mmer_ros.evaluation.utterances import evaluate
+from mmer_ros.networks.audio_encoder import AudioEncoderConfig
+from mmer_ros.networks.crossmodal import FusionConfig
+from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
+from mmer_ros.networks.face_encoder import FaceEncoderConfig
+from mmer_ros.networks.text_encoder import byte_tokenizer, TextEncoderConfig
+from mmer_ros.recognition.bundle import Bundle, BundleConfig
 from mmer_ros.replay.result import ReplayResult
-from mmer_ros.text_encoder import byte_tokenizer, TextEncoderConfig
 from mmer_ros.types import InvalidInput, Modality
 import numpy as np
 import pytest

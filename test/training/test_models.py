@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mmer_ros.bundle import Bundle
+from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 import pytest
 from training.__main__ import main

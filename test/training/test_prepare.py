@@ -7,9 +7,9 @@ import pickle
 import shutil
 
 import cv2
-from mmer_ros.clips import utterance_of_clip
-from mmer_ros.faces import FaceConfig, FaceDetector, FaceStream
-from mmer_ros.media import read_media
+from mmer_ros.recordings.clips import utterance_of_clip
+from mmer_ros.recordings.media import read_media
+from mmer_ros.sensing.faces import FaceConfig, FaceDetector, FaceStream
 from mmer_ros.types import InvalidInput, Modality, SAMPLE_RATE
 import numpy as np
 import pytest

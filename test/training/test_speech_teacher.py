@@ -7,8 +7,8 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from mmer_ros.audio_encoder import AudioEncoderConfig
-from mmer_ros.pretrained import PretrainedUnavailable
+from mmer_ros.networks.audio_encoder import AudioEncoderConfig
+from mmer_ros.networks.pretrained import PretrainedUnavailable
 from mmer_ros.types import InvalidInput, SAMPLE_RATE
 import numpy as np
 import pytest

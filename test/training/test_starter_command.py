@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 import wave
 
-from mmer_ros.audio_encoder import AudioEncoder
-from mmer_ros.bundle import Bundle, WEIGHTS
-from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
-from mmer_ros.recognizer import Recognizer
-from mmer_ros.text_encoder import byte_tokenizer, TextEncoder, TextEncoderConfig
+from mmer_ros.networks.audio_encoder import AudioEncoder
+from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig
+from mmer_ros.networks.text_encoder import byte_tokenizer, TextEncoder, TextEncoderConfig
+from mmer_ros.recognition.bundle import Bundle, WEIGHTS
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import EMOTIONS, Modality, subset_name, SUBSETS, Utterance
 import numpy as np
 import pytest

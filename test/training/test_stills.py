@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmer_ros.fusion import summary
+from mmer_ros.networks.crossmodal import summary
 from mmer_ros.types import InvalidInput, Modality
 import numpy as np
 from numpy.typing import NDArray

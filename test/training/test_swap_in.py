@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from facenet_pytorch import InceptionResnetV1
-from mmer_ros.bundle import Bundle
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import Modality, Utterance
 import numpy as np
 import pytest

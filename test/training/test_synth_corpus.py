@@ -10,8 +10,8 @@ import re
 import shutil
 from typing import Any
 
-from mmer_ros.faces import FaceConfig, FaceDetector, FrameSampler
-from mmer_ros.media import read_audio, read_media
+from mmer_ros.recordings.media import read_audio, read_media
+from mmer_ros.sensing.faces import FaceConfig, FaceDetector, FrameSampler
 from mmer_ros.types import AudioBlock, EMOTIONS, InvalidInput, SAMPLE_RATE, VideoFrame
 import numpy as np
 import pytest

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import islice
 
 import cv2
-from mmer_ros.faces import FaceConfig, FaceDetector
+from mmer_ros.sensing.faces import FaceConfig, FaceDetector
+from mmer_ros.sensing.vad import FRAME_SAMPLES, SpeechProbability
 from mmer_ros.types import EMOTIONS, Int16, SAMPLE_RATE, UInt8
-from mmer_ros.vad import FRAME_SAMPLES, SpeechProbability
 import numpy as np
 from numpy.typing import NDArray
 import pytest

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.pretrained import PretrainedUnavailable
-from mmer_ros.text_encoder import DialogueTokenizer, TextEncoder
+from mmer_ros.networks.pretrained import PretrainedUnavailable
+from mmer_ros.networks.text_encoder import DialogueTokenizer, TextEncoder
 from mmer_ros.types import EMOTIONS
 import numpy as np
 from pydantic import ValidationError

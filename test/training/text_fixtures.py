@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmer_ros.text_encoder import TextEncoderConfig
+from mmer_ros.networks.text_encoder import TextEncoderConfig
 from mmer_ros.types import EMOTIONS
 import numpy as np
 from training.corpora.examples import Example

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmer_ros.batching import as_float
+from mmer_ros.networks.batching import as_float
 from mmer_ros.types import EMOTIONS, Float32, SAMPLE_RATE
 import numpy as np
 from pydantic import Field

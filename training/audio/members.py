@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.types import EMOTIONS
 import torch
 from torch import nn, Tensor

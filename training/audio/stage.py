@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from mmer_ros.audio_encoder import AudioEncoder, AudioEncoderConfig
-from mmer_ros.fusion import summary
-from mmer_ros.pretrained import load_wavernn
+from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.networks.crossmodal import summary
+from mmer_ros.networks.pretrained import load_wavernn
 from mmer_ros.types import EMOTIONS, Modality, SAMPLE_RATE
 from pydantic import Field
 import torch

@@ -8,8 +8,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.batching import as_float
-from mmer_ros.pretrained import load_speech_encoder
+from mmer_ros.networks.batching import as_float
+from mmer_ros.networks.pretrained import load_speech_encoder
 from mmer_ros.types import Float32, InvalidInput, SAMPLE_RATE
 import numpy as np
 from pydantic import Field

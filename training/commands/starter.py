@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import InvalidInput, MODALITIES, Modality, subset_name
 from rich.console import Console
 from training.audio.stage import AudioConfig

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 import zipfile
 
-from mmer_ros.faces import crop_face
+from mmer_ros.sensing.faces import crop_face
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality, UInt8
 import numpy as np
 from training.corpora.examples import Example

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
-from mmer_ros.metrics import score
+from mmer_ros.evaluation.metrics import score
 from mmer_ros.types import InvalidInput
 import numpy as np
 from pydantic import Field, model_validator

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmer_ros.metrics import Difference, paired_difference
+from mmer_ros.evaluation.metrics import Difference, paired_difference
 from mmer_ros.types import Modality
 import numpy as np
 from training.evaluation.results import Result, select, STATISTICS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mmer_ros.metrics import reliability
-from mmer_ros.svg import Plot, Point, tooltip
+from mmer_ros.evaluation.metrics import reliability
+from mmer_ros.report.svg import Plot, Point, tooltip
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 from training.evaluation import paper

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from string import Template
 
-from mmer_ros.svg import Plot, tooltip
+from mmer_ros.report.svg import Plot, tooltip
 from mmer_ros.types import EMOTIONS, MODALITIES
 import numpy as np
 from training.evaluation import paper

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from mmer_ros import metrics
-from mmer_ros.metrics import score, Scores, Statistic
+from mmer_ros.evaluation import metrics
+from mmer_ros.evaluation.metrics import score, Scores, Statistic
 from mmer_ros.types import InvalidInput, MODALITIES, Modality
 import numpy as np
 from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mmer_ros.metrics import accuracy, weighted_f1
+from mmer_ros.evaluation.metrics import accuracy, weighted_f1
 from mmer_ros.types import Modality
 import numpy as np
 from numpy.typing import NDArray

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from mmer_ros.bundle import Bundle, BundleConfig
-from mmer_ros.faces import FaceConfig
-from mmer_ros.fusion import FusionConfig
-from mmer_ros.model import EmotionModel, ModelConfig
+from mmer_ros.networks.crossmodal import FusionConfig
+from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
+from mmer_ros.recognition.bundle import Bundle, BundleConfig
+from mmer_ros.sensing.faces import FaceConfig
 from mmer_ros.types import InvalidInput, MODALITIES, Modality
 from torch import nn
 from training.encoders import TrainedEncoder

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.bundle import Bundle
-from mmer_ros.metrics import score
+from mmer_ros.evaluation.metrics import score
+from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.types import Modality, subset_name, SUBSETS
 from training.corpora.examples import Example
 from training.encoders import TrainedEncoder

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast, Protocol
 
-from mmer_ros.batching import batch_features
-from mmer_ros.model import EmotionModel, ModelConfig
-from mmer_ros.text_encoder import byte_tokenizer, DialogueTokenizer
+from mmer_ros.networks.batching import batch_features
+from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
+from mmer_ros.networks.text_encoder import byte_tokenizer, DialogueTokenizer
 from mmer_ros.types import Int16, MODALITIES, Modality, UInt8, Utterance
 import torch
 from torch import Tensor

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from mmer_ros.embracenet import EmbraceNet, selection_probabilities
-from mmer_ros.fusion import CrossmodalFusion, FusionConfig, masked_mean, summary
-from mmer_ros.model import available, Features, FusionNetwork, FusionOutput
+from mmer_ros.networks.crossmodal import CrossmodalFusion, FusionConfig, masked_mean, summary
+from mmer_ros.networks.embracenet import EmbraceNet, selection_probabilities
+from mmer_ros.networks.emotion_model import available, Features, FusionNetwork, FusionOutput
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality
 import torch
 from torch import nn, Tensor

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
-from mmer_ros.fusion import FusionConfig
+from mmer_ros.networks.crossmodal import FusionConfig
 from mmer_ros.types import InvalidInput, MODALITIES, Modality, SUBSETS
 import numpy as np
 from pydantic import Field, model_validator, PositiveFloat

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mmer_ros.metrics import (
+from mmer_ros.evaluation.metrics import (
     accuracy,
     bootstrap_interval,
     Difference,

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros import __version__
-from mmer_ros.batching import batch_features
-from mmer_ros.faces import FaceDetector
-from mmer_ros.meld.dialogue import clip_names, read_facts
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.evaluation.utterances import Evaluation
+from mmer_ros.networks.batching import batch_features
+from mmer_ros.networks.text_encoder import DialogueTokenizer
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recordings.meld.dialogue import clip_names, read_facts
 from mmer_ros.replay import replay_bag, ReplayOptions, ReplayResult
-from mmer_ros.replay.evaluation import Evaluation
-from mmer_ros.text_encoder import DialogueTokenizer
+from mmer_ros.sensing.faces import FaceDetector
 from mmer_ros.types import InvalidInput, Modality, subset_name, Utterance
 from pydantic import BaseModel, ConfigDict
 import torch

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mmer_ros.meld import BagSettings
-from mmer_ros.metrics import Difference, Interval
+from mmer_ros.evaluation.metrics import Difference, Interval
+from mmer_ros.recordings.meld import BagSettings
 from training.engine.files import write_file
 from training.evaluation.table import blank, Cell, percent, row, sections, Table
 from training.live.loss import LiveLoss, StepScore

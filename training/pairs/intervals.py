@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmer_ros.metrics import Interval
+from mmer_ros.evaluation.metrics import Interval
 import numpy as np
 from numpy.typing import NDArray
 

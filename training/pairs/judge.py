@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmer_ros.metrics import Interval, score
+from mmer_ros.evaluation.metrics import Interval, score
 import numpy as np
 from numpy.typing import NDArray
 from training.pairs.intervals import mean_interval

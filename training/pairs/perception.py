@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmer_ros.metrics import Interval
+from mmer_ros.evaluation.metrics import Interval
 import numpy as np
 from numpy.typing import NDArray
 from training.pairs.intervals import folds, mean_interval

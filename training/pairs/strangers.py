@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmer_ros.metrics import score
+from mmer_ros.evaluation.metrics import score
 import numpy as np
 from numpy.typing import NDArray
 from training.pairs.intervals import mean_interval

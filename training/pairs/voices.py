@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.batching import as_float
+from mmer_ros.networks.batching import as_float
 from mmer_ros.types import EMOTIONS, Int16, InvalidInput, Modality, SAMPLE_RATE
 import numpy as np
 from torch import Tensor

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 import shutil
 
-from mmer_ros.face_encoder import sample_evenly
-from mmer_ros.media import duration
+from mmer_ros.networks.face_encoder import sample_evenly
+from mmer_ros.recordings.media import duration
 from mmer_ros.types import InvalidInput, SAMPLE_RATE
 from rich.table import Table
 from training.corpora.corpus import Problem

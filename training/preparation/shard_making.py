@@ -21,7 +21,7 @@ import threading
 from typing import Any
 
 import cv2
-from mmer_ros.faces import FaceDetector
+from mmer_ros.sensing.faces import FaceDetector
 from mmer_ros.types import InvalidInput
 import torch
 from training.corpora.corpus import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmer_ros.metrics import (
+from mmer_ros.evaluation.metrics import (
     accuracy,
     balanced_accuracy,
     bootstrap_interval,
@@ -13,7 +13,7 @@ from mmer_ros.metrics import (
     score,
     weighted_f1,
 )
-from mmer_ros.model import FusionNetwork
+from mmer_ros.networks.emotion_model import FusionNetwork
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from numpy.typing import NDArray

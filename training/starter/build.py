@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.metrics import score
-from mmer_ros.model import FusionNetwork
-from mmer_ros.own_answers import OwnAnswers
+from mmer_ros.evaluation.metrics import score
+from mmer_ros.networks.emotion_model import FusionNetwork
+from mmer_ros.networks.late_fusion import OwnAnswers
 from mmer_ros.types import MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from training.encoders import TrainedEncoder

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mmer_ros.own_answers import OPENED, OwnAnswers
+from mmer_ros.networks.late_fusion import OPENED, OwnAnswers
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from numpy.typing import NDArray

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mmer_ros.fusion import summary
-from mmer_ros.own_answers import OwnAnswers
+from mmer_ros.networks.crossmodal import summary
+from mmer_ros.networks.late_fusion import OwnAnswers
 from mmer_ros.types import MODALITIES, Modality, subset_name
 import torch
 from torch import nn

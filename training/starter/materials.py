@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mmer_ros.batching import as_float
+from mmer_ros.networks.batching import as_float
 from mmer_ros.types import Int16, Modality, SAMPLE_RATE, UInt8
 import numpy as np
 from pydantic import Field

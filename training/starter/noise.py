@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mmer_ros.batching import as_float
+from mmer_ros.networks.batching import as_float
 from mmer_ros.types import Float32, Int16
 import numpy as np
 from training.augment.speech import babble, Others, pink, white, with_noise

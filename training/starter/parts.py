@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mmer_ros.fusion import summary
+from mmer_ros.networks.crossmodal import summary
 from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, Modality
 import numpy as np
 from numpy.typing import NDArray

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmer_ros.bundle import Bundle
-from mmer_ros.faces import FaceConfig
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.sensing.faces import FaceConfig
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
 from training.corpora.examples import Example

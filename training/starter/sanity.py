@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.media import read_media
-from mmer_ros.pipeline import Pipeline
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recordings.media import read_media
 from mmer_ros.replay import replay_bag, ReplayOptions
 from mmer_ros.types import AudioBlock, EMOTIONS, Estimate, InvalidInput, Utterance
 import numpy as np

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.metrics import accuracy, balanced_accuracy, weighted_f1
+from mmer_ros.evaluation.metrics import accuracy, balanced_accuracy, weighted_f1
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 from training.encoders import TrainedEncoder

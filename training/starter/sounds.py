@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 import hashlib
 
-from mmer_ros.clips import resampled
-from mmer_ros.media import read_audio
+from mmer_ros.recordings.clips import resampled
+from mmer_ros.recordings.media import read_audio
 from mmer_ros.types import Int16, InvalidInput
 from training.corpora.examples import Example
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer_ros.fusion import FusionConfig
-from mmer_ros.model import FusionNetwork
-from mmer_ros.own_answers import OwnAnswers
+from mmer_ros.networks.crossmodal import FusionConfig
+from mmer_ros.networks.emotion_model import FusionNetwork
+from mmer_ros.networks.late_fusion import OwnAnswers
 from mmer_ros.types import MODALITIES, Modality
 from pydantic import Field, PositiveFloat
 import torch

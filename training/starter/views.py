@@ -9,7 +9,7 @@ import hashlib
 from typing import Any
 import zlib
 
-from mmer_ros.batching import as_float
+from mmer_ros.networks.batching import as_float
 from mmer_ros.types import Int16, Modality, SAMPLE_RATE, UInt8
 import numpy as np
 from training.augment.speech import speech_span

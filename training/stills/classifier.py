@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmer_ros.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
+from mmer_ros.networks.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
 from mmer_ros.types import EMOTIONS
 import torch
 from torch import nn, Tensor

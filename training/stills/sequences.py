@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer_ros.face_encoder import FaceEncoder
-from mmer_ros.fusion import summary
+from mmer_ros.networks.crossmodal import summary
+from mmer_ros.networks.face_encoder import FaceEncoder
 from mmer_ros.types import Modality, UInt8
 import numpy as np
 from pydantic import Field

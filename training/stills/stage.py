@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from mmer_ros.compact_facenet import CompactFaceNet
-from mmer_ros.face_encoder import FaceEncoder, FaceEncoderConfig
+from mmer_ros.networks.compact_facenet import CompactFaceNet
+from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig
 from mmer_ros.types import EMOTIONS, Modality
 from pydantic import model_validator
 import torch

@@ -15,8 +15,8 @@ from dataclasses import replace
 import json
 from pathlib import Path
 
-from mmer_ros.metrics import score
-from mmer_ros.text_encoder import TextEncoderConfig
+from mmer_ros.evaluation.metrics import score
+from mmer_ros.networks.text_encoder import TextEncoderConfig
 from mmer_ros.types import EMOTIONS
 import numpy as np
 from numpy.typing import NDArray

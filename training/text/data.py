@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mmer_ros.text_encoder import DialogueTokenizer, TextEncoder, TextInput
+from mmer_ros.networks.text_encoder import DialogueTokenizer, TextEncoder, TextInput
 from mmer_ros.types import Turn
 import numpy as np
 from numpy.typing import NDArray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmer_ros.text_encoder import TextEncoder
+from mmer_ros.networks.text_encoder import TextEncoder
 from mmer_ros.types import EMOTIONS
 from pydantic import Field
 import torch

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmer_ros.fusion import masked_mean
-from mmer_ros.pretrained import load_sentence_encoder
+from mmer_ros.networks.crossmodal import masked_mean
+from mmer_ros.networks.pretrained import load_sentence_encoder
 from mmer_ros.types import EMOTIONS
 import numpy as np
 from numpy.typing import NDArray

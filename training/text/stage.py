@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from mmer_ros.pretrained import load_gpt
-from mmer_ros.text_encoder import DialogueTokenizer, TextEncoder, TextEncoderConfig
+from mmer_ros.networks.pretrained import load_gpt
+from mmer_ros.networks.text_encoder import DialogueTokenizer, TextEncoder, TextEncoderConfig
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 import numpy as np
 from numpy.typing import NDArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mmer_ros.text_encoder import SPECIAL_TOKENS
+from mmer_ros.networks.text_encoder import SPECIAL_TOKENS
 from tokenizers import decoders, models, normalizers, pre_tokenizers, Tokenizer, trainers
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import threading
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.checks import Report
 from mmer_ros.nodes.outputs.sending import send
+from mmer_ros.nodes.runtime.event_log import EventLog
 from rclpy.node import Node
 
 TOPIC = '/diagnostics'

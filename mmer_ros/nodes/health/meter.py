@@ -7,7 +7,7 @@ from collections.abc import Callable
 import time
 
 from mmer_ros.nodes.health.window import Window
-from mmer_ros.nodes.inbox import Item
+from mmer_ros.nodes.runtime.inbox import Item
 from mmer_ros.types import Estimate
 
 # Kind of item -> the input that it comes from.

@@ -12,7 +12,7 @@ from mmer_ros.nodes.health.meter import INPUTS, Meter
 from mmer_ros.nodes.health.process import CpuUse, gpu_mb, resident_mb
 from mmer_ros.nodes.inputs import settings
 from mmer_ros.nodes.inputs.inputs import Inputs
-from mmer_ros.recognizer import Recognizer
+from mmer_ros.recognition.recognizer import Recognizer
 
 SOURCES = ('image', 'audio', 'transcript')
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmer_ros.nodes.conversions import decode
-from mmer_ros.nodes.inbox import Item
-from mmer_ros.sensor_pipeline import Result, SensorPipeline
+from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.sensing.sensor_pipeline import Result, SensorPipeline
 from mmer_ros.types import VideoFrame
 
 # Kind of item -> how many wait at most, of those for which there is no parameter.

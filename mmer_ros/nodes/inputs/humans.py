@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 import cv2
-from mmer_ros.faces import FrameSampler
-from mmer_ros.given_activity import GivenActivity
 from mmer_ros.nodes.conversions import decode
-from mmer_ros.nodes.inbox import Item
 from mmer_ros.nodes.inputs.senses import Hearing, Put, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import TopicInput
+from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.sensing.faces import FrameSampler
+from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.types import FACE_SIZE, FaceCrop
 import numpy as np
 

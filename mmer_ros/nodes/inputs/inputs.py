@@ -7,16 +7,16 @@ from functools import partial
 import threading
 from typing import Any
 
-from mmer_ros.audio_messages import is_audio, is_audio_info
-from mmer_ros.faces import FrameSampler
-from mmer_ros.given_activity import GivenActivity
-from mmer_ros.messages import is_image
+from mmer_ros.interfaces.audio import is_audio, is_audio_info
+from mmer_ros.interfaces.images import is_image
+from mmer_ros.interfaces.transcripts import is_transcript
 from mmer_ros.nodes.inputs import settings
 from mmer_ros.nodes.inputs.humans import Faces, is_bool, is_ids_list, is_region, Tracked, Voices
 from mmer_ros.nodes.inputs.senses import Hearing, Put, Sight, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import Tell, TopicInput, TopicSpec
-from mmer_ros.transcript_messages import is_transcript
+from mmer_ros.sensing.faces import FrameSampler
+from mmer_ros.sensing.given_activity import GivenActivity
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mmer_ros.audio_messages import AudioFormat, CodedAudio, duration, to_block
-from mmer_ros.faces import FrameSampler
-from mmer_ros.nodes.inbox import Item
+from mmer_ros.interfaces.audio import AudioFormat, CodedAudio, duration, to_block
+from mmer_ros.interfaces.transcripts import to_words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import Tell
-from mmer_ros.transcript_messages import to_words
+from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.sensing.faces import FrameSampler
+from mmer_ros.sensing.unstamped_audio import UnstampedAudio
 from mmer_ros.types import Transcript
-from mmer_ros.unstamped_audio import UnstampedAudio
 
 Put = Callable[[Item], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mmer_ros.audio_messages import AudioFormat, SAMPLE_FORMATS
+from mmer_ros.interfaces.audio import AudioFormat, SAMPLE_FORMATS
 from mmer_ros.nodes.inputs.topic_input import RELIABILITIES
 from mmer_ros.types import InvalidInput
 

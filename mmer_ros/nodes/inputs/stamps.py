@@ -8,7 +8,7 @@ from typing import Any
 
 from mmer_ros.nodes.conversions import to_seconds
 from mmer_ros.nodes.inputs.topic_input import Tell
-from mmer_ros.stream_clock import StreamClock, when_spoken
+from mmer_ros.sensing.stream_clock import StreamClock, when_spoken
 
 UNSTAMPED = ('{kind}: the header has no stamp; the time of arrival is used instead, which shifts '
              'and jitters; let the driver stamp its messages')

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from mmer_ros.nodes.conversions import to_time
 from mmer_ros.nodes.outputs.sending import send
-from mmer_ros.overlay import draw, Scene
+from mmer_ros.report.overlay import draw, Scene
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
 import numpy as np
 from rclpy.lifecycle import LifecycleNode

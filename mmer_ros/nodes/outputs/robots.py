@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from threading import Lock
 
-from mmer_ros.estimator import SourceEstimate
 from mmer_ros.nodes.outputs.estimates import Estimates
 from mmer_ros.nodes.outputs.persons import Expressions, expressions
+from mmer_ros.recognition.multi_robot import SourceEstimate
 from rclpy.lifecycle import LifecycleNode
 
 

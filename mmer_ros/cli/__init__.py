@@ -1,0 +1,1 @@
+"""The `mmer` command, one subcommand a file."""

@@ -1,0 +1,57 @@
+"""`mmer compare`: two replays of the same recordings, side by side on one page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.replay.comparison import load_comparison
+from mmer_ros.replay.outputs import replace_text, write_json
+from mmer_ros.report.comparison_page import render_comparison
+from mmer_ros.report.markup import percent
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = commands.add_parser(
+        'compare', help='set two replays of the same recordings side by side, e.g. of two bundles')
+    parser.add_argument('first', type=Path, metavar='A', help='--output of mmer replay')
+    parser.add_argument('second', type=Path, metavar='B', help='likewise')
+    parser.add_argument('--output', type=Path, default=Path('comparison.html'), metavar='FILE',
+                        help='the page; the figures go beside it as .json (default: %(default)s)')
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Run the command and return its exit code."""
+    comparison = load_comparison(options.first, options.second)
+    figures = comparison.to_dict()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(options.output, render_comparison(comparison))
+    write_json(options.output.with_suffix('.json'), figures)
+    console.print(_table(figures))
+    for name in comparison.alone:
+        console.print(f'[bold yellow]left out:[/] {name}: only one of the two has it')
+    console.print(f'saved in {options.output}; open it in a browser', highlight=False,
+                  soft_wrap=True)
+    return 3 if comparison.alone else 0
+
+
+def _table(figures: dict[str, Any]) -> Table:
+    table = Table('figure', *figures['names'], 'difference', box=SIMPLE, pad_edge=False)
+    scores = [(each or {}).get('scores') or {} for each in figures['evaluations']]
+    gaps = figures['differences'] or {}
+    for key in ('weighted_f1', 'accuracy', 'balanced_accuracy') if any(scores) else ():
+        gap = gaps.get(key)
+        table.add_row(key.replace('_', ' '), *(
+            f'{percent(each.get(key))} %' for each in scores), '' if gap is None else (
+                f'{100 * gap["value"]:+.1f} [{100 * gap["low"]:+.1f}, {100 * gap["high"]:+.1f}]'))
+    counts = figures['utterances']
+    table.add_row('utterances', *(str(counts['both'] + counts[name])
+                                  for name in ('only_first', 'only_second')), '')
+    table.add_row('same answer', f'{percent(figures["same_answer"])} %', '', '')
+    return table

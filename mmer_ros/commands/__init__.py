@@ -1,1 +1,0 @@
-"""The longer commands of `mmer`, one a file."""

@@ -1,0 +1,1 @@
+"""Labels, matching of estimates to labels, and metrics."""

@@ -1,0 +1,1 @@
+"""The torch modules and their configurations; nothing else."""

@@ -1,0 +1,182 @@
+"""Published pre-trained weights, from the network, a cache or a local path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mmer_ros.networks.audio_encoder import AudioEncoder
+from mmer_ros.networks.face_encoder import FaceEncoder
+from mmer_ros.networks.text_encoder import SPECIAL_TOKENS, TextEncoder
+from mmer_ros.types import InvalidInput
+import torch
+from torch import Tensor
+
+T = TypeVar('T')
+
+
+class PretrainedUnavailable(InvalidInput):
+    """Weights that cannot be had; the message says which and what to do."""
+
+
+def load_gpt(encoder: TextEncoder, source: str = 'openai-gpt') -> Any:
+    """
+    Load a GPT into the encoder and return its tokenizer (tokenizers.Tokenizer).
+
+    The special tokens of the dialogue are added; their embeddings stay as initialised.
+
+    :param source: name on the Hugging Face hub, or a folder made by `save_pretrained`.
+    :raises PretrainedUnavailable: if it is neither reachable nor cached, or of other sizes.
+    """
+    from transformers import AutoTokenizer, OpenAIGPTModel
+    load: Any = OpenAIGPTModel.from_pretrained
+    gpt, report = _fetch(
+        f'GPT {source!r}', lambda: load(source, output_loading_info=True),
+        'give the folder of a copy, or connect once so that it is cached')
+    if report['missing_keys']:
+        raise PretrainedUnavailable(f'GPT {source!r}: it lacks {min(report["missing_keys"])}; '
+                                    'give a model of the type openai-gpt')
+    loaded = _fetch(f'the tokenizer of GPT {source!r}',
+                    lambda: AutoTokenizer.from_pretrained(source),
+                    'give the folder of a copy, or connect once so that it is cached')
+    tokenizer = loaded.backend_tokenizer
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    tokens, known = tokenizer.get_vocab_size(), len(gpt.tokens_embed.weight)
+    if tokens < known:  # transformers makes an empty one where there are no files
+        raise PretrainedUnavailable(f'the tokenizer of GPT {source!r}: {tokens} tokens, but the '
+                                    f'network knows {known}; give a folder with both')
+    if tokens > encoder.config.vocab_size:
+        raise PretrainedUnavailable(
+            f'GPT {source!r}: {tokens} tokens with those of the dialogue, but the bundle has room '
+            f'for {encoder.config.vocab_size}; set its vocab_size to {tokens}')
+    _load_fitting(f'GPT {source!r}', encoder.gpt, gpt.state_dict(), grows=('tokens_embed.weight',))
+    return tokenizer
+
+
+def load_sentence_encoder(source: str) -> tuple[Any, Any]:
+    """
+    Return a transformer that encodes sentences, and its tokenizer, as transformers knows them.
+
+    :param source: name on the Hugging Face hub, or a folder made by `save_pretrained`.
+    :raises PretrainedUnavailable: if it is neither reachable nor cached, or has no tokenizer.
+    """
+    from transformers import AutoModel, AutoTokenizer
+    what, remedy = f'sentence encoder {source!r}', (
+        'give the folder of a copy, or connect once so that it is cached')
+    transformer = _fetch(what, lambda: AutoModel.from_pretrained(source), remedy)
+    tokenizer = _fetch(f'the tokenizer of {what}',
+                       lambda: AutoTokenizer.from_pretrained(source), remedy)
+    if len(tokenizer) < transformer.config.vocab_size // 2:  # an empty one, if there are no files
+        raise PretrainedUnavailable(
+            f'the tokenizer of {what}: {len(tokenizer)} tokens, but the network knows '
+            f'{transformer.config.vocab_size}; give a folder with both')
+    return transformer, tokenizer
+
+
+def load_speech_encoder(source: str) -> tuple[Any, Any]:
+    """
+    Return the encoder of a Whisper and what makes its spectrograms, as transformers knows them.
+
+    :param source: name on the Hugging Face hub, or a folder made by `save_pretrained`.
+    :raises PretrainedUnavailable: if it is neither reachable nor cached, or of another type.
+    """
+    from transformers import WhisperFeatureExtractor, WhisperModel
+    what, remedy = f'speech encoder {source!r}', (
+        'give the folder of a copy, or connect once so that it is cached')
+    load: Any = WhisperModel.from_pretrained
+    model, report = _fetch(what, lambda: load(source, output_loading_info=True), remedy)
+    missing = sorted(k for k in report['missing_keys'] if 'encoder.' in k and 'embed_pos' not in k)
+    if missing:
+        raise PretrainedUnavailable(f'{what}: it lacks {missing[0]}; give a model of the type '
+                                    'whisper')
+    extractor = _fetch(f'preprocessor_config.json of {what}',
+                       lambda: WhisperFeatureExtractor.from_pretrained(source), remedy)
+    return model.encoder, extractor
+
+
+def load_wavernn(encoder: AudioEncoder, source: str = 'ljspeech') -> list[str]:
+    """
+    Load WaveRNN weights into the encoder.
+
+    The LJSpeech weights were made for 22.05 kHz and a hop of 275; the last smoothing filter of
+    the upsampling has another length at 16 kHz and hop 200 and keeps its initial value.
+
+    :param source: 'ljspeech' for torchaudio's pipeline, or a file with the state dict of a
+        torchaudio.models.WaveRNN (.pt, read with weights_only).
+    :return: names of the weights that were not loaded.
+    :raises PretrainedUnavailable: if it is neither reachable nor cached, or of other sizes.
+    """
+    if source == 'ljspeech':
+        from torchaudio.pipelines import TACOTRON2_WAVERNN_CHAR_LJSPEECH as pipeline
+        vocoder = _fetch('WaveRNN ljspeech', pipeline.get_vocoder,
+                         'give the path of its weights, or connect once so that they are cached '
+                         'in the torch hub folder')
+        weights = vocoder._model.state_dict()
+    else:
+        weights = _read(f'WaveRNN {source!r}', source)
+    kept = {k: v for k, v in weights.items() if k.split('.')[0] not in ('fc1', 'fc2', 'fc3')}
+    return _load_fitting(f'WaveRNN {source!r}', encoder.wavernn, kept,
+                         may_differ='upsample.upsample_layers')
+
+
+def load_facenet(encoder: FaceEncoder, source: str = 'vggface2') -> None:
+    """
+    Load InceptionResnetV1 weights into the encoder.
+
+    :param source: 'vggface2' or 'casia-webface' for facenet-pytorch's, or a file with a state
+        dict (.pt, read with weights_only).
+    :raises PretrainedUnavailable: if it is neither reachable nor cached, or of other sizes.
+    """
+    if source in ('vggface2', 'casia-webface'):
+        from facenet_pytorch import InceptionResnetV1
+        network = _fetch(f'FaceNet {source}', lambda: InceptionResnetV1(pretrained=source),
+                         'give the path of its weights, or connect once so that they are cached '
+                         'in the torch checkpoints folder')
+        weights = network.state_dict()
+    else:
+        weights = _read(f'FaceNet {source!r}', source)
+    kept = {k: v for k, v in weights.items() if not k.startswith('logits.')}
+    _load_fitting(f'FaceNet {source!r}', encoder.facenet, kept)
+
+
+def _fetch(what: str, load: Callable[[], T], remedy: str,
+           problem: str = 'not reachable and not cached') -> T:
+    try:
+        return load()
+    except Exception as error:  # each library raises its own kinds when a download fails
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise PretrainedUnavailable(f'{what}: {problem} ({reason[0]}); {remedy}') from error
+
+
+def _read(what: str, path: str) -> dict[str, Tensor]:
+    if not Path(path).is_file():
+        raise PretrainedUnavailable(f'{what}: there is no such file; give the path of a state '
+                                    'dict, or the name of published weights')
+    weights: dict[str, Tensor] = _fetch(
+        what, lambda: torch.load(path, map_location='cpu', weights_only=True),
+        'give a file written by torch.save(model.state_dict())', 'it cannot be read')
+    return weights
+
+
+def _load_fitting(what: str, module: torch.nn.Module, weights: dict[str, Tensor], *,
+                  grows: tuple[str, ...] = (), may_differ: str = '-') -> list[str]:
+    """Load weights; those in `grows` may have more rows here, `may_differ` other shapes."""
+    own = module.state_dict()
+    left = []
+    for name, mine in own.items():
+        given = weights.get(name)
+        if given is not None and given.shape == mine.shape:
+            own[name] = given
+        elif given is not None and name in grows and given.shape[1:] == mine.shape[1:] and (
+                len(given) < len(mine)):
+            own[name] = torch.cat([given, mine[len(given):]])
+        elif name.startswith(may_differ):
+            left.append(name)
+        else:
+            have = 'nothing' if given is None else str(tuple(given.shape))
+            raise PretrainedUnavailable(
+                f'{what}: {name} is {have}, expected {tuple(mine.shape)}; set the sizes of the '
+                'bundle to those of the published model')
+    module.load_state_dict(own)
+    return left

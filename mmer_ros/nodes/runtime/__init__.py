@@ -1,0 +1,1 @@
+"""What exists while a node is active: session, worker, queues, event log."""

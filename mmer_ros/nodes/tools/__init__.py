@@ -1,0 +1,1 @@
+"""Command line tools that need ROS: monitor, watch, play."""

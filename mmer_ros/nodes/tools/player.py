@@ -1,0 +1,111 @@
+"""Play a recording at its own rate, for machines where `ros2 bag play` is not installed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from mmer_ros.nodes.conversions import to_time
+from mmer_ros.nodes.inputs.message_types import load_type, MissingType
+from mmer_ros.recordings.recording import Recording
+from mmer_ros.types import InvalidInput
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.utilities import remove_ros_args
+from rosgraph_msgs.msg import Clock
+
+CLOCK_PERIOD_S = 0.01
+
+
+class Player:
+    """
+    Publish what was recorded, with the same pauses, and the time of the recording on /clock.
+
+    :param rate: speed; 1 as recorded, 2 twice as fast.
+    """
+
+    def __init__(self, node: Node, recording: Recording, rate: float = 1.0) -> None:
+        """Create a publisher for each topic whose type is installed."""
+        self._node = node
+        self._recording = recording
+        self._rate = rate
+        self._clock = node.create_publisher(Clock, '/clock', 10)
+        self._publishers: dict[str, Any] = {}
+        qos = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+        for topic, name in recording.topics.items():
+            try:
+                self._publishers[topic] = node.create_publisher(load_type(name), topic, qos)
+            except MissingType as error:
+                node.get_logger().warning(f'{topic}: it is not played: {error}')
+
+    def wait(self, topics: list[str], timeout_s: float) -> bool:
+        """Wait until somebody listens to each of the topics; False after the timeout."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if all(self._publishers[t].get_subscription_count() for t in topics):
+                return True
+            time.sleep(0.02)
+        return False
+
+    def play(self, tail_s: float = 0.0) -> None:
+        """
+        Play to the end.
+
+        :param tail_s: the clock goes on for this long after the last message, seconds.
+        """
+        begin = time.monotonic()
+        start = self._recording.start
+        for recorded in self._recording.messages():
+            self._sleep_until(recorded.time, begin, start)
+            publisher = self._publishers.get(recorded.topic)
+            if publisher is not None:
+                publisher.publish(recorded.data)
+        self._sleep_until(self._recording.end + tail_s, begin, start)
+
+    def _sleep_until(self, moment: float, begin: float, start: float) -> None:
+        """Wait for a time of the recording, and keep /clock going."""
+        while True:
+            now = start + (time.monotonic() - begin) * self._rate
+            self._clock.publish(Clock(clock=to_time(min(now, moment))))
+            if now >= moment:
+                return
+            time.sleep(min(CLOCK_PERIOD_S, (moment - now) / self._rate))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Play a recording; the exit code is 0 if it was played to its end."""
+    parser = argparse.ArgumentParser(prog='play', description=__doc__)
+    parser.add_argument('recording', type=Path)
+    parser.add_argument('--rate', type=float, default=1.0, help='speed, 1 as recorded')
+    parser.add_argument('--tail', type=float, default=3.0, help=(
+        'seconds that the clock goes on after the end'))
+    parser.add_argument('--wait', type=float, default=0.0, metavar='SECONDS', help=(
+        'wait at most this long for a listener on each topic'))
+    options = parser.parse_args(remove_ros_args(arguments or sys.argv)[1:])
+    rclpy.init(args=arguments)
+    node = rclpy.create_node('player')
+    try:
+        with Recording(options.recording) as recording:
+            player = Player(node, recording, options.rate)
+            if options.wait and not player.wait(list(recording.topics), options.wait):
+                node.get_logger().error('nobody listens to every topic of the recording')
+                return 1
+            player.play(options.tail)
+        return 0
+    except InvalidInput as error:
+        node.get_logger().error(str(error))
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

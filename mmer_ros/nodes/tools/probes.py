@@ -1,0 +1,55 @@
+"""What benchmarks need of ROS: publishers that lose nothing, transitions, recorded messages."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from mmer_ros.nodes.inputs.message_types import load_type
+from mmer_ros.recordings.recording import Recorded
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+
+TRANSITIONS = {
+    'configure': Transition.TRANSITION_CONFIGURE, 'activate': Transition.TRANSITION_ACTIVATE,
+    'deactivate': Transition.TRANSITION_DEACTIVATE, 'cleanup': Transition.TRANSITION_CLEANUP}
+
+
+def reliable(depth: int = 1000) -> QoSProfile:
+    """Return a quality of service that loses nothing while `depth` messages wait."""
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE)
+
+
+def read(recorded: Recorded) -> Any:
+    """Return a recorded message as ROS has it."""
+    return deserialize_message(recorded.data, load_type(recorded.msgtype))
+
+
+class Life:
+    """
+    Change the state of a managed node.
+
+    :raises RuntimeError: if it does not appear within `wait_s` seconds.
+    """
+
+    def __init__(self, node: Node, managed: str, wait_s: float = 120.0) -> None:
+        """Wait for the node of the name."""
+        self._client = node.create_client(ChangeState, f'{managed}/change_state')
+        if not self._client.wait_for_service(wait_s):
+            raise RuntimeError(f'the node {managed} does not start; see its log')
+
+    def change(self, name: str) -> None:
+        """
+        Go through a transition, one of TRANSITIONS.
+
+        :raises RuntimeError: if it fails.
+        """
+        request = ChangeState.Request(transition=Transition(id=TRANSITIONS[name]))
+        future = self._client.call_async(request)
+        while not future.done():
+            time.sleep(0.02)
+        if not future.result().success:
+            raise RuntimeError(f'the node refused to {name}; see its log')

@@ -1,0 +1,1 @@
+"""From a bundle and utterances, whole or part by part, to emotion estimates."""

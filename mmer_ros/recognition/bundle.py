@@ -1,0 +1,335 @@
+"""Bundles: a trained model as a folder that checks and rebuilds itself. No pickle, ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import hashlib
+from importlib import resources
+import os
+from pathlib import Path
+import shutil
+import tempfile
+from typing import Annotated, Any, Literal
+
+from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
+from mmer_ros.networks.text_encoder import byte_tokenizer, DialogueTokenizer
+from mmer_ros.sensing.faces import FaceConfig
+from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE, subset_name, SUBSETS
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+import safetensors.torch
+from tokenizers import Tokenizer
+import torch
+from torch import Tensor
+
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS, TOKENIZER, CARD = (
+    'config.json', 'model.safetensors', 'tokenizer.json', 'MODEL_CARD.md')
+DEFAULT_BUNDLE = 'starter'
+SEARCH_PATH_VARIABLE = 'MMER_BUNDLE_PATH'
+
+# Valence and arousal of each emotion in Russell's circumplex (1980), in label order.
+CIRCUMPLEX = ((0.0, 0.0), (0.4, 0.8), (-0.6, 0.7), (-0.8, -0.4), (0.9, 0.5), (-0.7, 0.3),
+              (-0.7, 0.8))
+
+
+class BundleError(InvalidInput):
+    """A bundle that cannot be used; the message says which, why and what to do."""
+
+
+class BundleConfig(BaseModel):
+    """
+    What config.json holds.
+
+    :param labels: must be types.EMOTIONS, in that order.
+    :param temperatures: divisors of the logits by available modalities, e.g. 'text+audio'.
+    :param priors: class shares under which a subset's answers are calibrated, (7,), likewise.
+    :param trust: relative weights of text, audio and face in the embracement.
+    :param circumplex: (valence, arousal) of each label, each in [-1, 1].
+    :param notice: what whoever uses the bundle has to know of its licences; told once at load.
+    :param weights: how matrices are stored; in memory they are float32.
+    :param training: data, licence and metrics of the training, as the model card tells them.
+    :param files: sha256 of every other file of the bundle.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    labels: tuple[str, ...] = EMOTIONS
+    sample_rate: int = SAMPLE_RATE
+    trained: bool = False
+    calibrated: bool = False
+    model: ModelConfig = ModelConfig()
+    faces: FaceConfig = FaceConfig()
+    temperatures: dict[str, PositiveFloat] = Field(default_factory=dict)
+    priors: dict[str, Annotated[
+        tuple[PositiveFloat, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
+    ] = Field(default_factory=dict)
+    trust: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
+    circumplex: tuple[tuple[float, float], ...] = Field(
+        CIRCUMPLEX, min_length=len(EMOTIONS), max_length=len(EMOTIONS))
+    notice: str = ''
+    weights: Literal['float32', 'float16'] = 'float32'
+    training: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """Return the file's content."""
+        return self.model_dump_json(indent=2).encode() + b'\n'
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """
+    A model in memory with all that is needed to run it.
+
+    :param content_hash: sha256 of config.json, which itself names the hashes of all other files.
+    """
+
+    config: BundleConfig
+    model: EmotionModel
+    tokenizer: Tokenizer
+    card: str
+    content_hash: str
+
+    @classmethod
+    def create(cls, config: BundleConfig, model: EmotionModel, tokenizer: Tokenizer,
+               card: str) -> Bundle:
+        """
+        Make a bundle of a model; its hashes are computed here.
+
+        Where the weights are to be stored as float16 they are rounded here, in the model, so that
+        it answers alike before and after it was on the disk.
+        """
+        if config.weights == 'float16':
+            with torch.no_grad():
+                for parameter in _matrices(model):
+                    parameter.copy_(parameter.half())
+        contents = _contents(config, model, tokenizer, card)
+        config = config.model_copy(update={
+            'files': {name: _sha256(data) for name, data in contents.items()}})
+        return cls(config, model, tokenizer, card, _sha256(config.to_json()))
+
+    @classmethod
+    def untrained(cls, architecture: str, seed: int = 0) -> Bundle:
+        """
+        Make a bundle of the named architecture with random weights, the same for each seed.
+
+        :raises BundleError: if there is no such architecture.
+        """
+        text = _packaged('networks/architectures', f'{architecture}.json')
+        if text is None:
+            raise BundleError(f'architecture {architecture!r}: there is none of that name; '
+                              f'there are {", ".join(architectures())}')
+        config = BundleConfig.model_validate_json(text)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = EmotionModel(config.model).eval()
+        card = (f'# {architecture} (untrained)\n\nRandom weights (seed {seed}). Its estimates '
+                'mean nothing: it serves to try the system.\n')
+        return cls.create(config, model, byte_tokenizer(), card)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, expected_hash: str = '') -> Bundle:
+        """
+        Load a bundle by path, or by name from the search path or the package.
+
+        A name that is only that of an architecture gives an untrained bundle.
+
+        :param expected_hash: if given, any other bundle is refused.
+        :raises BundleError: if it is not there, incomplete, changed or of another label order.
+        """
+        folder = find_bundle(name_or_path)
+        if folder is None:
+            bundle = cls.untrained(str(name_or_path))
+        else:
+            bundle = _read(folder)
+        if expected_hash and bundle.content_hash != expected_hash:
+            raise BundleError(
+                f'bundle {name_or_path}: its hash is {bundle.content_hash}, expected '
+                f'{expected_hash}; fetch the right one or correct the parameter')
+        return bundle
+
+    @staticmethod
+    def read_config(name_or_path: str | Path) -> BundleConfig:
+        """
+        Read only the settings of a bundle, as `load` finds it.
+
+        :raises BundleError: if it is not there, or its settings cannot be used.
+        """
+        folder = find_bundle(name_or_path)
+        if folder is not None:
+            return _read_config(folder)[0]
+        text = _packaged('networks/architectures', f'{name_or_path}.json')
+        assert text is not None  # find_bundle has looked
+        return BundleConfig.model_validate_json(text)
+
+    def save(self, folder: Path) -> None:
+        """
+        Write the bundle; the folder appears at once and complete, or stays as it was.
+
+        :raises BundleError: if something else than a bundle is there.
+        """
+        if folder.exists() and not (folder / CONFIG).is_file() and (
+                not folder.is_dir() or any(folder.iterdir())):
+            raise BundleError(f'{folder}: it is there and is no bundle; it is left as it is. '
+                              'Give a new folder')
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}.'))
+        old = partial.with_name(f'{partial.name}.old')
+        try:
+            for name, data in _contents(self.config, self.model, self.tokenizer,
+                                        self.card).items():
+                (partial / name).write_bytes(data)
+            (partial / CONFIG).write_bytes(self.config.to_json())
+            partial.chmod(0o755)
+            if folder.exists():
+                folder.rename(old)
+            partial.rename(folder)
+        finally:
+            if old.exists() and not folder.exists():
+                old.rename(folder)
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def architectures() -> list[str]:
+    """Return the names of the architectures that come with the package."""
+    folder = resources.files('mmer_ros') / 'networks' / 'architectures'
+    return sorted(f.name.removesuffix('.json') for f in folder.iterdir()
+                  if f.name.endswith('.json'))
+
+
+def find_bundle(name_or_path: str | Path) -> Path | None:
+    """
+    Return the folder of a bundle, or None if only an architecture of that name is known.
+
+    :raises BundleError: if neither is there.
+    """
+    path = Path(name_or_path).expanduser()
+    searched = [Path(p).expanduser() / path
+                for p in os.environ.get(SEARCH_PATH_VARIABLE, '').split(os.pathsep) if p]
+    searched.append(Path(str(resources.files('mmer_ros'))) / 'bundles' / path)
+    if path.name in ('', '.') or (path / CONFIG).is_file() or path.is_absolute():
+        searched = [path]
+    for folder in searched:
+        if (folder / CONFIG).is_file():
+            return folder
+    if str(name_or_path) in architectures():
+        return None
+    raise BundleError(
+        f'bundle {str(name_or_path)!r}: no {CONFIG} in ' + ' or '.join(map(str, searched)) +
+        f'; give the folder of a bundle, set {SEARCH_PATH_VARIABLE}, or name one of '
+        + ', '.join(architectures()))
+
+
+def _packaged(folder: str, name: str) -> str | None:
+    file = resources.files('mmer_ros') / folder / name
+    return file.read_text() if file.is_file() else None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _matrices(model: EmotionModel) -> list[Tensor]:
+    """Return the weights that may be rounded: not biases, nor what norms and spectrograms hold."""
+    return [p for p in model.parameters() if p.dim() > 1]
+
+
+def _contents(config: BundleConfig, model: EmotionModel, tokenizer: Tokenizer, card: str
+              ) -> dict[str, bytes]:
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    if config.weights == 'float16':
+        rounded = {name for name, p in model.named_parameters() if p.dim() > 1}
+        tensors = {name: t.half() if name in rounded else t for name, t in tensors.items()}
+    return {WEIGHTS: safetensors.torch.save(tensors), TOKENIZER: tokenizer.to_str().encode(),
+            CARD: card.encode()}
+
+
+def _read_config(folder: Path) -> tuple[BundleConfig, str]:
+    """Return the settings of a bundle and the hash of their file."""
+    raw = (folder / CONFIG).read_bytes()
+    try:
+        config = BundleConfig.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = '.'.join(map(str, first['loc'])) or 'the whole file'
+        raise BundleError(f'bundle {folder}: {CONFIG} is not valid at {where}: '
+                          f'{first["msg"]}; write it again with this version') from error
+    _check_config(folder, config)
+    return config, _sha256(raw)
+
+
+def _read(folder: Path) -> Bundle:
+    config, content_hash = _read_config(folder)
+    data = {name: _checked(folder, name, digest) for name, digest in config.files.items()}
+    for name in (WEIGHTS, TOKENIZER):
+        if name not in data:
+            raise BundleError(f'bundle {folder}: {CONFIG} does not list {name}; it is incomplete')
+    tokenizer = _read_tokenizer(folder, config, data[TOKENIZER])
+    try:
+        model = EmotionModel(config.model).eval()
+    except (RuntimeError, ValueError) as error:
+        raise BundleError(f'bundle {folder}: no model can have the sizes in {CONFIG}: {error}; '
+                          'correct them') from error
+    _load_weights(folder, model, data[WEIGHTS])
+    return Bundle(config, model, tokenizer, data.get(CARD, b'').decode(), content_hash)
+
+
+def _check_config(folder: Path, config: BundleConfig) -> None:
+    if config.format_version != FORMAT_VERSION:
+        raise BundleError(f'bundle {folder}: format {config.format_version}; this version reads '
+                          f'format {FORMAT_VERSION}; write it again or update mmer_ros')
+    if config.labels != EMOTIONS:
+        raise BundleError(f'bundle {folder}: labels {", ".join(config.labels)}; expected '
+                          f'{", ".join(EMOTIONS)} in this order; train it with these labels')
+    if config.sample_rate != SAMPLE_RATE:
+        raise BundleError(f'bundle {folder}: sample rate {config.sample_rate}; expected '
+                          f'{SAMPLE_RATE} Hz')
+    known = [subset_name(subset) for subset in SUBSETS]
+    for name in [*config.temperatures, *config.priors]:
+        if name not in known:
+            kind = 'temperature' if name in config.temperatures else 'prior'
+            raise BundleError(f'bundle {folder}: a {kind} for {name!r}; expected one of '
+                              f'{", ".join(known)}; write it so')
+    if config.calibrated and not config.trained:
+        raise BundleError(f'bundle {folder}: calibrated but not trained; one of them is wrong')
+
+
+def _checked(folder: Path, name: str, digest: str) -> bytes:
+    path = folder / name
+    if Path(name).name != name or not path.is_file():
+        raise BundleError(f'bundle {folder}: the file {name} is missing; copy the whole folder')
+    data = path.read_bytes()
+    if _sha256(data) != digest:
+        raise BundleError(f'bundle {folder}: {name} was changed or damaged (its sha256 is not '
+                          f'the one in {CONFIG}); fetch the bundle again')
+    return data
+
+
+def _read_tokenizer(folder: Path, config: BundleConfig, data: bytes) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_str(data.decode())
+        DialogueTokenizer(tokenizer)
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise BundleError(f'bundle {folder}: {TOKENIZER} cannot be used: {error}') from error
+    tokens, room = max(tokenizer.get_vocab().values()) + 1, config.model.text.vocab_size
+    if tokens > room:
+        raise BundleError(f'bundle {folder}: {TOKENIZER} has {tokens} tokens, but {CONFIG} has '
+                          f'room for {room}; give the model the sizes of its tokenizer')
+    return tokenizer
+
+
+def _load_weights(folder: Path, model: EmotionModel, data: bytes) -> None:
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(data)
+    except safetensors.SafetensorError as error:
+        raise BundleError(f'bundle {folder}: {WEIGHTS} is no safetensors file ({error}); '
+                          'fetch the bundle again') from error
+    floats = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+    try:
+        model.load_state_dict(floats, strict=True)
+    except RuntimeError as error:
+        raise BundleError(f'bundle {folder}: the weights do not fit the sizes in {CONFIG}: '
+                          f'{str(error).splitlines()[-1].strip()}') from error

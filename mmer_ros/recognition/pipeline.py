@@ -1,0 +1,70 @@
+"""The live system without ROS: raw sensor data in by capture time, estimates out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mmer_ros.profiling import Stages, UNMEASURED
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.sensing.faces import FaceDetector, FaceStream
+from mmer_ros.sensing.sensor_pipeline import OnFaces, SensorPipeline
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
+from mmer_ros.types import Estimate, Int16, StreamEvent, UtterancePart
+
+
+class Pipeline(SensorPipeline[Estimate]):
+    """
+    Segment utterances, recognise them part by part, give the final estimates.
+
+    As SensorPipeline: not thread-safe, reads no clock, and gives the same at any speed.
+    """
+
+    def __init__(self, recognizer: Recognizer, config: SegmenterConfig | None = None, *,
+                 faces: FaceStream | None = None,
+                 probability: Callable[[Int16], float] | None = None,
+                 partial_rate: float = 0.0, stages: Stages = UNMEASURED,
+                 on_faces: OnFaces = lambda frame, crops: None) -> None:
+        """
+        Load voice activity and face detection beside the recogniser.
+
+        :param faces: another way to find faces; None: in the same thread, image by image.
+        :param probability: another voice activity detection, as vad.SpeechProbability.
+        :param partial_rate: as in recognition_stream.RecognitionStream.
+        :param stages: is told how long the stages take.
+        :param on_faces: is told each image that was looked at, and its faces.
+        """
+        super().__init__(
+            faces or FaceStream(FaceDetector(recognizer.config.faces, recognizer.device)),
+            config, probability=probability, stages=stages, on_faces=on_faces)
+        self.recognizer = recognizer
+        self._stream = recognizer.stream(partial_rate=partial_rate, stages=stages)
+
+    def change_recognizer(self, recognizer: Recognizer, detector: FaceDetector | None = None
+                          ) -> None:
+        """
+        Go on with another recogniser; an open utterance is finished by the one that began it.
+
+        :param detector: with the settings of its bundle; None: it is made here.
+        """
+        self.recognizer = self._stream.recognizer = recognizer
+        self._change_detector(
+            detector or FaceDetector(recognizer.config.faces, recognizer.device))
+
+    @property
+    def partial_rate(self) -> float:
+        """Estimates so far while an utterance goes on, Hz of capture time; 0: none."""
+        return self._stream.partial_rate
+
+    @partial_rate.setter
+    def partial_rate(self, rate: float) -> None:
+        self._stream.partial_rate = rate
+
+    def drain_events(self) -> list[StreamEvent]:
+        """Return what a person should know about the input since the last call."""
+        events = super().drain_events() + self._stream.events
+        self._stream.events = []
+        return events
+
+    def _hand_on(self, parts: Sequence[UtterancePart]) -> list[Estimate]:
+        estimates = [self._stream.push(part) for part in parts]
+        return [estimate for estimate in estimates if estimate is not None]

@@ -1,0 +1,187 @@
+"""The recogniser: a bundle that turns utterances, whole or part by part, into estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import logging
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from mmer_ros.networks.batching import batch_features
+from mmer_ros.networks.emotion_model import available, FusionOutput
+from mmer_ros.networks.face_encoder import sample_evenly
+from mmer_ros.networks.text_encoder import DialogueTokenizer
+from mmer_ros.profiling import FUSION, Stages, UNMEASURED
+from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
+from mmer_ros.recognition.prior_correction import correction, read_prior
+from mmer_ros.recognition.streaming_encoders import Context, Encoders, Evidence
+from mmer_ros.types import (
+    Estimate,
+    InvalidInput,
+    MODALITIES,
+    Modality,
+    subset_name,
+    Utterance,
+)
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from mmer_ros.recognition.dialogue_stream import RecognitionStream
+
+LOGGER = logging.getLogger('mmer_ros')
+UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
+             'its estimates are noise and mean nothing')
+NO_PRIOR = ('bundle {name}: it does not say under which class shares it was calibrated; its '
+            'answers are not corrected for the prior')
+
+_told: set[str] = set()  # hashes of the bundles whose notice was told
+
+
+class Recognizer:
+    """
+    Estimate emotions with a bundle. The whole API for a client is `load` and `recognize`.
+
+    :param device: e.g. 'cpu', 'cuda', 'cuda:1'.
+    :param prior: how common the emotions are where it is used: 'flat', 'meld', or seven numbers in
+        label order; '' answers as the bundle was calibrated, which differs between subsets of
+        the modalities. See mmer_ros.recognition.prior_correction.
+    :raises InvalidInput: if the device does not exist, or the prior is none.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = 'cpu', prior: str = '') -> None:
+        """Move the bundle to the device."""
+        shares = read_prior(prior)
+        self.device = check_device(device)
+        self.bundle = bundle
+        self.config = bundle.config
+        self.model = bundle.model.to(self.device).eval()
+        self._tokenizer = DialogueTokenizer(bundle.tokenizer)
+        self.encoders = Encoders(self.model, self._tokenizer, self.device)
+        self._trust = torch.tensor(self.config.trust, device=self.device)
+        self._corrections = {} if shares is None else {
+            subset: correction(shares, trained) for subset, trained in self.config.priors.items()}
+        if not self.config.trained:
+            LOGGER.warning(UNTRAINED.format(name=self.config.name))
+        elif shares is not None and not self.config.priors:
+            LOGGER.warning(NO_PRIOR.format(name=self.config.name))
+        _tell_notice(bundle)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = DEFAULT_BUNDLE, *, device: str = 'cpu',
+             expected_hash: str = '', prior: str = '') -> Recognizer:
+        """
+        Load a bundle by name or path.
+
+        :param prior: as of the class.
+        :raises BundleError: if it cannot be used.
+        :raises InvalidInput: if the device does not exist, or the prior is none.
+        """
+        check_device(device)
+        read_prior(prior)
+        return cls(Bundle.load(name_or_path, expected_hash), device, prior)
+
+    @torch.inference_mode()
+    def recognize(self, utterance: Utterance) -> Estimate:
+        """
+        Estimate the emotion of a whole utterance.
+
+        :raises InvalidInput: if it has no modality at all.
+        """
+        encoding = self.encoders.start()
+        faces = utterance.faces
+        if faces is not None and len(faces):
+            faces = np.stack(sample_evenly(list(faces), self.model.config.face.max_images))
+        self.encoders.stream([Evidence(encoding, utterance.text, utterance.audio, faces)])
+        return self.finish([
+            Context(encoding, utterance.speaker, utterance.history, utterance.reply)])[0]
+
+    @torch.inference_mode()
+    def recognize_batch(self, utterances: Sequence[Utterance]) -> list[Estimate]:
+        """
+        Estimate the emotions of several utterances in one go, padded and masked.
+
+        :raises InvalidInput: if one of them has no modality at all.
+        """
+        if not utterances:
+            return []
+        return self._fused(batch_features(self.model, self._tokenizer, utterances, self.device))
+
+    def stream(self, **options: Any) -> RecognitionStream:
+        """Return a RecognitionStream with these options."""
+        from mmer_ros.recognition.dialogue_stream import RecognitionStream  # which builds on this
+        return RecognitionStream(self, **options)
+
+    def warm_up(self) -> None:
+        """Run the networks once, so that the first utterance is not slower than the others."""
+        faces = np.zeros((1, 160, 160, 3), np.uint8)
+        silent = np.zeros(16_000, np.int16)
+        self.recognize(Utterance(text='hello', audio=silent, faces=faces))
+
+    @torch.inference_mode()
+    def finish(self, contexts: Sequence[Context], stages: Stages = UNMEASURED
+               ) -> list[Estimate]:
+        """
+        Estimate from all that the encoders have received of utterances; more may follow.
+
+        :raises InvalidInput: if nothing was received of one of them.
+        """
+        batch = self.encoders.finish(contexts, stages)
+        with stages.measuring(FUSION):
+            return self._fused(batch)
+
+    # ------------------------------------------------------------ fusion
+
+    def _fused(self, features: dict[Modality, tuple[Tensor, Tensor]]) -> list[Estimate]:
+        try:
+            output = self.model.fuse(features, self._trust)
+        except ValueError as error:
+            raise InvalidInput('utterance: it has no text, no audio and no face; give at least '
+                               'one of them') from error
+        there = available(features).cpu().numpy()
+        return [self._to_estimate(output, row, there[row]) for row in range(len(there))]
+
+    def _to_estimate(self, output: FusionOutput, row: int, there: NDArray[np.bool_]) -> Estimate:
+        modalities = Modality(0)
+        for modality, here in zip(MODALITIES, there):
+            modalities |= modality if here else Modality(0)
+        subset = subset_name(modalities)
+        temperature = self.config.temperatures.get(subset, 1.0)
+        logits = output.logits[row].float().cpu()
+        scaled = logits / temperature
+        if subset in self._corrections:
+            scaled = scaled + torch.from_numpy(self._corrections[subset])
+        probabilities = torch.softmax(scaled, dim=0).numpy()
+        valence, arousal = probabilities @ np.array(self.config.circumplex, np.float32)
+        text, audio, face = (float(w) for w in output.weights[row])
+        return Estimate(
+            probabilities=probabilities, logits=logits.numpy(), modalities=modalities,
+            modality_weights=(text, audio, face), valence=float(valence), arousal=float(arousal),
+            calibrated=self.config.calibrated and subset in self.config.temperatures,
+            trained=self.config.trained, bundle_name=self.config.name,
+            bundle_hash=self.bundle.content_hash)
+
+
+def _tell_notice(bundle: Bundle) -> None:
+    """Tell of the bundle's licences, once in a process."""
+    if bundle.config.notice and bundle.content_hash not in _told:
+        _told.add(bundle.content_hash)
+        LOGGER.warning('bundle %s: %s', bundle.config.name, bundle.config.notice)
+
+
+def check_device(device: str) -> torch.device:
+    """
+    Return the device.
+
+    :raises InvalidInput: if it does not exist here.
+    """
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        have = ['cpu', *(f'cuda:{i}' for i in range(torch.cuda.device_count()))]
+        raise InvalidInput(f'device {device!r}: it cannot be used here; there is '
+                           f'{", ".join(have)}') from error
+    return found

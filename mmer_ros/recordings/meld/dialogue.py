@@ -1,0 +1,192 @@
+"""A dialogue becomes a rosbag2 recording with its labels beside; complete, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import csv
+from dataclasses import asdict, dataclass
+import hashlib
+import json
+from pathlib import Path
+import shutil
+from typing import Any
+
+from mmer_ros.evaluation.labels import Label
+from mmer_ros.interfaces.definitions import AUDIO, AUDIO_DEFINITION
+from mmer_ros.recordings.meld.clip import read_clip
+from mmer_ros.recordings.meld.corpus import MeldClip, MeldDialogue
+from mmer_ros.recordings.meld.settings import AUDIO_TOPIC, BagSettings, IMAGE_TOPIC, TEXT_TOPIC
+from mmer_ros.recordings.meld.timeline import Message, TimeLine
+from mmer_ros.recordings.recording import COMPRESSED_IMAGE, TRANSCRIPT
+from mmer_ros.types import InvalidInput, SAMPLE_RATE
+import numpy as np
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+
+VERSION = 1  # raised when the same clips begin to give other recordings
+LABELS, FACTS = 'labels.csv', 'meld2bag.json'
+TYPES = {IMAGE_TOPIC: COMPRESSED_IMAGE, AUDIO_TOPIC: AUDIO, TEXT_TOPIC: TRANSCRIPT}
+COLUMNS = ('start', 'end', 'speaker', 'emotion', 'text', 'clip')
+
+
+@dataclass(frozen=True)
+class Written:
+    """
+    What became of a dialogue.
+
+    :param folder: the recording; None if there is none.
+    :param clips: that are in it.
+    :param seconds: of the recording.
+    :param problems: what was left out and why, a sentence each.
+    :param kept: it was there already.
+    """
+
+    name: str
+    folder: Path | None
+    clips: int = 0
+    seconds: float = 0.0
+    problems: tuple[str, ...] = ()
+    kept: bool = False
+
+
+def write_dialogue(dialogue: MeldDialogue, output: Path, settings: BagSettings, *,
+                   resume: bool = False) -> Written:
+    """
+    Write a recording `output/NAME`; clips that cannot be used are left out.
+
+    :param resume: keep what is there, unless clips or settings changed.
+    :raises InvalidInput: if something else is in its place.
+    """
+    folder, known = output / dialogue.name, fingerprint(dialogue, settings)
+    facts = read_facts(folder)
+    if folder.exists() and not facts:
+        raise InvalidInput(f'{folder}: it is there and is not from mmer meld2bag; it is left as '
+                           'it is. Give another --output')
+    if resume and facts.get('fingerprint') == known:
+        return Written(dialogue.name, folder, facts['clips'], facts['seconds'],
+                       tuple(facts['problems']), kept=True)
+    partial = output / f'.{dialogue.name}.partial'
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        written = _Bag(dialogue, partial / dialogue.name, settings).write(known)
+        shutil.rmtree(folder, ignore_errors=True)
+        if not written.clips:
+            return Written(dialogue.name, None, problems=written.problems)
+        (partial / dialogue.name).replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Written(dialogue.name, folder, written.clips, written.seconds, written.problems)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Return what is known of how a recording was made; empty if it is none of ours."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def clip_names(folder: Path) -> list[str]:
+    """
+    Return the names of the clips of a recording, in the order of its labels.
+
+    :raises InvalidInput: if `mmer meld2bag` did not write it.
+    """
+    try:
+        with (folder / LABELS).open(newline='', encoding='utf-8') as file:
+            return [row['clip'] for row in csv.DictReader(file)]
+    except (OSError, KeyError) as error:
+        raise InvalidInput(f'{folder}: its {LABELS} names no clips ({error!r}); make the '
+                           'recording with `mmer meld2bag`') from error
+
+
+def fingerprint(dialogue: MeldDialogue, settings: BagSettings) -> str:
+    """Return what is the same if nothing changed that the recording depends on."""
+    stats = [(clip.path.stat().st_size, clip.path.stat().st_mtime_ns)
+             if clip.path.is_file() else None for clip in dialogue.clips]
+    rows = [asdict(clip) | {'path': clip.path.name} for clip in dialogue.clips]
+    known = (VERSION, settings.model_dump(), dialogue.problems, rows, stats)
+    return hashlib.sha256(repr(known).encode()).hexdigest()
+
+
+class _Bag:
+    """A recording while it is written."""
+
+    def __init__(self, dialogue: MeldDialogue, folder: Path, settings: BagSettings) -> None:
+        self._dialogue, self._folder, self._settings = dialogue, folder, settings
+        self._store = get_typestore(Stores.ROS2_JAZZY)
+        self._store.register(get_types_from_msg(AUDIO_DEFINITION, AUDIO))
+        self._problems = list(dialogue.problems)
+        self._labels: list[tuple[MeldClip, Label]] = []
+
+    def write(self, known: str) -> Written:
+        """Write messages, labels and facts."""
+        settings, dialogue = self._settings, self._dialogue
+        line = TimeLine(settings, seed=dialogue.number)
+        begin = line.now_ns
+        writer = Writer(self._folder, version=9,
+                        storage_plugin=StoragePlugin[settings.storage.upper()])
+        with writer:
+            self._connections = {
+                topic: writer.add_connection(topic, name, typestore=self._store)
+                for topic, name in TYPES.items()
+                if topic != TEXT_TOPIC or settings.transcripts}
+            for clip in dialogue.clips:
+                self._add(clip, line, writer)
+            self._put(line.pause(), writer)
+        seconds = (line.now_ns - begin) / 1e9
+        self._write_labels()
+        (self._folder / FACTS).write_text(json.dumps({
+            'fingerprint': known, 'split': dialogue.split, 'dialogue': dialogue.number,
+            'clips': len(self._labels), 'seconds': seconds, 'problems': self._problems,
+            'settings': settings.model_dump()}, indent=1), encoding='utf-8')
+        return Written(dialogue.name, self._folder, len(self._labels), seconds,
+                       tuple(self._problems))
+
+    def _add(self, clip: MeldClip, line: TimeLine, writer: Writer) -> None:
+        """Add a clip to the recording, or say why not."""
+        try:
+            media = read_clip(clip.path, self._settings)
+        except InvalidInput as error:
+            self._problems.append(f'{error}; it is left out')
+            return
+        except Exception as error:  # decoders fail in many ways, and one clip must not end the run
+            self._problems.append(f'{clip.name}: {type(error).__name__}: {error}; it is left out')
+            return
+        if media.seconds <= 0:
+            self._problems.append(f'{clip.name}: it has no length; it is left out')
+            return
+        if media.problem:
+            self._problems.append(media.problem)
+        self._put(line.pause(media), writer)
+        start = round(line.now_ns / 1e9, 6)
+        self._labels.append((clip, Label(
+            start, round(start + media.seconds, 6), clip.emotion, clip.speaker, clip.text)))
+        self._put(line.clip(media, clip.text if self._settings.transcripts else ''), writer)
+
+    def _put(self, messages: Sequence[Message], writer: Writer) -> None:
+        for message in messages:
+            connection = self._connections[message.topic]
+            data = self._store.serialize_cdr(self._message(message), connection.msgtype)
+            writer.write(connection, message.arrived_ns, data)
+
+    def _message(self, message: Message) -> Any:
+        types = self._store.types
+        if isinstance(message.content, str):
+            return types[TRANSCRIPT](message.content)
+        stamp = types['builtin_interfaces/msg/Time'](*divmod(message.stamp_ns, 10 ** 9))
+        if message.topic == AUDIO_TOPIC:
+            header = types['std_msgs/msg/Header'](stamp, 'microphone')
+            return types[AUDIO](header, SAMPLE_RATE, 1, message.content)
+        header = types['std_msgs/msg/Header'](stamp, 'camera')
+        return types[COMPRESSED_IMAGE](
+            header, 'jpeg', np.frombuffer(message.content, np.uint8))
+
+    def _write_labels(self) -> None:
+        with (self._folder / LABELS).open('w', newline='', encoding='utf-8') as file:
+            table = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+            table.writeheader()
+            table.writerows(label.to_dict() | {'clip': clip.name}
+                            for clip, label in self._labels)

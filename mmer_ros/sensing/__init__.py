@@ -1,0 +1,1 @@
+"""From raw camera, microphone and words to parts of utterances; what runs on the robot."""

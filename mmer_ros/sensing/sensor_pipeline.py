@@ -1,0 +1,148 @@
+"""From raw sensor data, in by capture time, to the parts of utterances: what runs on the robot."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from mmer_ros.profiling import FACE_DETECTION, Stages, UNMEASURED, VOICE_ACTIVITY
+from mmer_ros.sensing.faces import FaceDetector, FaceStream, FrameSampler
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
+from mmer_ros.sensing.vad import SpeechProbability
+from mmer_ros.types import (
+    AudioBlock,
+    FaceCrop,
+    Int16,
+    StreamEvent,
+    Transcript,
+    UtterancePart,
+    VideoFrame,
+)
+
+OnFaces = Callable[[VideoFrame, Sequence[FaceCrop]], object]
+Result = TypeVar('Result')
+
+
+class SensorPipeline(ABC, Generic[Result]):
+    """
+    Segment utterances, and hand on what is complete.
+
+    Not thread-safe: one worker feeds it. It reads no clock; the same stamped input gives the
+    same results at any speed.
+    """
+
+    def __init__(self, faces: FaceStream, config: SegmenterConfig | None = None, *,
+                 probability: Callable[[Int16], float] | None = None,
+                 stages: Stages = UNMEASURED,
+                 on_faces: OnFaces = lambda frame, crops: None) -> None:
+        """
+        Load voice activity detection.
+
+        :param probability: another voice activity detection, as vad.SpeechProbability.
+        :param stages: is told how long the stages take.
+        :param on_faces: is told each image that was looked at, and its faces.
+        """
+        self._faces = faces
+        self._segmenter = UtteranceSegmenter(
+            config or SegmenterConfig(), _timed(probability or SpeechProbability(), stages))
+        self._stages = stages
+        self._on_faces = on_faces
+
+    @abstractmethod
+    def _hand_on(self, parts: Sequence[UtterancePart]) -> list[Result]:
+        """Return what becomes of parts."""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether somebody speaks, as far as the audio received tells."""
+        return self._segmenter.speaking
+
+    @property
+    def speaker(self) -> str:
+        """Id of the face that speaks; '' if nobody does or it is not known."""
+        return self._segmenter.speaker
+
+    def push_audio(self, block: AudioBlock) -> list[Result]:
+        """
+        Take a block of audio.
+
+        :raises InvalidInput: if its samples cannot be used; nothing received before is lost.
+        """
+        return self._hand_on(self._segmenter.push_audio(block))
+
+    def sampler(self) -> FrameSampler:
+        """
+        Return what chooses the images to push; the others are skipped undecoded.
+
+        It is a separate object, so that whoever receives the images can ask it in another
+        thread.
+        """
+        return self._faces.sampler()
+
+    def push_frame(self, frame: VideoFrame) -> list[Result]:
+        """Take an image of the camera that the sampler chose."""
+        with self._stages.measuring(FACE_DETECTION):
+            crops = self._faces.push(frame)
+        self._on_faces(frame, crops)
+        return self._hand_on(self._segmenter.push_faces(frame.stamp, crops))
+
+    def push_faces(self, stamp: float, crops: Sequence[FaceCrop]) -> list[Result]:
+        """Take faces that somebody else found in the image captured at `stamp` (seconds)."""
+        return self._hand_on(self._segmenter.push_faces(stamp, list(crops)))
+
+    def skip_frame(self, stamp: float) -> list[Result]:
+        """Tell that an image was captured at `stamp` that the sampler did not choose."""
+        return self._hand_on(self._segmenter.push_faces(stamp, []))
+
+    def push_transcript(self, transcript: Transcript) -> list[Result]:
+        """Take words."""
+        return self._hand_on(self._segmenter.push_transcript(transcript))
+
+    def advance(self, now: float) -> list[Result]:
+        """Tell that capture time `now` (seconds) is reached, for when no input comes any more."""
+        return self._hand_on(self._segmenter.advance(now))
+
+    def flush(self) -> list[Result]:
+        """End the streams and return what is left."""
+        results = self._hand_on(self._segmenter.flush())
+        self._faces.reset()
+        return results
+
+    def reset_history(self) -> None:
+        """Forget the dialogue so far."""
+        self._segmenter.begin_dialogue()
+
+    def rewind(self, now: float) -> list[Result]:
+        """
+        Tell that time jumped back to `now` (capture time, seconds), as when a recording is looped.
+
+        Needed only where no stamps tell it. What was open is closed; the dialogue and who was
+        seen are forgotten.
+        """
+        results = self._hand_on(self._segmenter.rewind(now))
+        self.reset_history()
+        self._faces.reset()
+        return results
+
+    def drain_events(self) -> list[StreamEvent]:
+        """Return what a person should know about the input since the last call."""
+        events, self._segmenter.events = self._segmenter.events, []
+        return events
+
+    def _change_detector(self, detector: FaceDetector) -> None:
+        self._faces.change_detector(detector)
+
+
+class PartPipeline(SensorPipeline[UtterancePart]):
+    """The parts of utterances themselves, to be recognised elsewhere."""
+
+    def _hand_on(self, parts: Sequence[UtterancePart]) -> list[UtterancePart]:
+        return list(parts)
+
+
+def _timed(probability: Callable[[Int16], float], stages: Stages) -> Callable[[Int16], float]:
+    timed = stages.timed(VOICE_ACTIVITY, probability)
+    if timed is not probability and hasattr(probability, 'reset'):
+        timed.reset = probability.reset  # type: ignore[attr-defined]
+    return timed
