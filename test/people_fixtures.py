@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mmer_ros.types import Int16, SAMPLE_RATE, UInt8
 import numpy as np
-from training.synth.people import make_people
-from training.synth.scene import draw_frames
-from training.synth.voice import TRACK_RATE
+from training.corpora.synthetic.people import make_people
+from training.corpora.synthetic.scene import draw_frames
+from training.corpora.synthetic.voice import TRACK_RATE
 
 WIDTH, HEIGHT = 640, 460  # pixels
 SIZES = ((300, 220), (240, 180), (260, 190), (200, 150))  # of each person's picture

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 from torchaudio.models import WaveRNN
-from training.audio.stage import AudioConfig
+from training.encoders.audio.stage import AudioConfig
 from training.engine.config import load_settings
 
 from .model_fixtures import random_audio, seeded, TINY_AUDIO, TOLERANCE

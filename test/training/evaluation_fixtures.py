@@ -9,7 +9,7 @@ from mmer_ros.types import EMOTIONS, MODALITIES, Modality
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from training.predictions import Predictions
+from training.engine.predictions import Predictions
 
 FREQUENCIES = np.array([.42, .12, .05, .09, .15, .04, .13])
 SEPARATION = {Modality.TEXT: .8, Modality.AUDIO: .55, Modality.FACE: .4}

@@ -20,8 +20,8 @@ from training.engine.run_folder import RunFolder
 from training.engine.tensor_store import make_store
 from training.evaluation.evaluation import evaluate, Evaluation
 from training.fusion.ablation import FAMILIES, SeedData, TITLES, train_variant, Variant, variants
+from training.fusion.families import Family, make_fusion
 from training.fusion.features import FeatureCache
-from training.fusion.model import Family, make_fusion
 from training.fusion.predictor import FusionPredictor
 from training.fusion.stage import FusionRecipe
 

@@ -9,10 +9,10 @@ from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 import pytest
 import torch
-from training.audio.data import AudioData, AudioDataConfig
-from training.audio.stage import AudioModule, masked, RegularisationConfig
 from training.augment.speech import SpeechConfig
 from training.corpora.examples import Example
+from training.encoders.audio.data import AudioData, AudioDataConfig
+from training.encoders.audio.stage import AudioModule, masked, RegularisationConfig
 from training.engine.losses import EmotionLoss, LossConfig
 from training.engine.sampling import Draw
 

@@ -7,7 +7,7 @@ from mmer_ros.types import EMOTIONS
 import pytest
 import torch
 from torch import nn
-from training.audio.members import side_by_side
+from training.encoders.audio.ensemble import side_by_side
 
 from ..model_fixtures import TINY_AUDIO
 

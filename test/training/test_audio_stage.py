@@ -7,9 +7,9 @@ import shutil
 
 from rich.console import Console
 import torch
-from training.audio.data import AudioDataConfig
-from training.audio.stage import AudioConfig, train_audio
 from training.augment.speech import SpeechConfig
+from training.encoders.audio.data import AudioDataConfig
+from training.encoders.audio.stage import AudioConfig, train_audio
 from training.engine.fit import EngineConfig
 from training.engine.progress import Reporter
 from training.preparation.clip_cache import ClipCache

@@ -9,7 +9,7 @@ from mmer_ros.types import EMOTIONS, InvalidInput
 import numpy as np
 import pytest
 from training.corpora.examples import Example
-from training.text.baseline import choose_strength, tfidf_baseline
+from training.evaluation.tfidf_baseline import choose_strength, tfidf_baseline
 
 WORDS = {'neutral': 'table train paper', 'joy': 'great wonderful yay', 'anger': 'hate idiot stop',
          'sadness': 'sorry miss lonely'}

@@ -16,13 +16,13 @@ from rich.console import Console
 import safetensors.torch
 import torch
 from training.__main__ import main
-from training.encoders import encoders_of, TrainedEncoder
+from training.encoders.text.data import dialogues
+from training.encoders.trained_encoder import encoders_of, TrainedEncoder
 from training.engine.progress import Reporter
+from training.fusion.families import make_fusion
 from training.fusion.features import FeatureCache, make_features
-from training.fusion.model import make_fusion
 from training.fusion.predictor import FusionPredictor
 from training.preparation.clip_cache import ClipCache
-from training.text.data import dialogues
 
 QUIET = Reporter('test', Console(quiet=True))
 ENGINE = ['engine.epochs=1', 'engine.batch_size=8']

@@ -8,7 +8,9 @@ from mmer_ros.networks.emotion_model import ModelConfig
 from mmer_ros.types import InvalidInput
 import pytest
 import torch
-from training.audio.stage import AudioConfig
+from training.encoders.audio.stage import AudioConfig
+from training.encoders.face.stage import FaceConfig
+from training.encoders.text.stage import TextConfig
 from training.engine.config import (
     CONFIGS,
     dump_settings,
@@ -18,9 +20,7 @@ from training.engine.config import (
     without_seeds,
 )
 from training.engine.fit import make_schedule
-from training.face import FaceConfig
 from training.fusion.stage import FusionRecipe
-from training.text.stage import TextConfig
 
 KINDS: dict[str, type[Settings]] = {
     'text': TextConfig, 'audio': AudioConfig, 'face': FaceConfig, 'fusion': FusionRecipe}

@@ -21,7 +21,8 @@ from rich.console import Console
 import safetensors.torch
 import torch
 from training.corpora.digest import digest_of
-from training.encoders import TrainedEncoder
+from training.encoders.text.stage import TextConfig, train_text
+from training.encoders.trained_encoder import TrainedEncoder
 from training.engine import checkpoints, speed
 from training.engine.checkpoints import Progress
 from training.engine.config import dump_settings
@@ -30,9 +31,8 @@ from training.engine.loss_watch import LossWatch
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.speed import Speed
+from training.evaluation.models import load_models
 from training.fusion.features import TextOnly
-from training.models import load_models
-from training.text.stage import TextConfig, train_text
 
 from .text_fixtures import corpus, recipe
 from ..stream_fixtures import ROOT

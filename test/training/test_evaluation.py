@@ -11,13 +11,13 @@ from mmer_ros.evaluation.metrics import score
 from mmer_ros.types import InvalidInput, Modality
 import numpy as np
 import pytest
+from training.engine.predictions import Answered, Predictions
 from training.evaluation.conditions import Panel, subsets
 from training.evaluation.embedding_map import map_embeddings
 from training.evaluation.evaluation import evaluate, Evaluation
 from training.evaluation.learning import read_learning_curves
 from training.evaluation.results import align, measure
 from training.evaluation.robustness import missing_curves, NOISE_LEVELS
-from training.predictions import Answered, Predictions
 
 from .evaluation_fixtures import LinearPredictor, make_features
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from training.commands import terminal
+from training.engine.predictions import Predictions
 from training.evaluation import paper
 from training.evaluation.evaluation import evaluate, Evaluation
 from training.evaluation.learning import LearningCurve
@@ -24,7 +25,6 @@ from training.evaluation.report import render_tables, write_report
 from training.evaluation.results import measure
 from training.evaluation.table import Cell, percent, Table
 from training.evaluation.tables import models_table, singles_table, specialist_table
-from training.predictions import Predictions
 
 from .evaluation_fixtures import LinearPredictor, make_features
 from .test_evaluation import ALL, evaluation, FACE, SEEDS, TEXT

@@ -17,16 +17,16 @@ import torch
 from training.commands.prepare import prepare
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example
+from training.encoders.face.embeddings import Embeddings
+from training.encoders.face.stage import FaceConfig, FaceData, FaceModule, train_face
+from training.encoders.signal_stage import train_signal
 from training.engine.config import load_settings
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.sampling import Draw
 from training.engine.tensor_store import make_store
-from training.face import FaceConfig, FaceData, FaceModule, train_face
-from training.face_embeddings import Embeddings
 from training.preparation.cache_format import PrepareConfig
 from training.preparation.clip_cache import ClipCache
-from training.signal_stage import train_signal
 
 from .clip_fixtures import portrait
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from training.__main__ import main
 from training.corpora.manifest import write_manifest
-from training.encoders import TrainedEncoder
-from training.text.hearing import heard
-from training.text.tokenizer import train_tokenizer
+from training.encoders.text.tokenizer import train_tokenizer
+from training.encoders.trained_encoder import TrainedEncoder
+from training.evaluation.asr_errors import heard
 
 from .text_fixtures import corpus, TINY
 

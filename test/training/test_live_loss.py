@@ -21,10 +21,10 @@ import pytest
 from scipy.special import softmax
 import torch
 from training.__main__ import main
-from training.live.faces import largest_between
-from training.live.loss import LiveLoss
-from training.live.path import cut_of, LiveDialogue, LiveUtterance, swapped
-from training.live.steps import ALONE, Cut, LIVE, OFFLINE, STEPS
+from training.evaluation.live.faces import largest_between
+from training.evaluation.live.loss import LiveLoss
+from training.evaluation.live.path import cut_of, LiveDialogue, LiveUtterance, swapped
+from training.evaluation.live.steps import ALONE, Cut, LIVE, OFFLINE, STEPS
 
 from ..stream_fixtures import crop
 

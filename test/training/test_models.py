@@ -10,8 +10,8 @@ from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 import pytest
 from training.__main__ import main
 from training.corpora.examples import Example
-from training.encoders import of_seed
-from training.models import by_origin, load_models
+from training.encoders.trained_encoder import of_seed
+from training.evaluation.models import by_origin, load_models
 
 from .text_fixtures import corpus
 

@@ -12,17 +12,17 @@ import pytest
 from rich.console import Console
 import torch
 from training.__main__ import main
+from training.corpora.cremad_votes import LETTERS, read_votes, shares, Votes
+from training.corpora.ravdess_action_units import read_units, Units
 from training.engine.progress import Reporter
-from training.pairs.intervals import folds, mean_interval
-from training.pairs.judge import judge_signals
-from training.pairs.perception import BASELINES, check_perception, RULE
-from training.pairs.rules import best_weights, cross_entropy, LogLinear, weighted_sum
-from training.pairs.signals import answer_fold, HeardFold
-from training.pairs.strangers import Asked, judge_strangers
-from training.pairs.units import read_units, Units
-from training.pairs.votes import LETTERS, read_votes, shares, Votes
-from training.starter.experts import Answers
-from training.starter.stage import StarterFusion
+from training.evaluation.grouped_bootstrap import folds, mean_interval
+from training.evaluation.pairs.human_votes import BASELINES, check_perception, RULE
+from training.evaluation.pairs.judge import judge_signals
+from training.evaluation.pairs.unseen_speakers import Asked, judge_strangers
+from training.evaluation.pairs.voice_and_units import answer_fold, HeardFold
+from training.fusion.calibrated_posteriors import Answers
+from training.fusion.distillation_stage import StarterFusion
+from training.fusion.opinion_pools import best_weights, cross_entropy, LogLinear, weighted_sum
 
 RECIPE = StarterFusion.model_validate({
     'fusion': {'width': 16, 'heads': 2, 'embracement_size': 32, 'pooling': 'summary'},

@@ -12,10 +12,10 @@ from rich.console import Console
 import safetensors.torch
 import torch
 from training.corpora.examples import Example
+from training.encoders.text.stage import TextConfig, train_text
 from training.engine.files import partial_of, write_file
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
-from training.text.stage import TextConfig, train_text
 
 from .text_fixtures import corpus, recipe, TINY
 from ..stream_fixtures import ROOT

@@ -16,11 +16,16 @@ from rich.console import Console
 import safetensors.torch
 import torch
 from torch import nn
-from training.audio.data import AudioData, AudioDataConfig
-from training.audio.stage import AudioConfig, train_audio
-from training.audio.teacher import make_states, SpeechStates, SpeechTeacherConfig, UntoldStates
 from training.augment.speech import SpeechConfig
 from training.corpora.examples import Example
+from training.encoders.audio.data import AudioData, AudioDataConfig
+from training.encoders.audio.stage import AudioConfig, train_audio
+from training.encoders.audio.whisper_distillation import (
+    make_states,
+    SpeechStates,
+    SpeechTeacherConfig,
+    UntoldStates,
+)
 from training.engine.fit import EngineConfig
 from training.engine.progress import Reporter
 from training.engine.sampling import Draw

@@ -8,24 +8,24 @@ from mmer_ros.types import EMOTIONS, FACE_SIZE, InvalidInput, Modality, subset_n
 import numpy as np
 import pytest
 import torch
+from training.augment import out_of_domain as nothing
 from training.augment.speech import SpeechConfig
+from training.augment.views import CUT, LOUDER, Nobody, NOISY, original, Views
 from training.corpora.examples import Example
 from training.engine.sampling import Draw
-from training.pairs.perception import Rule
-from training.starter import nothing
-from training.starter.answers import crossed, held_out
-from training.starter.compositions import (
+from training.evaluation.pairs.human_votes import Rule
+from training.fusion.calibrated_posteriors import Answers, Expert, fit_expert
+from training.fusion.pseudo_pairs import (
     compose,
     CompositionConfig,
     CompositionData,
     Teacher,
     Trust,
 )
-from training.starter.experts import Answers, Expert, fit_expert
-from training.starter.materials import few, MaterialConfig, voice_material
-from training.starter.parts import Library, NOTHING, Part
-from training.starter.recipe import StarterRecipe
-from training.starter.views import CUT, LOUDER, Nobody, NOISY, original, Views
+from training.fusion.unimodal_examples import Library, NOTHING, Part
+from training.release.fusion_data import few, MaterialConfig, voice_material
+from training.release.recipe import StarterRecipe
+from training.release.scores import crossed, held_out
 
 TEXT, AUDIO, FACE = Modality.TEXT, Modality.AUDIO, Modality.FACE
 ALL = Modality(7)

@@ -21,9 +21,9 @@ from training.corpora.digest import digest_of
 from training.corpora.fer import read_fer2013
 from training.corpora.goemotions import read_goemotions
 from training.corpora.meld import read_meld
-from training.encoders import TrainedEncoder
+from training.encoders.trained_encoder import TrainedEncoder
 from training.preparation.clip_cache import ClipCache
-from training.starter.sources import Sources
+from training.release.sources import Sources
 import yaml
 
 from .clip_fixtures import meld_row, write_table

@@ -15,14 +15,14 @@ import pytest
 import torch
 from torch import nn
 from training.engine.progress import Reporter
+from training.fusion.calibrated_posteriors import Expert, FLAT, log_normalized
+from training.fusion.distillation_stage import Own, StarterFusion, teach_fusion
+from training.fusion.pseudo_pairs import Teacher, Trust
+from training.fusion.reliability_gates import fit_gates
 from training.fusion.stage import FusionRecipe
-from training.starter.answers import logits_of
-from training.starter.compositions import Teacher, Trust
-from training.starter.experts import Expert, FLAT, log_normalized
-from training.starter.gates import fit_gates
-from training.starter.parts import Library, make_parts, NOTHING, Part
-from training.starter.recipe import StarterRecipe
-from training.starter.stage import Own, StarterFusion, teach_fusion
+from training.fusion.unimodal_examples import Library, make_parts, NOTHING, Part
+from training.release.recipe import StarterRecipe
+from training.release.scores import logits_of
 
 WIDTH = 6
 OWN = FusionConfig(width=16, heads=2, embracement_size=16, pooling='summary', own_answers=True)

@@ -18,13 +18,13 @@ from training.commands import evaluate
 from training.commands.train import add_arguments, run
 from training.corpora.examples import Example
 from training.corpora.fer import crop_of, is_fer2013, read_fer2013, Stills
-from training.encoders import TrainedEncoder
+from training.encoders.face.sequences import SequenceConfig, SequenceData, Views
+from training.encoders.face.stills import StillData, StillDataConfig, UNKNOWN
+from training.encoders.face.stills_stage import StillsConfig, train_stills
+from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.config import load_settings
 from training.engine.progress import Reporter
 from training.engine.sampling import Draw
-from training.stills.data import StillData, StillDataConfig, UNKNOWN
-from training.stills.sequences import SequenceConfig, SequenceData, Views
-from training.stills.stage import StillsConfig, train_stills
 
 UInt8 = NDArray[np.uint8]
 QUIET = Reporter('test', Console(quiet=True))

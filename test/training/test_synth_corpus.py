@@ -16,9 +16,9 @@ from mmer_ros.types import AudioBlock, EMOTIONS, InvalidInput, SAMPLE_RATE, Vide
 import numpy as np
 import pytest
 from training.commands import synth as command
-from training.synth import corpus
-from training.synth.clip import clip_audio, write_clip
-from training.synth.corpus import (
+from training.corpora.synthetic import corpus
+from training.corpora.synthetic.clip import clip_audio, write_clip
+from training.corpora.synthetic.corpus import (
     CLIP_FOLDERS,
     clip_path,
     clock,
@@ -28,7 +28,7 @@ from training.synth.corpus import (
     read_sidecar,
     STRAY,
 )
-from training.synth.plan import Clip, CorpusConfig, plan
+from training.corpora.synthetic.plan import Clip, CorpusConfig, plan
 
 CONFIG = CorpusConfig(dialogues=(2, 1, 1), turns=(2, 2), width=240, height=180)
 QUIRKY = CONFIG.model_copy(update={'dialogues': (4, 1, 1), 'quirks': True})

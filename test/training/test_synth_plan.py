@@ -12,9 +12,16 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from training.synth.ceilings import ceilings, context_ceilings, emission
-from training.synth.lexicon import CUES, EXCLAMATIONS, IDIOMS, REACTIONS
-from training.synth.plan import Clip, CorpusConfig, MELD_COUNTS, NEUTRAL, plan, SHOWN_IN
+from training.corpora.synthetic.ceilings import ceilings, context_ceilings, emission
+from training.corpora.synthetic.lexicon import CUES, EXCLAMATIONS, IDIOMS, REACTIONS
+from training.corpora.synthetic.plan import (
+    Clip,
+    CorpusConfig,
+    MELD_COUNTS,
+    NEUTRAL,
+    plan,
+    SHOWN_IN,
+)
 
 CHANCE = 1 / len(EMOTIONS)
 

@@ -15,15 +15,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from training.synth.clip import clip_audio, clip_frames
-from training.synth.expression import blend, EXPRESSIONS, jitter, REST
-from training.synth.features import draw_face
-from training.synth.people import make_people, Person
-from training.synth.plan import Clip, CorpusConfig, plan
-from training.synth.portrait import Portrait
-from training.synth.prosody import PROSODIES
-from training.synth.scene import draw_frames
-from training.synth.voice import loudness, make_score, speak, TRACK_RATE
+from training.corpora.synthetic.clip import clip_audio, clip_frames
+from training.corpora.synthetic.expression import blend, EXPRESSIONS, jitter, REST
+from training.corpora.synthetic.features import draw_face
+from training.corpora.synthetic.people import make_people, Person
+from training.corpora.synthetic.plan import Clip, CorpusConfig, plan
+from training.corpora.synthetic.portrait import Portrait
+from training.corpora.synthetic.prosody import PROSODIES
+from training.corpora.synthetic.scene import draw_frames
+from training.corpora.synthetic.voice import loudness, make_score, speak, TRACK_RATE
 
 PEOPLE = make_people(0, 12)
 SIZE, FPS = (320, 240), 12

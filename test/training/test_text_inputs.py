@@ -7,11 +7,11 @@ from mmer_ros.types import EMOTIONS
 import pytest
 import torch
 from torch.nn import functional
+from training.encoders.text.data import collate_text, dialogues, TextData, TextDataConfig, TextItem
+from training.encoders.text.module import TextLossWeights, TextModule
+from training.encoders.text.tokenizer import train_tokenizer
 from training.engine.losses import EmotionLoss, LossConfig
 from training.engine.sampling import Draw
-from training.text.data import collate_text, dialogues, TextData, TextDataConfig, TextItem
-from training.text.module import TextLossWeights, TextModule
-from training.text.tokenizer import train_tokenizer
 
 from .text_fixtures import corpus, TINY
 

@@ -17,21 +17,21 @@ import safetensors.numpy
 import safetensors.torch
 from tokenizers import models, pre_tokenizers, Tokenizer
 import torch
-from training.augment.words import Recogniser
+from training.augment.asr_errors import Recogniser
 from training.corpora.examples import Example
+from training.encoders.text.cross_fitting import folds_of, without
+from training.encoders.text.data import collate_text, dialogues, TextData, TextDataConfig
+from training.encoders.text.hub_teacher import SPREAD
+from training.encoders.text.module import TextLossWeights, TextModule
+from training.encoders.text.self_distillation import mixed_targets
+from training.encoders.text.sentence_splicing import MAX_CHARACTERS, spliced
+from training.encoders.text.stage import TextConfig, train_text
+from training.encoders.text.tfidf_teacher import tilted
+from training.encoders.text.tokenizer import train_tokenizer
 from training.engine import checkpoints
 from training.engine.losses import EmotionLoss, LossConfig
 from training.engine.progress import Reporter
 from training.engine.sampling import Draw
-from training.text.committee import folds_of, without
-from training.text.data import collate_text, dialogues, TextData, TextDataConfig
-from training.text.distill import mixed_targets
-from training.text.module import TextLossWeights, TextModule
-from training.text.published import SPREAD
-from training.text.splices import MAX_CHARACTERS, spliced
-from training.text.stage import TextConfig, train_text
-from training.text.teacher import tilted
-from training.text.tokenizer import train_tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from .text_fixtures import corpus, CUES, TINY

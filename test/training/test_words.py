@@ -6,7 +6,7 @@ import difflib
 
 import numpy as np
 import pytest
-from training.augment.words import FILLERS, Recogniser, sound_of, WORD
+from training.augment.asr_errors import FILLERS, Recogniser, sound_of, WORD
 
 TEXTS = ['Do they see the two of us?', 'They do, too!', 'To the sea; we see them.',
          "I don't know who's there...", 'The day they came, we were there.'] * 4

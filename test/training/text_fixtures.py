@@ -6,10 +6,10 @@ from mmer_ros.networks.text_encoder import TextEncoderConfig
 from mmer_ros.types import EMOTIONS
 import numpy as np
 from training.corpora.examples import Example
+from training.encoders.text.module import TextLossWeights
+from training.encoders.text.stage import TextConfig
 from training.engine.fit import EngineConfig
 from training.engine.losses import LossConfig
-from training.text.module import TextLossWeights
-from training.text.stage import TextConfig
 
 CUES = ('table door paper', 'wow gosh sudden', 'scared danger dark', 'tears lonely lost',
         'great happy lovely', 'gross rotten filthy', 'furious hate shut')

@@ -22,15 +22,15 @@ from training.commands.evaluate import (
 )
 from training.commands.terminal import shown
 from training.commands.train import add_encoder_arguments, add_recipe_arguments, load_encoders
-from training.encoders import TrainedEncoder
+from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.config import load_settings
 from training.engine.progress import Reporter
 from training.evaluation.evaluation import evaluate
 from training.evaluation.report import write_report
 from training.evaluation.tables import ablation_table, singles_table, specialist_table
 from training.fusion.ablation import FAMILIES, SeedData, TITLES, train_variant, Variant, variants
+from training.fusion.families import OwnClassifier
 from training.fusion.features import make_features
-from training.fusion.model import OwnClassifier
 from training.fusion.predictor import FusionPredictor
 from training.fusion.stage import FusionRecipe
 from training.preparation.clip_cache import ClipCache

@@ -16,15 +16,15 @@ from mmer_ros.types import InvalidInput
 from training.commands.sources import read_clips
 from training.commands.terminal import shown
 from training.corpora.examples import Example, SPLITS
+from training.engine.predictions import Answered, Predictions, Predictor
 from training.engine.progress import Reporter
 from training.engine.run_folder import commit
 from training.evaluation.evaluation import evaluate, PAPER_DATA
+from training.evaluation.models import by_origin, load_models, TrainedModel
 from training.evaluation.report import write_report
 from training.evaluation.tables import models_table
+from training.evaluation.tfidf_baseline import tfidf_baseline
 from training.fusion.features import Clips
-from training.models import by_origin, load_models, TrainedModel
-from training.predictions import Answered, Predictions, Predictor
-from training.text.baseline import tfidf_baseline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,9 @@ from training.commands.sources import read_corpus
 from training.corpora.examples import SPLITS
 from training.engine.files import write_file
 from training.engine.progress import Reporter
+from training.evaluation.asr_errors import ERROR_RATES, plain, word_error_curve
+from training.evaluation.models import load_models
 from training.evaluation.results import Figure
-from training.models import load_models
-from training.text.hearing import ERROR_RATES, plain, word_error_curve
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

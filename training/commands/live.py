@@ -22,13 +22,13 @@ from rich.markup import escape
 from rich.progress import track
 from training.commands.terminal import shown
 from training.corpora.examples import SPLITS
-from training.encoders import encoders_of
+from training.encoders.trained_encoder import encoders_of
 from training.engine.progress import Reporter
+from training.evaluation.live.loss import LiveLoss
+from training.evaluation.live.path import LiveDialogue, LivePath
+from training.evaluation.live.report import loss_tables, write_loss
 from training.fusion.features import make_features
 from training.fusion.predictor import ALL, FusionPredictor
-from training.live.loss import LiveLoss
-from training.live.path import LiveDialogue, LivePath
-from training.live.report import loss_tables, write_loss
 from training.preparation.clip_cache import ClipCache
 
 PARTLY = 3

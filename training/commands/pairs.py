@@ -17,12 +17,12 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from training.corpora.cremad_votes import read_votes
 from training.engine.config import load_settings
 from training.engine.files import write_file
 from training.engine.progress import Reporter
-from training.pairs.perception import check_perception, Perception, RULE
-from training.pairs.votes import read_votes
-from training.starter.recipe import StarterRecipe
+from training.evaluation.pairs.human_votes import check_perception, Perception, RULE
+from training.release.recipe import StarterRecipe
 
 FIGURES = 'pairs.json'
 
@@ -50,9 +50,9 @@ def run(options: argparse.Namespace) -> int:
     if options.cremad:
         figures['votes'] = votes_figures(options.cremad, console)
     if options.units and options.ravdess:
-        from training.audio.stage import AudioConfig
-        from training.pairs.voices import check_signals
-        from training.starter.encoders import voices
+        from training.encoders.audio.stage import AudioConfig
+        from training.evaluation.pairs.voice_folds import check_signals
+        from training.release.encoders import voices
 
         recipe = load_settings(StarterRecipe, options.recipe, options.settings)
         reporter = Reporter('pairs', console)

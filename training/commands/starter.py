@@ -16,34 +16,29 @@ from typing import Any
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import InvalidInput, MODALITIES, Modality, subset_name
 from rich.console import Console
-from training.audio.stage import AudioConfig
+from training.augment.views import CUT, cut_to_speech, Views
+from training.corpora.cremad_votes import read_votes
 from training.corpora.fer import read_fer2013
 from training.corpora.goemotions import read_goemotions
 from training.corpora.meld import read_meld
 from training.corpora.ravdess import actor_of
-from training.encoders import TrainedEncoder
+from training.encoders.audio.stage import AudioConfig
+from training.encoders.face.stills_stage import StillsConfig
+from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.config import load_settings
 from training.engine.files import write_file
 from training.engine.progress import Reporter
-from training.pairs.perception import check_perception
-from training.pairs.votes import read_votes
-from training.starter import encoders as encoder_stage
-from training.starter import sanity
-from training.starter.build import build_fusion, Fused, Material
-from training.starter.build import figures as fusion_figures
-from training.starter.curves import curves, measured
-from training.starter.materials import (
-    face_material,
-    text_material,
-    voice_material,
-    whose,
-)
-from training.starter.recipe import StarterRecipe
-from training.starter.release import by_sex, counted, data_of, parameters, release
-from training.starter.seeds import by_seed
-from training.starter.sources import DEV, Sources
-from training.starter.views import CUT, cut_to_speech, Views
-from training.stills.stage import StillsConfig
+from training.evaluation.pairs.human_votes import check_perception
+from training.release import encoders as encoder_stage
+from training.release import sanity_checks as sanity
+from training.release.build import build_fusion, Fused, Material
+from training.release.build import figures as fusion_figures
+from training.release.bundle import by_sex, counted, data_of, parameters, release
+from training.release.fusion_data import face_material, text_material, voice_material, whose
+from training.release.recipe import StarterRecipe
+from training.release.robustness_curves import curves, measured
+from training.release.seed_variance import by_seed
+from training.release.sources import DEV, Sources
 
 FOLDERS = {'meld': 'meld', 'goemotions': 'goemotions_ekman', 'ravdess': 'ravdess',
            'fer': 'fer2013', 'cremad': 'cremad_votes', 'units': 'ravdess_au', 'people': 'grid'}
@@ -211,7 +206,7 @@ class _Work:
                  'rule': asdict(self.perception.rule)}
         found: dict[str, Any] = {'votes': votes}
         if 'units' in self.paths and self.options.pairs:
-            from training.pairs.voices import check_signals
+            from training.evaluation.pairs.voice_folds import check_signals
 
             found['signals'] = check_signals(
                 self.paths['units'], self.sources.clips, self.output / 'voices',

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from training.corpora.examples import SPLITS
-from training.synth.ceilings import ceilings, context_ceilings
-from training.synth.corpus import clip_path, generate
-from training.synth.plan import Clip, CorpusConfig, SIZES
+from training.corpora.synthetic.ceilings import ceilings, context_ceilings
+from training.corpora.synthetic.corpus import clip_path, generate
+from training.corpora.synthetic.plan import Clip, CorpusConfig, SIZES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

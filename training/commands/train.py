@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import TypeVar
 
 from mmer_ros.types import MODALITIES, Modality
-from training.audio.stage import AudioConfig, train_audio
 from training.commands.sources import read_corpus
 from training.corpora.digest import digest_of
 from training.corpora.fer import is_fer2013, read_fer2013
-from training.encoders import of_seed, TrainedEncoder
+from training.encoders.audio.stage import AudioConfig, train_audio
+from training.encoders.face.stage import FaceConfig, train_face
+from training.encoders.face.stills_stage import StillsConfig, train_stills
+from training.encoders.text.stage import TextConfig, train_text
+from training.encoders.trained_encoder import of_seed, TrainedEncoder
 from training.engine.config import load_settings, Settings, with_seed
 from training.engine.processes import main_alone
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
-from training.face import FaceConfig, train_face
-from training.fusion.bundle import train_bundle
 from training.fusion.stage import FusionRecipe
+from training.fusion.train_bundle import train_bundle
 from training.preparation.clip_cache import ClipCache
-from training.stills.stage import StillsConfig, train_stills
-from training.text.stage import TextConfig, train_text
 
 Kind = TypeVar('Kind', bound=Settings)
 

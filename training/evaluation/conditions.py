@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from mmer_ros.types import InvalidInput, MODALITIES, Modality
+from training.engine.predictions import Predictions, Predictor
 from training.evaluation.results import align, measure, Result, title_of
-from training.predictions import Predictions, Predictor
 
 Question = tuple[Modality, bool, tuple[tuple[Modality, float], ...]]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from training.predictions import Predictions
+from training.engine.predictions import Predictions
 
 MAX_POINTS = 2000
 MIN_POINTS = 10

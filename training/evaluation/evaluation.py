@@ -11,6 +11,7 @@ from typing import Any
 from mmer_ros.types import Modality
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from training.engine.predictions import Predictions, Predictor
 from training.evaluation.comparisons import compare_all, Comparison
 from training.evaluation.conditions import (
     conditions,
@@ -23,7 +24,6 @@ from training.evaluation.embedding_map import EmbeddingMap, map_embeddings
 from training.evaluation.learning import LearningCurve, read_learning_curves
 from training.evaluation.results import measure, names_of, Result, title_of
 from training.evaluation.robustness import Curve, missing_curves, noise_curves, NOISE_LEVELS
-from training.predictions import Predictions, Predictor
 
 PAPER_DATA = 'MELD test'  # what the paper's figures are of
 

@@ -11,12 +11,12 @@ import re
 from typing import Any
 
 from training.engine.files import write_file
+from training.engine.predictions import Predictions
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.page import render_page
 from training.evaluation.table import sections
 from training.evaluation.tables import all_tables
 from training.evaluation.wording import provenance
-from training.predictions import Predictions
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> Path:

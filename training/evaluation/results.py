@@ -12,7 +12,7 @@ from mmer_ros.evaluation.metrics import score, Scores, Statistic
 from mmer_ros.types import InvalidInput, MODALITIES, Modality
 import numpy as np
 from numpy.typing import NDArray
-from training.predictions import Predictions
+from training.engine.predictions import Predictions
 
 STATISTICS: dict[str, Statistic] = {
     'accuracy': metrics.accuracy, 'balanced_accuracy': metrics.balanced_accuracy,

@@ -10,9 +10,9 @@ from mmer_ros.evaluation.metrics import accuracy, weighted_f1
 from mmer_ros.types import Modality
 import numpy as np
 from numpy.typing import NDArray
+from training.engine.predictions import Predictions
 from training.evaluation.conditions import Panel, subsets, together
 from training.evaluation.results import Figure, interval, names_of, select
-from training.predictions import Predictions
 
 NOISE_LEVELS = (0.0, .25, .5, 1.0, 2.0)  # standard deviations of the feature
 MISSING_RATES = (0.0, .25, .5, .75, 1.0)

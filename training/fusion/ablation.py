@@ -15,8 +15,8 @@ from training.engine.config import with_seed
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.fusion.calibration import fit_temperatures
+from training.fusion.families import Family
 from training.fusion.features import FeatureCache
-from training.fusion.model import Family
 from training.fusion.predictor import FusionPredictor
 from training.fusion.stage import FusionRecipe, train_fusion
 

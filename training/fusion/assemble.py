@@ -11,7 +11,7 @@ from mmer_ros.recognition.bundle import Bundle, BundleConfig
 from mmer_ros.sensing.faces import FaceConfig
 from mmer_ros.types import InvalidInput, MODALITIES, Modality
 from torch import nn
-from training.encoders import TrainedEncoder
+from training.encoders.trained_encoder import TrainedEncoder
 
 
 def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: FusionConfig,

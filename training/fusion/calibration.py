@@ -8,7 +8,7 @@ from mmer_ros.types import subset_name, SUBSETS
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from training.predictions import Predictions, Predictor
+from training.engine.predictions import Predictions, Predictor
 
 MINIMUM = 30  # examples below which a subset is not calibrated
 RANGE = (0.05, 20.0)

@@ -17,12 +17,12 @@ from mmer_ros.types import Int16, MODALITIES, Modality, UInt8, Utterance
 import torch
 from torch import Tensor
 from training.corpora.examples import Example
-from training.encoders import TrainedEncoder
+from training.encoders.text.data import dialogues
+from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.device import placed
 from training.engine.progress import Reporter
 from training.engine.tensor_store import make_store, TensorStore
 from training.preparation.clip_cache import ClipCache
-from training.text.data import dialogues
 
 BATCH = {Modality.TEXT: 32, Modality.AUDIO: 8, Modality.FACE: 8}  # utterances
 

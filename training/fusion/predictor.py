@@ -13,10 +13,10 @@ from torch import nn
 from training.corpora.examples import Example
 from training.engine.device import placed
 from training.engine.fit import Batch
+from training.engine.predictions import Predictions
 from training.engine.sampling import Draw
 from training.fusion.features import FeatureCache
 from training.fusion.stage import collate_features, FusionData, FusionItem
-from training.predictions import Predictions
 
 BATCH = 64
 ALL = Modality(7)

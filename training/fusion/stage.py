@@ -20,8 +20,8 @@ from training.engine.losses import class_counts, EmotionLoss, LossConfig, target
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.sampling import Draw
+from training.fusion.families import Family, make_fusion
 from training.fusion.features import FeatureCache
-from training.fusion.model import Family, make_fusion
 
 Values = Mapping[Modality, Tensor]
 

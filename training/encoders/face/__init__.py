@@ -1,0 +1,1 @@
+"""Stage `train face`: on clips, or on single labelled images."""

@@ -1,0 +1,179 @@
+"""Stage `train face`: FaceNet embeddings, a GRU, its classifier (section 4.1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from mmer_ros.networks.compact_facenet import EMBEDDING_SIZE
+from mmer_ros.networks.crossmodal import summary
+from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig, sample_evenly
+from mmer_ros.networks.pretrained import load_facenet
+from mmer_ros.types import EMOTIONS, Modality
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+import torch
+from torch import nn, Tensor
+from training.corpora.examples import Example
+from training.encoders.face.embeddings import Embeddings
+from training.encoders.signal_stage import SignalConfig, SignalData, SignalItem, train_signal
+from training.encoders.trained_encoder import TrainedEncoder
+from training.engine.config import Settings
+from training.engine.fit import Batch, StepOutput
+from training.engine.losses import EmotionLoss, target_of
+from training.engine.progress import Reporter
+from training.engine.run_folder import RunFolder
+from training.engine.sampling import Draw
+from training.preparation.clip_cache import ClipCache
+from typing_extensions import Self
+
+
+class FaceDataConfig(Settings):
+    """
+    What is done to the images.
+
+    :param train_images: images of an utterance in training, drawn in order; all in evaluation.
+    :param flip: mirror half of the utterances.
+    :param light: range of a random gain and offset of the brightness, 0..1.
+    """
+
+    train_images: int = Field(8, ge=1)
+    flip: bool = True
+    light: float = Field(0.2, ge=0, lt=1)
+
+
+class FaceConfig(SignalConfig):
+    """
+    Recipe of a face encoder.
+
+    `init` is the published FaceNet to begin with: 'vggface2', 'casia-webface', or a file.
+
+    :param freeze: keep the FaceNet as it is and train the GRU alone, as in the paper; each image
+        is embedded once, for all epochs.
+    """
+
+    model: FaceEncoderConfig = FaceEncoderConfig()
+    freeze: bool = False
+    data: FaceDataConfig = FaceDataConfig()
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.freeze and self.data.light:
+            raise ValueError('freeze: images are embedded once, so their light cannot change; '
+                             'set data.light=0')
+        return self
+
+
+class Choice(NamedTuple):
+    """Which images of an utterance are given out, in order, and whether mirrored."""
+
+    rows: NDArray[np.int64]
+    mirrored: bool
+
+    @classmethod
+    def draw(cls, count: int, limit: int, flip: bool, random: np.random.Generator) -> Choice:
+        """Return a random choice of up to `limit` images."""
+        rows = np.sort(random.permutation(count)[:limit])
+        return cls(rows, bool(flip and random.random() < 0.5))
+
+    @classmethod
+    def even(cls, count: int, limit: int) -> Choice:
+        """Return what is looked at in evaluation, as on the robot."""
+        return cls(np.array(sample_evenly(range(count), limit), np.int64), False)
+
+
+class FaceData(SignalData):
+    """
+    Faces of utterances, (n, 160, 160, 3) uint8 RGB; or their embeddings, (n, 512).
+
+    :param embeddings: of a FaceNet that stays as it is; None: the images themselves.
+    """
+
+    def __init__(self, cache: ClipCache, config: FaceConfig, embeddings: Embeddings | None,
+                 examples: Sequence[Example], training: bool) -> None:
+        """Take the examples; each has faces in the cache."""
+        self.cache, self.config, self.embeddings = cache, config.data, embeddings
+        self.limit = config.data.train_images if training else config.model.max_images
+        sizes = [min(self.limit, cache.sizes(e.key)[1]) for e in examples]
+        super().__init__(examples, sizes, training)
+
+    def __getitem__(self, draw: Draw) -> SignalItem:
+        """Return images or embeddings of an utterance."""
+        example = self.examples[draw.row]
+        return SignalItem(example.key, self._seen(example.key, draw), target_of(example.labels))
+
+    def _seen(self, key: str, draw: Draw) -> Tensor:
+        count, random = self.cache.sizes(key)[1], draw.generator()
+        choice = (Choice.draw(count, self.limit, self.config.flip, random) if self.training
+                  else Choice.even(count, self.limit))
+        if self.embeddings is not None:
+            return self.embeddings.get(key, choice.mirrored)[torch.from_numpy(choice.rows)]
+        crops = self.cache.faces(key)
+        assert crops is not None, key
+        chosen = crops[choice.rows]
+        chosen = chosen[:, :, ::-1] if choice.mirrored else chosen
+        if self.training:
+            chosen = in_another_light(chosen, self.config.light, random)
+        return torch.from_numpy(np.ascontiguousarray(chosen))
+
+
+def in_another_light(crops: NDArray[np.uint8], amount: float, random: np.random.Generator
+                     ) -> NDArray[np.uint8]:
+    """Return the images with a random gain and offset of their brightness."""
+    gain, offset = 1 + random.uniform(-1, 1, 2) * amount
+    lit = crops.astype(np.float32) * gain + 255 * (offset - 1)
+    result: NDArray[np.uint8] = np.clip(np.round(lit), 0, 255).astype(np.uint8)
+    return result
+
+
+class FaceModule(nn.Module):
+    """FaceEncoder and its own classifier over the GRU's last output."""
+
+    def __init__(self, encoder: FaceEncoder, freeze: bool, emotion_loss: EmotionLoss) -> None:
+        """Take the encoder."""
+        super().__init__()
+        self.encoder, self.emotion_loss, self.frozen = encoder, emotion_loss, freeze
+        if freeze:
+            encoder.facenet.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> FaceModule:
+        """Keep the statistics of a frozen FaceNet, too."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.facenet.eval()
+        return self
+
+    def forward(self, batch: Batch) -> StepOutput:
+        """Return loss and logits of a batch of images, or of embeddings."""
+        values, lengths = batch['values'], batch['lengths']
+        embeddings = values if values.dim() == 3 else self._embed(values, lengths)
+        outputs, mask = self.encoder(embeddings, lengths)
+        logits = self.encoder.classifier(summary(Modality.FACE, outputs, mask))
+        return StepOutput(self.emotion_loss(logits, batch['targets']), logits, {})
+
+    def _embed(self, crops: Tensor, lengths: Tensor) -> Tensor:
+        there = torch.arange(crops.shape[1], device=crops.device) < lengths[:, None]
+        found = self.encoder.embed(crops[there])
+        embeddings = found.new_zeros(*there.shape, EMBEDDING_SIZE)
+        embeddings[there] = found
+        return embeddings
+
+
+def train_face(config: FaceConfig, cache: ClipCache, folder: Path, reporter: Reporter
+               ) -> TrainedEncoder:
+    """Train, or go on training, a face encoder; the result is in `folder`/encoder."""
+    run = RunFolder.take_up(folder, config)
+    torch.manual_seed(config.engine.seed)
+    encoder = FaceEncoder(config.model, len(EMOTIONS))
+    if config.init and not run.finished:
+        load_facenet(encoder, config.init)
+    embeddings = None
+    if config.freeze and not run.finished:
+        embeddings = Embeddings.make(encoder, cache, folder / 'embeddings', reporter,
+                                     mirrored=config.data.flip)
+    return train_signal(
+        Modality.FACE, config, encoder, partial(FaceModule, encoder, config.freeze),
+        partial(FaceData, cache, config, embeddings), cache, run, reporter)

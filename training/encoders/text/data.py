@@ -1,0 +1,191 @@
+"""Dialogues as the text encoder reads them: history, current sentence, now and then the reply."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mmer_ros.networks.text_encoder import DialogueTokenizer, TextEncoder, TextInput
+from mmer_ros.types import Turn
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+import torch
+from torch.utils.data import Dataset
+from training.augment.asr_errors import Recogniser, WordsConfig
+from training.corpora.examples import Example
+from training.engine.config import Settings
+from training.engine.fit import Batch
+from training.engine.losses import target_of
+from training.engine.sampling import Draw
+
+
+class TextDataConfig(Settings):
+    """
+    What is done to the text in training; nothing of it in evaluation.
+
+    :param reply: share of the training examples that show the reply; a robot has none yet.
+    :param history_drop: share that shows no history.
+    :param token_noise: share of the input tokens replaced by random ones.
+    :param words: what a speech recogniser makes of some of the texts, history included.
+    """
+
+    reply: float = Field(0.0, ge=0, le=1)
+    history_drop: float = Field(0.1, ge=0, le=1)
+    token_noise: float = Field(0.1, ge=0, lt=1)
+    words: WordsConfig = WordsConfig()
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """An example with what was said around it."""
+
+    example: Example
+    history: tuple[Turn, ...]
+    reply: Turn | None
+
+
+def dialogues(examples: Sequence[Example], history_turns: int) -> list[Dialogue]:
+    """Return each example that has text with its history and reply, from its own group."""
+    groups: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        if example.text and example.group:
+            groups[example.group].append(example)
+    around: dict[str, Dialogue] = {}
+    for members in groups.values():
+        members.sort(key=lambda e: e.turn)
+        turns = [Turn(e.speaker, e.text) for e in members]
+        for i, example in enumerate(members):
+            reply = turns[i + 1] if i + 1 < len(turns) else None
+            around[example.key] = Dialogue(
+                example, tuple(turns[max(0, i - history_turns):i]), reply)
+    return [around.get(e.key, Dialogue(e, (), None)) for e in examples if e.text]
+
+
+@dataclass(frozen=True)
+class TextItem:
+    """
+    One input of the text encoder with all its targets.
+
+    :param target: (7,) emotion, zeros if unknown.
+    :param domain: which emotion head answers: 0 that of the bundle, others of extra corpora.
+    :param soft: (7,) what a teacher says for head 0, zeros if there is none.
+    :param follows: 1 if the last turn really follows, 0 if it is a distractor, -1 not asked.
+    """
+
+    key: str
+    text: TextInput
+    noisy_ids: list[int]
+    target: torch.Tensor
+    domain: int
+    soft: torch.Tensor
+    follows: int
+
+
+class TextData(Dataset[TextItem]):
+    """
+    Dialogues with their targets; a map-style data set of draws.
+
+    :param domains: of each dialogue, as in TextItem.
+    :param teacher: soft targets (7,) by key.
+    :param recogniser: who hears the words, where the settings let them be heard.
+    :param training: with noise, reply and next-sentence questions; without it, the causal input.
+    :param with_reply: evaluation with the reply, which no robot has.
+    """
+
+    def __init__(self, rows: Sequence[Dialogue], domains: Sequence[int], encoder: TextEncoder,
+                 tokenizer: DialogueTokenizer, config: TextDataConfig, *, training: bool,
+                 teacher: Mapping[str, NDArray[np.float32]] | None = None,
+                 recogniser: Recogniser | None = None, with_reply: bool = False) -> None:
+        """Measure the rows."""
+        self.rows, self.domains = rows, domains
+        self.encoder, self.tokenizer, self.config = encoder, tokenizer, config
+        self.training, self.teacher, self.with_reply = training, teacher or {}, with_reply
+        self.recogniser = recogniser
+        self.sizes = [len(self._context(row, row.history, None).token_ids) for row in rows]
+
+    def __len__(self) -> int:
+        """Return the number of dialogues."""
+        return len(self.rows)
+
+    def __getitem__(self, draw: Draw) -> TextItem:
+        """Return one dialogue as drawn."""
+        row = self.rows[draw.row]
+        history: Sequence[Turn] = row.history
+        reply, follows = row.reply if self.with_reply else None, -1
+        random = draw.generator()
+        if self.training:
+            history = () if random.random() < self.config.history_drop else history
+            if row.reply is not None and random.random() < self.config.reply:
+                follows = int(random.random() < 0.5)
+                reply = row.reply if follows else self._distractor(row, random)
+            row, history = self._heard(row, history, random)
+        text = self._context(row, history, reply)
+        soft = self.teacher.get(row.example.key)
+        return TextItem(
+            row.example.key, text, self._noisy(text.token_ids, random),
+            target_of(row.example.labels), self.domains[draw.row],
+            torch.zeros(7) if soft is None else torch.from_numpy(soft), follows)
+
+    def _context(self, row: Dialogue, history: Sequence[Turn], reply: Turn | None) -> TextInput:
+        return self.encoder.context(self.tokenizer, row.example.text, reply=reply,
+                                    speaker=row.example.speaker, history=history)
+
+    def _heard(self, row: Dialogue, history: Sequence[Turn], random: np.random.Generator
+               ) -> tuple[Dialogue, Sequence[Turn]]:
+        """Return some of the rows as a recogniser hears them, the others as they are."""
+        config = self.config.words
+        if self.recogniser is None or random.random() >= config.share:
+            return row, history
+        hear, rate = self.recogniser.hear, random.random() * config.error_rate
+        example = replace(row.example, text=hear(row.example.text, rate, random))
+        return (replace(row, example=example),
+                [replace(turn, text=hear(turn.text, rate, random)) for turn in history])
+
+    def _distractor(self, row: Dialogue, random: np.random.Generator) -> Turn | None:
+        """Return a turn of another dialogue; the reply's speaker says it."""
+        for _ in range(20):
+            other = self.rows[int(random.integers(len(self.rows)))].example
+            if other.group != row.example.group:
+                speaker = row.reply.speaker if row.reply else other.speaker
+                return replace(Turn(speaker, other.text))
+        return None
+
+    def _noisy(self, token_ids: list[int], random: np.random.Generator) -> list[int]:
+        """Replace some of the tokens by random ones; the special ones stay."""
+        if not self.training or not self.config.token_noise:
+            return token_ids
+        special = {self.tokenizer.bos, self.tokenizer.speaker1, self.tokenizer.speaker2,
+                   self.tokenizer.cls, self.tokenizer.pad}
+        hit = random.random(len(token_ids)) < self.config.token_noise
+        other = random.integers(0, self.encoder.config.vocab_size, len(token_ids))
+        return [int(o) if h and t not in special else t
+                for t, h, o in zip(token_ids, hit, other)]
+
+
+def collate_text(items: Sequence[TextItem], pad: int) -> Batch:
+    """
+    Return a batch of text: ids, types, clean (B, T) int64; lengths, domains, follows (B,).
+
+    `ids` is what the network sees, `clean` what the language model should say.
+    """
+    lengths = torch.tensor([len(item.text.token_ids) for item in items])
+
+    def padded(rows: Sequence[Sequence[int]]) -> torch.Tensor:
+        result: torch.Tensor = torch.nn.utils.rnn.pad_sequence(
+            [torch.tensor(row) for row in rows], batch_first=True, padding_value=pad)
+        return result
+
+    batch: dict[str, Any] = {
+        'keys': [item.key for item in items], 'lengths': lengths,
+        'ids': padded([item.noisy_ids for item in items]),
+        'clean': padded([item.text.token_ids for item in items]),
+        'types': padded([item.text.token_types for item in items]),
+        'targets': torch.stack([item.target for item in items]),
+        'soft': torch.stack([item.soft for item in items]),
+        'domains': torch.tensor([item.domain for item in items]),
+        'follows': torch.tensor([item.follows for item in items]),
+    }
+    return batch

@@ -1,0 +1,129 @@
+"""What lies at a path: an encoder or a bundle; those that differ in their seed are one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+import json
+from pathlib import Path
+import re
+
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.types import InvalidInput, Modality
+from torch import nn
+from training.encoders.trained_encoder import encoders_of, is_encoder, TrainedEncoder
+from training.engine.config import without_seeds
+from training.engine.progress import Reporter
+from training.fusion.families import OwnClassifier
+from training.fusion.features import Clips, make_features
+from training.fusion.predictor import FusionPredictor
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """
+    A bundle, or an encoder with its own classifier.
+
+    :param origin: how it was trained, but for the seeds: equal for the seeds of one model.
+    :param encoders: by modality; what it takes.
+    :param network: maps their features to answers.
+    :param temperatures: by subset of modalities; {}: not calibrated.
+    :param runs: folders with the metrics of its training.
+    """
+
+    path: Path
+    origin: str
+    encoders: Mapping[Modality, TrainedEncoder]
+    network: nn.Module
+    temperatures: Mapping[str, float]
+    trust: tuple[float, float, float]
+    runs: tuple[Path, ...] = ()
+
+    @property
+    def modalities(self) -> Modality:
+        """What it takes."""
+        result = Modality(0)
+        for modality in self.encoders:
+            result |= modality
+        return result
+
+    def predictor(self, clips: Clips, split: str, features: Path, reporter: Reporter
+                  ) -> FusionPredictor:
+        """
+        Return the model on a split, causal and with the reply.
+
+        :param features: folder in which features are kept, as of `make_features`.
+        """
+        causal, with_reply = (make_features(
+            self.encoders, clips, features, reporter, splits=[split], with_reply=reply)
+            for reply in (False, True))
+        examples = [e for e in clips.examples if e.split == split]
+        replies = with_reply if Modality.TEXT in self.encoders else None
+        return FusionPredictor(self.path.name, self.network, causal, examples, with_reply=replies,
+                               temperatures=self.temperatures, trust=self.trust,
+                               allowed=self.modalities)
+
+
+def load_models(path: Path) -> list[TrainedModel]:
+    """
+    Return the model at a path; all seeds of it if the path is that of `train --seeds`.
+
+    :param path: run of `train text|audio|face`, or folder or name of a bundle.
+    :raises InvalidInput: if there is no trained model.
+    """
+    seeds = sorted((p for p in path.glob('seed*') if is_encoder(p)),
+                   key=lambda p: (len(p.name), p.name))
+    if is_encoder(path):
+        return [_encoder(path)]
+    return [_encoder(seed) for seed in seeds] or [_bundle(path)]
+
+
+def by_origin(models: Sequence[TrainedModel]) -> dict[str, list[TrainedModel]]:
+    """Return the seeds of each model under its name, in the order in which they were given."""
+    groups: dict[str, list[TrainedModel]] = {}
+    for model in models:
+        groups.setdefault(model.origin, []).append(model)
+    named: dict[str, list[TrainedModel]] = {}
+    for group in groups.values():
+        first = group[0].path
+        name = _name(first, several=len(group) > 1)
+        named[str(first) if name in named else name] = group
+    return named
+
+
+def _name(path: Path, *, several: bool) -> str:
+    """Return `mine-seed0` for mine-seed0 and for mine/seed0; `mine` for several seeds."""
+    bare = path.resolve()
+    name = bare.name
+    if re.fullmatch(r'seed\d+', name):
+        name = f'{bare.parent.name}-{name}'
+    return re.sub(r'-seed\d+$', '', name) if several else name
+
+
+def _encoder(path: Path) -> TrainedModel:
+    trained = TrainedEncoder.load(path)
+    origin = trained.recipe or {'path': str(path.resolve())}
+    metrics = sorted([*path.glob('metrics.jsonl'), *path.glob('*/metrics.jsonl')])
+    runs = tuple(p.parent for p in metrics)
+    return TrainedModel(path, _plain([trained.modality.name, origin]),
+                        {trained.modality: trained}, OwnClassifier(trained), {}, (1.0, 1.0, 1.0),
+                        runs)
+
+
+def _bundle(path: Path) -> TrainedModel:
+    try:
+        bundle = Bundle.load(str(path))
+    except InvalidInput as error:
+        raise InvalidInput(f'model {path}: it is neither a finished run of `train '
+                           f'text|audio|face` nor a bundle ({error})') from error
+    if not bundle.config.trained:
+        raise InvalidInput(f'bundle {path}: it was not trained; `train fusion` makes one that is')
+    facts = bundle.config.training
+    encoders = {name: each.get('run') for name, each in facts.get('encoders', {}).items()}
+    origin = [bundle.config.model.model_dump(mode='json'), facts.get('recipe'), encoders]
+    return TrainedModel(path, _plain(origin), encoders_of(bundle), bundle.model.fusion,
+                        bundle.config.temperatures, bundle.config.trust)
+
+
+def _plain(origin: object) -> str:
+    return json.dumps(without_seeds(origin), sort_keys=True)

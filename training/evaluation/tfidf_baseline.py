@@ -1,0 +1,103 @@
+"""The linear baseline that a text encoder has to beat: TF-IDF and logistic regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmer_ros.types import EMOTIONS, InvalidInput
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import Pipeline
+from training.corpora.examples import Example
+from training.encoders.text.tfidf import ITERATIONS, tfidf_features
+from training.engine.predictions import Predictions
+
+STRENGTHS = (1.0, 3.0, 10.0)  # C, the inverse of the regularisation
+FOLDS = 5
+WORD = r"\w[\w']*|[^\w\s]"  # or a mark of punctuation, of which ! and ? say much
+NAME = 'TF-IDF + logistic regression'
+
+
+def tfidf_baseline(train: Sequence[Example], evaluated: Sequence[Example], *,
+                   strengths: Sequence[float] = STRENGTHS, folds: int = FOLDS,
+                   min_count: int = 2, quiet: bool = False) -> Predictions:
+    """
+    Fit the baseline and return its answers; it sees the sentence alone, neither history nor face.
+
+    Words of 1 and 2, characters of 2 to 5 within words, logarithmic counts; one multinomial
+    logistic regression. C is the one with the best weighted F1 in cross-validation over the
+    groups (dialogues) of the training examples.
+
+    :param train: those with exactly one label are used.
+    :param evaluated: likewise; they serve for nothing but the answers.
+    :param strengths: values of C to choose from; a single one is used as it is.
+    :param min_count: texts in which a feature must occur.
+    :param quiet: show no progress.
+    :return: logits are log-probabilities; a class that the training examples lack has none.
+    :raises InvalidInput: if there is no example to train or evaluate on, or a single emotion.
+    """
+    train, evaluated = _usable(train, 'train'), _usable(evaluated, 'evaluated')
+    labels = _labels(train)
+    if len(set(labels.tolist())) < 2:
+        raise InvalidInput('baseline: all training examples have the same emotion; '
+                           'expected two or more')
+    strength = choose_strength(train, strengths, folds, min_count, quiet)
+    model = _model(strength, min_count)
+    model.fit([e.text for e in train], labels)
+    logits = np.full((len(evaluated), len(EMOTIONS)), -np.inf)
+    logits[:, model.classes_] = model.predict_log_proba([e.text for e in evaluated])
+    return Predictions(f'{NAME} (C = {strength:g})', [e.key for e in evaluated],
+                       _labels(evaluated), np.maximum(logits, -30).astype(np.float32))
+
+
+def choose_strength(train: Sequence[Example], strengths: Sequence[float] = STRENGTHS,
+                    folds: int = FOLDS, min_count: int = 2, quiet: bool = False) -> float:
+    """Return the C with the best weighted F1, averaged over folds that share no group."""
+    groups = [e.group or e.key for e in train]
+    folds = min(folds, len(set(groups)))
+    if len(strengths) == 1 or folds < 2:
+        return strengths[0]
+    texts, labels = np.array([e.text for e in train], object), _labels(train)
+    scores = np.zeros(len(strengths))
+    splits = [(learnt, left_out) for learnt, left_out in
+              GroupKFold(folds).split(texts, labels, groups) if len(set(labels[learnt])) > 1]
+    for learnt, left_out in track(splits, 'baseline: choosing C', disable=quiet):
+        features = _features(min_count)
+        inside = features.fit_transform(texts[learnt])
+        outside = features.transform(texts[left_out])
+        classifier = _classifier(strengths[0])
+        for index, strength in enumerate(strengths):  # each starts from the one before
+            classifier.set_params(C=strength).fit(inside, labels[learnt])
+            scores[index] += f1_score(labels[left_out], classifier.predict(outside),
+                                      average='weighted', zero_division=0)
+    return float(strengths[int(scores.argmax())])
+
+
+def _model(strength: float, min_count: int) -> Any:
+    return Pipeline([('features', _features(min_count)), ('classifier', _classifier(strength))])
+
+
+def _features(min_count: int) -> Any:
+    return tfidf_features(WORD, least_words=min_count, least_characters=min_count,
+                          dtype=np.float32)
+
+
+def _classifier(strength: float) -> Any:
+    return LogisticRegression(C=strength, max_iter=ITERATIONS, warm_start=True)
+
+
+def _usable(examples: Sequence[Example], which: str) -> list[Example]:
+    usable = [e for e in examples if e.text and len(e.labels) == 1]
+    if not usable:
+        raise InvalidInput(f'baseline: none of the {len(examples)} examples {which} has a text '
+                           'and exactly one label; expected some')
+    return usable
+
+
+def _labels(examples: Sequence[Example]) -> NDArray[np.int64]:
+    return np.array([e.labels[0] for e in examples], np.int64)

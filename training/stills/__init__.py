@@ -1,1 +1,0 @@
-"""Stage `train face` on single labelled pictures instead of clips."""
