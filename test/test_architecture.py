@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from .stream_fixtures import ROOT
+from .fixtures.stream import ROOT
 
 ROS = ('rclpy', 'launch', 'launch_ros', 'lifecycle_msgs', 'builtin_interfaces', 'cv_bridge',
        'ament_index_python', 'rosidl_runtime_py', 'rosbag2_py', 'ros2cli', 'tf2_ros')
@@ -187,7 +187,8 @@ def test_no_path_of_one_machine_is_written_down(path: Path) -> None:
 
 def test_the_recogniser_is_imported_without_ros() -> None:
     """Each module that a client uses, in a process of its own."""
-    code = ('import mmer_ros.recognition.recognizer, mmer_ros.recognition.pipeline, mmer_ros.cli.main, mmer_ros.recordings.recording, sys;'
+    code = ('import mmer_ros.recognition.pipeline, mmer_ros.cli.main, '
+            'mmer_ros.recordings.recording, sys;'
             'print([m for m in sys.modules if m.split(".")[0] in ("rclpy", "launch") '
             'or m.split(".")[0].endswith("_msgs") or m.startswith("mmer_ros.nodes")])')
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,

@@ -96,7 +96,8 @@ def make_recording(folder: Path, minutes: float, *, raw: bool) -> int:
 
 def replay(bag: Path, output: Path, bundle: str, threads: int) -> dict[str, Any]:
     """Replay in a process of its own; return what it measured, and its memory."""
-    command = [sys.executable, '-m', 'mmer_ros.cli.main', 'replay', str(bag), '--output', str(output),
+    command = [sys.executable, '-m', 'mmer_ros.cli.main', 'replay', str(bag),
+               '--output', str(output),
                '--bundle', bundle, '--threads', str(threads)]
     before = os.getloadavg()[0]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

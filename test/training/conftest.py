@@ -9,7 +9,7 @@ import pytest
 from training.commands.prepare import prepare
 from training.corpora.meld import read_meld
 
-from .clip_fixtures import CONFIG, make_corpus
+from ..fixtures.clip import CONFIG, make_corpus
 
 
 @pytest.fixture(scope='session')

@@ -4,7 +4,8 @@ Compositions: text, voice and face of the same label, put together from differen
 No corpus at hand pairs the three. Such a composition is not a moment of a person: given the
 label its parts are independent, which those of a person are not. So the labels only decide
 what is put together. What the fusion shall answer follows from what calibrated experts say of
-the parts, pooled with the trust that was fitted on real pairs (training.evaluation.pairs.human_votes).
+the parts, pooled with the trust that was fitted on real pairs
+(training.evaluation.pairs.human_votes).
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ def model_card(name: str, figures: Figures) -> str:
     """
     Return the card in Markdown.
 
-    :param figures: as `training.release.build.figures` gathers them; sections without figures are left
-        out, none is made up.
+    :param figures: as `training.commands.starter` gathers them; sections without figures are
+        left out, none is made up.
     """
     sections = [
         f'# {name}: model card', _summary(figures), LICENCES, _data(figures), _alone(figures),

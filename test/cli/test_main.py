@@ -1,0 +1,239 @@
+"""The `mmer` command on clips made of the sample recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+from mmer_ros import __version__
+from mmer_ros.cli.main import main, read_transcripts
+from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
+from mmer_ros.types import EMOTIONS, InvalidInput, VideoFrame
+import numpy as np
+import pytest
+
+from ..fixtures.stream import (
+    BASE,
+    sample_audio,
+    sample_events,
+    sample_labels,
+    track,
+    write_clip,
+    write_wav,
+)
+
+LENGTH = 7.6  # seconds of the sample: two utterances
+TEXTS = [row['text'] for row in sample_labels()[:2]]
+
+
+@pytest.fixture(scope='module')
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder with clip.mp4, sound.wav, silence.wav and words.csv."""
+    folder = tmp_path_factory.mktemp('media')
+    sound = sample_audio()[1][:int(LENGTH * 16_000)]
+    frames = [e.item.image for e in sample_events()
+              if isinstance(e.item, VideoFrame) and e.item.stamp < BASE + LENGTH]
+    write_clip(folder / 'clip.mp4', sound, frames, 5)
+    write_wav(folder / 'sound.wav', sound)
+    write_wav(folder / 'silence.wav', track(3.0))
+    rows = [f'{row["start"] - BASE},{row["end"] - BASE},"{row["text"]}"\n'
+            for row in sample_labels()[:2]]
+    (folder / 'words.csv').write_text('start,end,text\n' + ''.join(rows), encoding='utf-8')
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run in a folder of its own: results are saved in the current one."""
+    folder = tmp_path / 'work'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def recognize(capsys: pytest.CaptureFixture[str], *arguments: str | Path,
+              code: int = 0) -> list[dict[str, Any]]:
+    """Return the lines that are printed, and check the exit code."""
+    assert main(['recognize', *map(str, arguments)]) == code
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def check(rows: Sequence[dict[str, Any]]) -> None:
+    """Check what each line must hold."""
+    for row in rows:
+        assert list(row['probabilities']) == list(EMOTIONS)
+        assert sum(row['probabilities'].values()) == pytest.approx(1, abs=1e-5)
+        assert row['label'] == EMOTIONS[row['emotion']]
+        assert row['confidence'] == max(row['probabilities'].values())
+        assert row['trained'] and row['bundle_name'] == DEFAULT_BUNDLE
+
+
+def test_the_utterances_of_a_clip_are_printed_and_saved(
+        media: Path, work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['recognize', str(media / 'clip.mp4')]) == 0
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    check(rows)
+    assert (work_folder / 'clip.emotions.jsonl').read_text(encoding='utf-8') == out
+    assert 'saved to clip.emotions.jsonl' in err
+    assert len(rows) == 2
+    for row, label in zip(rows, sample_labels()):
+        assert row['clip'] == str(media / 'clip.mp4')
+        assert row['start'] == pytest.approx(label['start'] - BASE - 0.25, abs=0.25)
+        assert row['end'] == pytest.approx(label['end'] - BASE, abs=0.25)
+        assert row['modalities'] == ['audio', 'face']
+        assert row['transcript'] == ''
+
+
+def test_timed_words_go_to_their_utterances(media: Path,
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    rows = recognize(capsys, media / 'sound.wav', '--transcript', media / 'words.csv')
+    check(rows)
+    assert [row['transcript'] for row in rows] == TEXTS
+    assert all(row['modalities'] == ['text', 'audio'] and row['final'] for row in rows)
+
+
+def test_words_make_a_clip_one_utterance(media: Path,
+                                         capsys: pytest.CaptureFixture[str]) -> None:
+    row, = recognize(capsys, media / 'clip.mp4', '--transcript', '  so this\tis it ')
+    check([row])
+    assert row['transcript'] == 'so this is it'
+    assert (row['utterance_id'], row['start']) == ('clip', 0.0)
+    assert row['stamp'] == row['end'] == pytest.approx(LENGTH, abs=0.2)
+    assert row['modalities'] == ['text', 'audio', 'face']
+
+
+def test_a_whole_clip_is_one_utterance_even_if_nobody_speaks(
+        media: Path, work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row, = recognize(capsys, media / 'silence.wav', '--whole')
+    check([row])
+    assert row['modalities'] == ['audio']
+    assert len((work_folder / 'silence.emotions.jsonl').read_text().splitlines()) == 1
+
+
+def test_without_speech_nothing_is_estimated_and_that_is_told(
+        media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['recognize', str(media / 'silence.wav')]) == 1
+    out, err = capsys.readouterr()
+    assert out == '' and 'no utterance was found' in err and '--whole' in err
+
+
+def test_several_clips_go_to_one_output(media: Path, work_folder: Path,
+                                        capsys: pytest.CaptureFixture[str]) -> None:
+    clips = [media / 'silence.wav', media / 'sound.wav']
+    for _ in range(2):  # the second time it is written anew
+        rows = recognize(capsys, *clips, '--whole', '--output', 'all.jsonl')
+        assert [row['clip'] for row in rows] == [str(clip) for clip in clips]
+        saved = (work_folder / 'all.jsonl').read_text(encoding='utf-8').splitlines()
+        assert [json.loads(line) for line in saved] == rows
+    assert rows[0]['probabilities'] != rows[1]['probabilities']
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """Return what is said about bad input: one sentence, no traceback."""
+    assert main([*map(str, arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert out == '' and 'error:' in err and 'Traceback' not in err
+    return ' '.join(err.split())
+
+
+def test_a_missing_file_is_told_before_any_work(media: Path, work_folder: Path,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, 'recognize', media / 'silence.wav', 'nowhere.mp4')
+    assert 'nowhere.mp4: there is no such file' in said
+    assert list(work_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize('name', ['notes.txt', 'notes.mp4', 'notes.wav'])
+def test_a_text_is_no_clip(tmp_path: Path, name: str,
+                           capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_text('dear diary\n' * 100, encoding='utf-8')
+    for how in ((), ('--whole',)):
+        assert name in refused(capsys, 'recognize', tmp_path / name, *how)
+
+
+def test_a_truncated_clip_is_told(media: Path, tmp_path: Path,
+                                  capsys: pytest.CaptureFixture[str]) -> None:
+    data = (media / 'clip.mp4').read_bytes()
+    (tmp_path / 'cut.mp4').write_bytes(data[:len(data) // 2])
+    said = refused(capsys, 'recognize', tmp_path / 'cut.mp4')
+    assert 'cut.mp4: it cannot be read as audio or video' in said
+
+
+@pytest.mark.parametrize('content', ['', 'a,b\n1,2\n', 'start,end,text\n0,soon,hello\n',
+                                     'start,end,text\n0,-1,hello\n'])
+def test_words_of_another_form_are_told(media: Path, tmp_path: Path, content: str,
+                                        capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / 'bad.csv'
+    table.write_text(content, encoding='utf-8')
+    said = refused(capsys, 'recognize', media / 'silence.wav', '--transcript', table)
+    assert 'bad.csv' in said and 'start, end and text' in said
+
+
+def test_a_missing_table_of_words_is_told(media: Path,
+                                          capsys: pytest.CaptureFixture[str]) -> None:
+    assert 'nowhere.csv' in refused(
+        capsys, 'recognize', media / 'silence.wav', '--transcript', 'nowhere.csv')
+
+
+def test_a_bundle_or_device_that_is_not_there_is_told(
+        media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = media / 'silence.wav'
+    assert "bundle 'nowhere'" in refused(capsys, 'recognize', clip, '--bundle', 'nowhere')
+    assert "device 'warp'" in refused(capsys, 'recognize', clip, '--device', 'warp')
+    assert "bundle 'nowhere'" in refused(capsys, 'inspect', 'nowhere')
+
+
+def test_a_bundle_is_made_inspected_and_used(media: Path, work_folder: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    folder = work_folder / 'mine'
+    assert main(['create-bundle', 'compact', str(folder), '--seed', '7']) == 0
+    assert 'UNTRAINED' in capsys.readouterr().err
+    assert main(['inspect', str(folder)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told['trained'] is False and told['calibrated'] is False
+    assert set(told['parameters']) >= {'text', 'audio', 'face'}
+    assert all(count > 0 for count in told['parameters'].values())
+    row, = recognize(capsys, media / 'silence.wav', '--whole', '--bundle', folder)
+    assert row['bundle_hash'] == told['hash']
+    other, = recognize(capsys, media / 'silence.wav', '--whole')
+    assert other['bundle_hash'] != told['hash']
+    assert other['probabilities'] != row['probabilities']
+
+
+def test_a_damaged_bundle_is_told(work_folder: Path,
+                                  capsys: pytest.CaptureFixture[str]) -> None:
+    folder = work_folder / 'mine'
+    main(['create-bundle', 'compact', str(folder)])
+    capsys.readouterr()
+    weights = folder / 'model.safetensors'
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    assert 'model.safetensors was changed' in refused(capsys, 'inspect', folder)
+
+
+@pytest.mark.parametrize(('arguments', 'code'), [
+    (['--version'], 0), (['--help'], 0), ([], 2), (['recognise', 'a.wav'], 2), (['recognize'], 2),
+    (['create-bundle', 'huge', 'folder'], 2)])
+def test_the_command_line_is_checked(arguments: list[str], code: int,
+                                     capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == code
+    out, err = capsys.readouterr()
+    assert bool(out) == (code == 0) and bool(err) == (code == 2)
+    assert arguments != ['--version'] or out.strip() == __version__
+
+
+def test_tables_of_words_are_sorted_and_empty_rows_left_out(tmp_path: Path) -> None:
+    path = tmp_path / 'words.csv'
+    path.write_text('\ufeffstart,end,text\n3,4,"late, you see"\n1,2, early\n5,6,\n',
+                    encoding='utf-8')
+    assert [(t.stamp, t.text) for t in read_transcripts(path)] == [
+        (2.0, 'early'), (4.0, 'late, you see')]
+    path.write_bytes(np.random.default_rng(0).bytes(200))
+    with pytest.raises(InvalidInput, match='not a CSV file'):
+        read_transcripts(path)

@@ -1,0 +1,312 @@
+"""What the node says of itself, and of what happens to it; over real DDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+
+from mmer_ros.nodes.health.checks import check_input, check_recognition, check_skew, Level, Report
+from mmer_ros.nodes.health.limits import Limits
+from mmer_ros.nodes.health.meter import Meter
+from mmer_ros.nodes.health.window import percentile, Window
+from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.types import VideoFrame
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
+
+from ..fixtures.node import chunk, estimate, jpeg, Patient, picture, tiny
+from ..fixtures.ros import eventually, recorded, Rig, running
+
+OK, WARN, ERROR, STALE = Level
+TOPICS = [('image', 'sensor_msgs/msg/Image')]
+QUICK = {'health.silent_warn_s': 0.5, 'health.silent_error_s': 1.5, 'health.window_s': 2.0,
+         'health.image_rate_warn': 0.0}
+
+
+class Bench:
+    """A meter whose clocks are moved by hand."""
+
+    def __init__(self, window_s: float = 10.0) -> None:
+        self.now = 1000.0
+        self.meter = Meter(window_s, clock=lambda: self.now + 500.0, steady=lambda: self.now)
+
+    def feed(self, kind: str, seconds: float, rate: float, lag: float = 0.05) -> None:
+        """Let messages arrive, each `lag` seconds after its capture."""
+        for _ in range(round(seconds * rate)):
+            self.now += 1 / rate
+            stamp = self.now + 500.0 - lag
+            self.meter.arrived(Item(kind, stamp, stamp, None))
+
+    def image(self, topics: list[tuple[str, str]] = TOPICS) -> Report:
+        return check_input('image', topics, self.meter, Limits(), sparse=False)
+
+
+# ---------------------------------------------------------------- measuring and judging
+
+
+def test_a_window_forgets_and_its_rate_is_that_of_the_last_seconds() -> None:
+    window = Window(10.0)
+    for i in range(100):
+        window.add(i * 0.1, i)
+    assert window.rate(10.0) == pytest.approx(10.0, rel=0.02)
+    assert window.values(15.0) == list(range(50, 100))
+    assert window.values(100.0) == [] and window.total == 100
+    assert window.rate(100.0) == 0.0
+    for i in range(20):
+        window.add(106.0 + i * 0.1)
+    assert window.rate(108.0) == pytest.approx(10.0)  # since the pause
+    assert percentile([], 50) is None
+    assert percentile([float(x) for x in range(101)], 95) == 95.0
+
+
+def test_a_camera_that_works_is_good_and_its_numbers_are_told() -> None:
+    bench = Bench()
+    bench.feed('image_time', 20.0, 15.0, lag=0.08)
+    report = bench.image()
+    assert report.level == OK and report.message == 'good'
+    assert float(report.values['rate [Hz]']) == pytest.approx(15.0, abs=0.2)
+    assert report.values['received'] == '300' and report.values['topic'] == 'image'
+    assert float(report.values['stamps behind arrival [s]']) == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize(('pause', 'level'), [(1.0, OK), (3.0, WARN), (11.0, ERROR)])
+def test_silence_is_a_warning_and_then_an_error(pause: float, level: Level) -> None:
+    bench = Bench()
+    bench.feed('image', 20.0, 15.0)
+    bench.now += pause
+    report = bench.image()
+    assert report.level == level
+    if level:
+        assert 'nothing came for' in report.message and 'camera' in report.message
+        assert report.problems[0].key == 'silent'
+    bench.feed('image', 12.0, 15.0)
+    assert bench.image().level == OK
+
+
+def test_nobody_who_publishes_is_a_warning_that_tells_what_to_do() -> None:
+    bench = Bench()
+    assert bench.image([]).level == OK  # it has just begun
+    bench.now += 60.0
+    report = bench.image([])
+    assert report.level == WARN and 'parameter' in report.message
+    sparse = check_input('transcript', [], bench.meter, Limits(), sparse=True)
+    assert sparse.level == OK  # nobody speaks
+
+
+@pytest.mark.parametrize(('rate', 'level'), [(15.0, OK), (2.0, WARN), (0.3, ERROR)])
+def test_a_slow_camera_is_noticed(rate: float, level: Level) -> None:
+    bench = Bench()
+    bench.feed('image', 30.0, rate)
+    assert bench.image().level == level
+
+
+@pytest.mark.parametrize(('dropped', 'level'), [(0, OK), (5, OK), (30, WARN), (90, ERROR)])
+def test_drops_are_judged_by_their_share(dropped: int, level: Level) -> None:
+    bench = Bench()
+    bench.feed('image', 10.0, 15.0)
+    for _ in range(dropped):
+        bench.meter.dropped('image', 1)
+    report = bench.image()
+    assert report.level == level and report.values['dropped'] == str(dropped)
+
+
+@pytest.mark.parametrize(('skew', 'level'), [(0.1, OK), (0.9, WARN), (-0.9, WARN), (7.0, ERROR)])
+def test_clocks_that_are_apart_are_noticed(skew: float, level: Level) -> None:
+    bench = Bench()
+    assert check_skew(bench.meter, Limits()).level == OK
+    bench.feed('audio', 5.0, 10.0, lag=0.05)
+    bench.feed('image', 5.0, 10.0, lag=0.05 + skew)
+    report = check_skew(bench.meter, Limits())
+    assert report.level == level
+    told = float(report.values['images stamped behind audio [s]'])
+    assert told == pytest.approx(skew, abs=1e-3)
+
+
+def test_gaps_errors_and_late_estimates_are_noticed() -> None:
+    bench = Bench()
+    bench.feed('audio', 5.0, 10.0)
+    bench.meter.noticed('audio_gap')
+    bench.meter.noticed('transcript_empty')  # is none
+    report = check_input('audio', TOPICS, bench.meter, Limits(), sparse=False)
+    assert report.level == WARN and report.values['gaps'] == '1'
+    for latency in (0.2, 0.3, 3.0):
+        bench.meter.estimated(estimate(), latency)
+    bench.meter.estimated(estimate(final=False), 60.0)
+    bench.meter.stage('fusion', 0.004)
+    report = check_recognition(bench.meter, Limits())
+    assert report.level == WARN and report.problems[0].key == 'latency'
+    assert report.values['final estimates'] == '3'
+    assert report.values['final latency [ms] p50'] == '300.0'
+    assert report.values['fusion [ms] p95'] == '4.0'
+    bench.meter.noticed('ZeroDivisionError')
+    assert check_recognition(bench.meter, Limits()).level == ERROR
+    bench.now += 11.0
+    assert check_recognition(bench.meter, Limits()).level == OK
+
+
+def test_a_limit_of_zero_is_never_passed() -> None:
+    limits = Limits(silent_warn_s=0, silent_error_s=0, image_rate_warn=0, image_rate_error=0)
+    bench = Bench()
+    bench.feed('image', 5.0, 10.0)
+    bench.now += 1e6
+    assert check_input('image', TOPICS, bench.meter, limits, sparse=False).level == OK
+
+
+# ---------------------------------------------------------------- over DDS
+
+
+def test_it_reports_in_every_state(tmp_path: Path) -> None:
+    bundle = tiny(tmp_path)
+    with running(activate=False, bundle='no/such/bundle') as rig:
+        patient = Patient(rig.talker.node)
+        assert patient.reaches('node', OK)
+        assert patient.message('node') == 'unconfigured'
+        assert {name: patient.level(name) for name in patient.received[-1]} == {
+            'node': OK, 'image': STALE, 'audio': STALE, 'transcript': STALE, 'clocks': STALE,
+            'recognition': STALE}
+        rig.node.trigger_configure()
+        assert patient.reaches('node', ERROR) and 'no/such/bundle' in patient.message('node')
+        rig.node.set_parameters([Parameter('bundle', value=bundle)])
+        rig.node.trigger_configure()
+        assert patient.reaches('node', OK) and patient.message('node') == 'inactive'
+        assert patient.value('node', 'bundle') == 'tiny'
+        assert patient.value('node', 'bundle hash') == Bundle.load(bundle).content_hash
+        assert float(patient.value('node', 'memory [MB]')) > 100
+        assert patient.level('recognition') == STALE
+        rig.node.trigger_activate()
+        assert patient.reaches('recognition', OK) and patient.message('node') == 'active'
+        rig.node.enable(False)
+        assert patient.reaches('image', STALE) and 'disabled' in patient.message('image')
+
+
+def test_reports_come_once_a_second_even_while_a_callback_takes_its_time(tmp_path: Path) -> None:
+    with running(bundle=tiny(tmp_path)) as rig:
+        patient = Patient(rig.talker.node)
+        assert patient.reaches('node', OK)
+        count = len(patient.received)
+        rig.node.create_timer(0.05, lambda: time.sleep(0.2))  # the executor is hardly free
+        time.sleep(2.5)
+        assert 1 <= len(patient.received) - count <= 3
+
+
+def test_an_untrained_bundle_is_a_warning(tmp_path: Path) -> None:
+    with running(bundle=tiny(tmp_path, trained=False, calibrated=False)) as rig:
+        patient = Patient(rig.talker.node)
+        assert patient.reaches('node', WARN) and 'untrained' in patient.message('node')
+
+
+def keeps(rig: Rig, kind: str, make: Callable[[float], object], until: Callable[[], bool],
+          period_s: float = 0.05, timeout_s: float = 15.0) -> bool:
+    """Publish now and then until something holds."""
+    begin = time.monotonic()
+    while not until():
+        if time.monotonic() - begin > timeout_s:
+            return False
+        rig.talker.publishers[kind].publish(make(time.time()))
+        time.sleep(period_s)
+    return True
+
+
+def speak(rig: Rig, begin: float, end: float) -> None:
+    """Play a part of the sample's audio (seconds) as if it were captured now."""
+    messages = [m for m in recorded(end) if m[1] == 'audio']
+    first = messages[0][0] + begin
+    shift = time.time() - first
+    for moment, _, message in messages:
+        if moment >= first:
+            time.sleep(max(0.0, moment + shift - time.time()))
+            samples = np.asarray(message.samples, np.int16)
+            rig.talker.publishers['audio'].publish(chunk(samples, moment + shift))
+
+
+def test_a_camera_that_dies_and_returns_is_told_once_each(tmp_path: Path, capfd) -> None:
+    with running(bundle=tiny(tmp_path), audio_topic='audio', **QUICK) as rig:
+        patient = Patient(rig.talker.node)
+        assert keeps(rig, 'image', picture, lambda: patient.level('image') == OK and
+                     float(patient.value('image', 'rate [Hz]')) > 0)
+        assert patient.reaches('image', WARN) and patient.reaches('image', ERROR)
+        assert 'image_silent' in patient.value('node', 'faults')
+        assert keeps(rig, 'image', picture, lambda: patient.level('image') == OK)
+    said = capfd.readouterr().err.splitlines()
+    about = [line for line in said if 'image: nothing came for' in line]
+    assert len(about) == 2 and 'WARN' in about[0] and 'over after' in about[1]
+
+
+def test_a_microphone_that_stalls_in_mid_speech_ends_the_utterance() -> None:
+    with running(**{**QUICK, 'segmenter.stall_s': 0.4}) as rig:
+        patient = Patient(rig.talker.node)
+        speak(rig, 0.9, 2.4)  # somebody is speaking then
+        assert eventually(lambda: len(rig.talker.estimates) == 1)
+        assert rig.talker.estimates[0].final
+        assert rig.counts()['audio_stalled'] == 1
+        assert patient.reaches('audio', ERROR)
+        silence = np.zeros(1600, np.int16)
+        assert keeps(rig, 'audio', lambda now: chunk(silence, now - 0.1),
+                     lambda: patient.level('audio') == OK, period_s=0.1)
+
+
+def test_words_that_come_after_the_estimate_revise_it() -> None:
+    with running() as rig:
+        speak(rig, 0.9, 4.1)
+        assert eventually(lambda: len(rig.talker.estimates) == 1)
+        rig.talker.publishers['transcript'].publish(String(data='That is wonderful!'))
+        assert eventually(lambda: len(rig.talker.estimates) == 2)
+        first, second = rig.talker.estimates
+        assert first.utterance_id == second.utterance_id
+        assert [(e.final, e.revision, e.modalities) for e in (first, second)] == [
+            (True, 0, 2), (True, 1, 3)]
+
+
+def test_stamps_that_are_apart_are_told(tmp_path: Path) -> None:
+    silence = np.zeros(800, np.int16)
+    with running(bundle=tiny(tmp_path), **QUICK) as rig:
+        patient = Patient(rig.talker.node)
+
+        def both(now: float) -> object:
+            rig.talker.publishers['audio'].publish(chunk(silence, now - 0.05))
+            return picture(now - 3.0)
+
+        assert keeps(rig, 'image', both, lambda: patient.level('clocks') == ERROR)
+        assert 2.5 < float(patient.value('clocks', 'images stamped behind audio [s]')) < 3.5
+
+
+def test_in_a_flood_of_large_images_the_latest_win_and_the_others_are_counted(
+        tmp_path: Path) -> None:
+    """Every image is due to be looked at, and they come faster than that is done."""
+    noise = np.random.default_rng(0).integers(0, 255, (68, 120, 3), dtype=np.uint8)
+    data = cv2.imencode('.jpg', cv2.resize(noise, (1920, 1080)))[1].tobytes()
+    count = 60
+    with running(CompressedImage, bundle=tiny(tmp_path), image_transport='compressed',
+                 image_reliability='reliable', image_depth=100, use_sim_time=True,
+                 **{'health.drops_error': 0.1}) as rig:
+        patient = Patient(rig.talker.node)
+        publish = rig.talker.publishers['image'].publish
+        seen: list[float] = []
+        on_faces = rig.node._pipeline._on_faces
+
+        def slowly(frame: VideoFrame, crops: object) -> None:
+            seen.append(frame.stamp)
+            on_faces(frame, crops)
+            time.sleep(0.1)  # a fast computer would keep up
+
+        rig.node._pipeline._on_faces = slowly
+        stamps = [1000.0 + 0.25 * i for i in range(count)]  # each in a slot of its own
+        for stamp in stamps:
+            publish(jpeg(stamp, data))
+            time.sleep(1 / 30)
+        assert eventually(lambda: bool(seen) and seen[-1] == stamps[-1], 30.0)
+        dropped = rig.node._session.inbox.dropped['image']
+        assert seen == sorted(seen) and dropped > 0
+        assert len(seen) + dropped == count
+        assert patient.reaches('image', ERROR) and 'dropped' in patient.message('image')
+        assert eventually(lambda: rig.counts().get('image_dropped') == dropped)

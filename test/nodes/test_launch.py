@@ -1,0 +1,261 @@
+"""The launch file, launched: the node is active, has what was given and ends cleanly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+import os
+from pathlib import Path
+import signal
+from typing import Any
+
+import pytest
+
+FULL_ROS = 'needs launch, launch_ros and launch_pytest, which only a full ROS installation has'
+for package in ('rclpy', 'launch_ros', 'launch_pytest'):
+    pytest.importorskip(package, reason=FULL_ROS)
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription, RegisterEventHandler
+from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+import launch_pytest
+from lifecycle_msgs.srv import GetState
+from mmer_msgs.msg import AudioChunk
+from mmer_ros.nodes import parameters
+from mmer_ros.nodes.tools.playback import own_domain
+from rcl_interfaces.srv import GetParameters
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import parameter_value_to_python
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+
+from ..fixtures.model import tiny_bundle
+from ..fixtures.ros import eventually
+
+pytestmark = pytest.mark.ros
+START_S = 120.0  # to import torch and load a bundle on a busy computer
+PARAMETER_FILE = """
+/**:
+  ros__parameters:
+    threads: 2
+    publish_transcript: true
+    audio_topic: /file/audio
+    image_topic: /file/image
+    transcript_topic: ''
+    segmenter: {face_only_s: 2.5}
+"""
+
+
+@dataclass
+class Run:
+    """What became of the processes of one launch, in the order of their starts and ends."""
+
+    pids: list[int] = field(default_factory=list)
+    exit_codes: list[int] = field(default_factory=list)
+    text: str = ''
+
+    def hear(self, event: Any) -> None:
+        """Keep what a process printed."""
+        self.text += event.text.decode(errors='replace')
+
+
+def describe(**arguments: str) -> tuple[LaunchDescription, Run]:
+    """Return the installed launch file with its arguments, observed."""
+    own_domain()
+    run = Run()
+    path = Path(get_package_share_directory('mmer_ros')) / 'launch' / 'emotion.launch.py'
+    return LaunchDescription([
+        RegisterEventHandler(OnProcessStart(
+            on_start=lambda event, context: run.pids.append(event.pid))),
+        RegisterEventHandler(OnProcessExit(
+            on_exit=lambda event, context: run.exit_codes.append(event.returncode))),
+        RegisterEventHandler(OnProcessIO(on_stdout=run.hear, on_stderr=run.hear)),
+        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(path)),
+                                 launch_arguments=arguments.items()),
+    ]), run
+
+
+class Client:
+    """Asks the launched node for its state and parameters, as the command line tools do."""
+
+    def __init__(self, context: rclpy.Context, node_name: str) -> None:
+        self._node = rclpy.create_node('client', context=context)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._name = node_name
+
+    def _call(self, service_type: type, service: str, request: Any) -> Any:
+        """Return the response, or None if nobody answers."""
+        client = self._node.create_client(service_type, f'{self._name}/{service}')
+        try:
+            if not client.wait_for_service(timeout_sec=1.0):
+                return None
+            future = client.call_async(request)
+            rclpy.spin_until_future_complete(self._node, future, self._executor, timeout_sec=5.0)
+            return future.result()
+        finally:
+            self._node.destroy_client(client)
+
+    def reaches(self, state: str) -> bool:
+        """Wait for the node to be in a state."""
+        def reached() -> bool:
+            response = self._call(GetState, 'get_state', GetState.Request())
+            return response is not None and response.current_state.label == state
+        return eventually(reached, START_S)
+
+    def values(self, *names: str) -> dict[str, Any]:
+        """Return parameters of the node."""
+        response = self._call(GetParameters, 'get_parameters', GetParameters.Request(names=names))
+        return dict(zip(names, map(parameter_value_to_python, response.values)))
+
+    def publish(self, **topics: type) -> None:
+        """Be there for the node, which subscribes with the types that it finds."""
+        for topic, message_type in topics.items():
+            self._node.create_publisher(message_type, f'/{topic.replace("__", "/")}', 1)
+
+    def topics(self) -> set[str]:
+        """Return the topics of sensors and estimates that the node subscribes or publishes."""
+        namespace, name = self._name.rsplit('/', 1)
+        found: dict[str, list[str]] = {}
+        if (name, namespace or '/') not in self._node.get_node_names_and_namespaces():
+            return set()  # not found yet
+        for ask in (self._node.get_subscriber_names_and_types_by_node,
+                    self._node.get_publisher_names_and_types_by_node):
+            found |= dict(ask(name, namespace or '/'))
+        return {topic for topic, types in found.items()
+                if types[0].startswith(('mmer_msgs/', 'sensor_msgs/', 'std_msgs/'))}
+
+
+@pytest.fixture
+def context() -> Iterator[rclpy.Context]:
+    own_domain()
+    context = rclpy.Context()
+    context.init()
+    yield context
+    context.try_shutdown()
+
+
+@launch_pytest.fixture
+def by_default() -> tuple[LaunchDescription, Run]:
+    return describe()
+
+
+@launch_pytest.fixture
+def with_arguments(tmp_path: Path) -> tuple[LaunchDescription, Run]:
+    tiny_bundle().save(tmp_path / 'tiny')
+    (tmp_path / 'file.yaml').write_text(PARAMETER_FILE)
+    return describe(
+        params_file=str(tmp_path / 'file.yaml'), bundle=str(tmp_path / 'tiny'), namespace='robot',
+        image_topic='camera', image_transport='compressed', use_sim_time='true', device='cpu',
+        emotion_topic='/feeling', log_level='debug')
+
+
+@launch_pytest.fixture
+def by_hand() -> tuple[LaunchDescription, Run]:
+    return describe(autostart='False')
+
+
+@pytest.mark.slow
+@pytest.mark.launch(fixture=by_default)
+def test_by_default_it_is_active_with_the_declared_defaults_and_comes_back_when_killed(
+        by_default, context):
+    run = by_default[1]
+    client = Client(context, '/emotion')
+    assert client.reaches('active'), run.text
+    defaults = {name: parameters.PARAMETERS[name][0] for name in parameters.EMOTION}
+    assert client.values(*defaults) == defaults
+    client.publish(image=Image, audio=AudioChunk, transcript=String)
+    topics = {'/image', '/audio', '/transcript', '/emotion'}
+    assert eventually(lambda: client.topics() == topics), client.topics()
+    os.kill(run.pids[0], signal.SIGKILL)
+    assert eventually(lambda: len(run.pids) == 2, 30)
+    assert client.reaches('active'), run.text
+    yield
+    assert run.exit_codes == [-signal.SIGKILL, 0], run.text
+    assert 'Traceback' not in run.text
+
+
+@pytest.mark.slow
+@pytest.mark.launch(fixture=with_arguments)
+def test_arguments_override_the_parameter_file_and_nothing_else_does(with_arguments, context):
+    run = with_arguments[1]
+    client = Client(context, '/robot/emotion')
+    assert client.reaches('active'), run.text
+    expected = {
+        'threads': 2, 'publish_transcript': True, 'audio_topic': '/file/audio',
+        'transcript_topic': '', 'segmenter.face_only_s': 2.5,  # of the file
+        'image_topic': 'camera', 'image_transport': 'compressed', 'device': 'cpu',
+        'emotion_topic': '/feeling', 'use_sim_time': True,  # given
+        'audio_queue': parameters.PARAMETERS['audio_queue'][0]}
+    assert client.values(*expected) == expected
+    client.publish(robot__camera__compressed=CompressedImage, file__audio=AudioChunk)
+    topics = {'/robot/camera/compressed', '/file/audio', '/feeling'}
+    assert eventually(lambda: client.topics() == topics), client.topics()
+    assert 'bundle tiny, hash' in run.text
+    assert '[DEBUG]' in run.text
+    yield
+    assert run.exit_codes == [0], run.text
+    assert 'Traceback' not in run.text
+
+
+@pytest.mark.slow
+@pytest.mark.launch(fixture=by_hand)
+def test_without_autostart_it_waits_to_be_configured(by_hand, context):
+    run = by_hand[1]
+    client = Client(context, '/emotion')
+    assert client.reaches('unconfigured'), run.text
+    assert client.values('autostart') == {'autostart': False}
+    assert client.topics() == set()
+    yield
+    assert run.exit_codes == [0], run.text
+
+
+@launch_pytest.fixture
+def as_two(tmp_path: Path) -> tuple[LaunchDescription, Run]:
+    tiny_bundle().save(tmp_path / 'tiny')
+    return describe(split='true', bundle=str(tmp_path / 'tiny'), namespace='robot',
+                    parts_topic='/here')
+
+
+@pytest.mark.slow
+@pytest.mark.launch(fixture=as_two)
+def test_split_starts_a_segmenter_and_an_estimator_that_find_one_another(as_two, context):
+    run = as_two[1]
+    segmenter, estimator = (Client(context, f'/robot/{n}') for n in ('segmenter', 'estimator'))
+    assert segmenter.reaches('active') and estimator.reaches('active'), run.text
+    segmenter.publish(robot__image=Image, robot__audio=AudioChunk, robot__transcript=String)
+    topics = {'/robot/image', '/robot/audio', '/robot/transcript', '/here'}
+    assert eventually(lambda: segmenter.topics() == topics), segmenter.topics()
+    assert estimator.topics() == {'/here'}
+    assert 'source robot: parts' in run.text
+    yield
+    assert run.exit_codes == [0, 0], run.text
+    assert 'Traceback' not in run.text
+
+
+@launch_pytest.fixture
+def on_the_robot() -> tuple[LaunchDescription, Run]:
+    return describe(split='true', run='segmenter', autostart='false')
+
+
+@pytest.mark.slow
+@pytest.mark.launch(fixture=on_the_robot)
+def test_each_of_the_two_can_be_started_alone(on_the_robot, context):
+    run = on_the_robot[1]
+    assert Client(context, '/segmenter').reaches('unconfigured'), run.text
+    assert len(run.pids) == 1
+    yield
+    assert run.exit_codes == [0], run.text
+
+
+@pytest.mark.parametrize('arguments', [
+    {'autostart': 'yes'}, {'respawn': 'yes'}, {'use_sim_time': 'yes'}, {'split': 'yes'},
+    {'split': 'true', 'run': 'emotion'}, {'run': 'segmenter'}])
+def test_what_cannot_be_is_refused_before_anything_starts(arguments):
+    description, run = describe(**arguments)
+    service = LaunchService()
+    service.include_launch_description(description)
+    assert service.run() == 1
+    assert run.pids == []

@@ -1,0 +1,413 @@
+"""The life of the node: states, services, parameters, jumps of time, its end; over real DDS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import gc
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+
+from lifecycle_msgs.msg import State
+from mmer_msgs.msg import AudioChunk, EmotionEstimate
+from mmer_msgs.srv import LoadBundle
+from mmer_ros.networks.text_encoder import TextEncoderConfig
+from mmer_ros.nodes import bundle_loader, parameters
+from mmer_ros.nodes.conversions import to_seconds, to_time
+from mmer_ros.nodes.emotion import main
+from mmer_ros.nodes.emotion_node import EmotionNode
+from mmer_ros.nodes.health.process import resident_mb
+from mmer_ros.nodes.runtime.inbox import Inbox, Item
+from mmer_ros.nodes.tools.playback import spinning
+from mmer_ros.recognition.bundle import Bundle
+import numpy as np
+import rclpy
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
+
+from ..fixtures.model import TINY, tiny_bundle
+from ..fixtures.node import call, tiny
+from ..fixtures.ros import eventually, own_domain, play, recorded, Rig, running
+
+
+def say(rig: Rig, text: str) -> None:
+    rig.talker.publishers['transcript'].publish(String(data=text))
+
+
+def hears(rig: Rig, count: int) -> bool:
+    return eventually(lambda: len(rig.talker.estimates) == count)
+
+
+def state(rig: Rig) -> int:
+    return rig.node._state_machine.current_state[0]
+
+
+# ---------------------------------------------------------------- services
+
+
+def test_a_disabled_node_hears_nothing_until_it_is_enabled(tmp_path: Path) -> None:
+    with running(bundle=tiny(tmp_path)) as rig:
+        assert call(rig, SetBool, 'enable', data=True).message == 'it was enabled already'
+        assert call(rig, SetBool, 'enable', data=False).message == 'disabled'
+        assert eventually(lambda: not any(
+            p.get_subscription_count() for p in rig.talker.publishers.values()))
+        say(rig, 'Nobody listens.')
+        assert state(rig) == State.PRIMARY_STATE_ACTIVE
+        assert call(rig, SetBool, 'enable', data=True).success
+        assert eventually(rig.talker.matched)
+        say(rig, 'Now they do.')
+        assert hears(rig, 1)
+        assert rig.node.trigger_deactivate().name == 'SUCCESS'
+        assert 'not active' in call(rig, SetBool, 'enable', data=False).message
+        assert rig.node.trigger_activate().name == 'SUCCESS'
+        time.sleep(0.6)  # it would have subscribed by now
+        assert not any(p.get_subscription_count() for p in rig.talker.publishers.values())
+
+
+def test_disabling_in_mid_speech_finishes_the_utterance() -> None:
+    messages = [m for m in recorded(2.6) if m[1] == 'audio']  # somebody is speaking
+    with running() as rig:
+        play(rig.talker, messages, rate=2.0)
+        assert eventually(lambda: rig.node._pipeline.speaking)
+        assert call(rig, SetBool, 'enable', data=False).success
+        assert hears(rig, 1)
+        assert rig.talker.estimates[0].final
+
+
+def test_reset_history_begins_a_new_dialogue(tmp_path: Path) -> None:
+    """The same words after it give the same probabilities as at first; without it others."""
+    with running(bundle=tiny(tmp_path)) as rig:
+        for count, text in enumerate(('Hello.', 'Hello.'), 1):
+            say(rig, text)
+            assert hears(rig, count)
+        assert call(rig, Trigger, 'reset_history').success
+        say(rig, 'Hello.')
+        assert hears(rig, 3)
+        first, second, third = (list(e.probabilities) for e in rig.talker.estimates)
+        assert first == third != second
+    with running(activate=False) as rig:
+        refused = call(rig, Trigger, 'reset_history')
+        assert not refused.success and 'not configured' in refused.message
+
+
+def test_another_bundle_takes_over_and_a_bad_one_changes_nothing(tmp_path: Path) -> None:
+    one, other = tiny(tmp_path, 1), tiny(tmp_path, 2)
+    hashes = [Bundle.load(name).content_hash for name in (one, other)]
+    with running(bundle=one) as rig:
+        say(rig, 'Before.')
+        assert hears(rig, 1)
+        for wrong in ('no/such/bundle', ''):
+            refused = call(rig, LoadBundle, 'load_bundle', bundle=wrong)
+            assert not refused.success and refused.hash == '' and refused.message
+        say(rig, 'Still the old one.')
+        assert hears(rig, 2)
+        loaded = call(rig, LoadBundle, 'load_bundle', bundle=other)
+        assert loaded.success, loaded.message
+        assert loaded.hash == hashes[1]
+        say(rig, 'After.')
+        assert hears(rig, 3)
+        assert [e.bundle_hash for e in rig.talker.estimates] == [hashes[0]] * 2 + [hashes[1]]
+        assert rig.node.get_parameter('bundle').value == other
+        assert rig.node.trigger_deactivate().name == 'SUCCESS'
+        assert call(rig, LoadBundle, 'load_bundle', bundle=one).hash == hashes[0]
+        assert rig.node.trigger_cleanup().name == 'SUCCESS'
+        refused = call(rig, LoadBundle, 'load_bundle', bundle=one)
+        assert not refused.success and 'not configured' in refused.message
+
+
+def test_while_a_bundle_loads_the_node_goes_on(tmp_path: Path, monkeypatch) -> None:
+    bundle, goes_on = tiny(tmp_path), threading.Event()
+    load = bundle_loader.load
+
+    def slow(*what: str) -> bundle_loader.Loaded:
+        assert goes_on.wait(30)
+        return load(*what)
+
+    monkeypatch.setattr(bundle_loader, 'load', slow)
+    with running(bundle=bundle) as rig:
+        client = rig.talker.node.create_client(LoadBundle, 'emotion/load_bundle')
+        assert client.wait_for_service(10.0)
+        first = client.call_async(LoadBundle.Request(bundle=bundle))
+        assert eventually(lambda: rig.node._offered.loading)
+        second = call(rig, LoadBundle, 'load_bundle', bundle=bundle)
+        assert not second.success and 'being loaded' in second.message
+        say(rig, 'Meanwhile.')
+        assert hears(rig, 1) and not first.done()
+        assert rig.node.trigger_deactivate().name == 'SUCCESS'
+        assert rig.node.trigger_cleanup().name == 'SUCCESS'
+        goes_on.set()
+        assert eventually(first.done)
+        assert not first.result().success  # the node was cleaned up meanwhile
+        assert rig.node._pipeline is None
+
+
+def test_a_pinned_hash_holds_for_bundles_that_are_loaded_later(tmp_path: Path) -> None:
+    one, other = tiny(tmp_path, 1), tiny(tmp_path, 2)
+    pinned = Bundle.load(one).content_hash
+    with running(bundle=one, bundle_hash=pinned) as rig:
+        refused = call(rig, LoadBundle, 'load_bundle', bundle=other)
+        assert not refused.success and pinned[:8] in refused.message
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_cleanup_gives_the_memory_of_the_model_back(tmp_path: Path) -> None:
+    """To the system, not to the allocator only."""
+    text = TextEncoderConfig(vocab_size=261, n_positions=128, n_embd=768, n_layer=6, n_head=4)
+    path = tmp_path / 'large'
+    tiny_bundle(model=TINY.model_copy(update={'text': text})).save(path)
+    size = (path / 'model.safetensors').stat().st_size / 1e6
+    assert size > 150
+    with running(activate=False, bundle=str(path)) as rig:
+        levels = []
+        for _ in range(2):
+            rig.node.trigger_configure()
+            recognizer = weakref.ref(rig.node._pipeline.recognizer)
+            configured = resident_mb()
+            rig.node.trigger_activate()
+            assert eventually(rig.talker.matched)
+            say(rig, 'Say something to remember.')
+            assert eventually(lambda: bool(rig.talker.estimates))
+            rig.node.trigger_deactivate()
+            rig.node.trigger_cleanup()
+            gc.collect()
+            assert recognizer() is None
+            levels.append((configured, resident_mb()))
+        for configured, cleaned in levels:
+            assert configured - cleaned > 0.8 * size
+        assert abs(levels[1][1] - levels[0][1]) < 0.2 * size  # nothing piles up
+
+
+# ---------------------------------------------------------------- parameters
+
+
+def test_every_parameter_is_described_and_numbers_have_ranges(tmp_path: Path) -> None:
+    with running(activate=False) as rig:
+        names = [n for n in rig.node.get_parameters_by_prefix('') if parameters.is_known(n)]
+        assert len(names) > 50
+        for name in names:
+            descriptor = rig.node.describe_parameter(name)
+            assert len(descriptor.description) > 5, name
+            assert descriptor.read_only == (name == 'autostart'), name
+            value = rig.node.get_parameter(name).value
+            if isinstance(value, float):
+                (limits,) = descriptor.floating_point_range
+                assert limits.from_value <= value <= limits.to_value, name
+            elif isinstance(value, int) and not isinstance(value, bool):
+                (limits,) = descriptor.integer_range
+                assert limits.from_value <= value <= limits.to_value, name
+
+
+def test_a_change_takes_effect_or_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with running(bundle=tiny(tmp_path)) as rig:
+        def change(name: str, value: object) -> str:
+            result = rig.node.set_parameters([Parameter(name, value=value)])[0]
+            return result.reason if not result.successful else ''
+        for name in parameters.EMOTION:
+            value = rig.node.get_parameter(name).value
+            reason = change(name, value)
+            assert bool(reason) != parameters.is_live(name), name
+            assert not reason or 'configured' in reason or 'read-only' in reason, reason
+        assert change('segmenter.stall_s', 2.0)
+        assert change('partial_rate', 50.0)  # out of range
+        assert change('health.window_s', 'long')
+        assert not change('partial_rate', 2.5) and rig.node._pipeline.partial_rate == 2.5
+        assert not change('health.window_s', 5.0)
+        assert eventually(lambda: rig.node._meter.window_s == 5.0)
+        assert not change('publish_transcript', True)
+        say(rig, 'To be seen.')
+        assert hears(rig, 1) and rig.talker.estimates[0].transcript == 'To be seen.'
+
+
+# ---------------------------------------------------------------- time
+
+
+def test_requests_overtake_messages_and_a_new_era_waits_for_the_old_one() -> None:
+    inbox = Inbox({'audio': 10, 'image': 10})
+    inbox.put(Item('audio', 100.0, 100.0, 'old'))
+    inbox.request(list, new_era=True)
+    inbox.put(Item('image', 1.0, 1.0, 'new'))
+    inbox.put(Item('audio', 2.0, 2.0, 'new'))
+    taken = [inbox.get(0.0)[0] for _ in range(4)]
+    assert [(item.kind, item.order) for item in taken[:1] + taken[2:]] == [
+        ('audio', 100.0), ('image', 1.0), ('audio', 2.0)]
+    assert taken[1].kind == 'request'
+    inbox.put(Item('audio', 1.0, 1.0, 'new'))
+    inbox.request(list)
+    assert inbox.get(0.0)[0].kind == 'request'
+
+
+def test_when_sim_time_jumps_back_a_new_dialogue_begins(tmp_path: Path) -> None:
+    """A robot of words alone: only the clock tells that the recording is looped."""
+    def tick(rig: Rig, clock: object, seconds: float) -> None:
+        def reached() -> bool:
+            clock.publish(Clock(clock=to_time(seconds)))
+            time.sleep(0.01)
+            return abs(rig.node.get_clock().now().nanoseconds / 1e9 - seconds) < 1e-3
+        assert eventually(reached)
+
+    with running(bundle=tiny(tmp_path), use_sim_time=True) as rig:
+        clock = rig.talker.node.create_publisher(Clock, '/clock', 10)
+        for turn, (seconds, text) in enumerate(
+                [(1000.0, 'Hello.'), (1005.0, 'Again.')] * 2, 1):
+            tick(rig, clock, seconds)
+            say(rig, text)
+            assert hears(rig, turn)
+        estimates = rig.talker.estimates
+        stamps = [to_seconds(e.header.stamp) for e in estimates]
+        assert stamps == pytest.approx([1000.0, 1005.0] * 2, abs=0.3)
+        first, second, third, fourth = (list(e.probabilities) for e in estimates)
+        assert first == third and second == fourth
+        assert rig.counts() == {'time_jump': 1}
+
+
+def test_a_bag_that_is_looped_with_its_clock_gives_the_same_again() -> None:
+    messages = [m for m in recorded(4.5) if m[1] != 'image']
+    with running(use_sim_time=True) as rig:
+        clock = rig.talker.node.create_publisher(Clock, '/clock', 50)
+        for turn in (1, 2):
+            def publish(moment: float) -> None:
+                clock.publish(Clock(clock=to_time(moment)))
+            for begin in range(0, len(messages), 5):
+                publish(messages[begin][0])
+                play(rig.talker, messages[begin:begin + 5], rate=2.5)
+            for step in range(1, 11):  # the time after the last message
+                publish(messages[-1][0] + 0.1 * step)
+                time.sleep(0.02)
+            assert eventually(lambda n=turn: len(rig.talker.estimates) >= n)
+        assert rig.counts()['time_jump'] == 1
+        first, second = [e for e in rig.talker.estimates if e.revision == 0]
+        np.testing.assert_array_equal(first.probabilities, second.probabilities)
+        assert first.header.stamp == second.header.stamp
+
+
+# ---------------------------------------------------------------- company
+
+
+def test_publishers_may_come_late_and_come_again(tmp_path: Path) -> None:
+    with running(activate=False, bundle=tiny(tmp_path), transcript_topic='late') as rig:
+        rig.node.trigger_configure()
+        rig.node.trigger_activate()
+        time.sleep(0.7)  # nobody publishes yet
+        for turn in (1, 2):
+            late = rig.talker.node.create_publisher(String, 'late', 10)
+            assert eventually(lambda p=late: p.get_subscription_count() == 1)
+            late.publish(String(data=f'Here I am, number {turn}.'))
+            assert hears(rig, turn)
+            rig.talker.node.destroy_publisher(late)
+
+
+@contextmanager
+def second_node(rig: Rig, bundle: str) -> Iterator[EmotionNode]:
+    """Run a second node beside the first, in a namespace."""
+    context = rclpy.Context()
+    context.init()
+    node = EmotionNode(context=context, namespace='two',
+                       parameter_overrides=[Parameter('bundle', value=bundle)])
+    with spinning(context, node):
+        assert node.trigger_configure().name == node.trigger_activate().name == 'SUCCESS'
+        yield node
+
+
+def test_two_nodes_in_one_domain_do_not_mix(tmp_path: Path) -> None:
+    one, other = tiny(tmp_path, 1), tiny(tmp_path, 2)
+    with running(bundle=one) as rig, second_node(rig, other):
+        heard: list[EmotionEstimate] = []
+        rig.talker.node.create_subscription(EmotionEstimate, '/two/emotion', heard.append, 10)
+        theirs = rig.talker.node.create_publisher(String, '/two/transcript', 10)
+        assert eventually(lambda: theirs.get_subscription_count() == 1)
+        assert eventually(lambda: rig.talker.node.count_publishers('/two/emotion') == 1)
+        say(rig, 'To the first.')
+        theirs.publish(String(data='To the second.'))
+        assert hears(rig, 1) and eventually(lambda: len(heard) == 1)
+        hashes = [Bundle.load(name).content_hash for name in (one, other)]
+        assert [rig.talker.estimates[0].bundle_hash, heard[0].bundle_hash] == hashes
+
+
+# ---------------------------------------------------------------- the end
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start the executable, its output in one pipe; a shell may have told us to ignore SIGINT."""
+    own_domain()
+    command = [sys.executable, '-m', 'mmer_ros.nodes.emotion', *arguments]
+    return subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True,
+                            env={**os.environ, 'PYTHONUNBUFFERED': '1'},
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+
+def until(process: subprocess.Popen[str], text: str) -> str:
+    """Read until something is said, and return all that was."""
+    said = ''
+    for line in process.stdout:
+        said += line
+        if text in line:
+            break
+    return said
+
+
+def interrupt(process: subprocess.Popen[str], said: str = '') -> str:
+    """Interrupt; it must end by itself, well and quietly. Return how long it took."""
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    try:
+        said += process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    assert 'Traceback' not in said and 'rror' not in said, said
+    print(f'ended after {time.monotonic() - begin:.2f} s')
+    return said
+
+
+def test_an_interrupt_while_it_starts_is_no_traceback() -> None:
+    process = start()
+    time.sleep(1.5)  # it imports torch
+    interrupt(process)
+
+
+@pytest.mark.slow
+def test_an_interrupt_while_a_model_loads_is_no_traceback() -> None:
+    process = start('--ros-args', '-p', 'bundle:=paper')
+    said = until(process, 'loading')
+    assert 'UNTRAINED' not in interrupt(process, said)
+
+
+def test_an_interrupt_in_mid_speech_is_no_traceback() -> None:
+    process = start('--ros-args', '-p', 'partial_rate:=5.0')
+    try:
+        context = rclpy.Context()
+        context.init()
+        node = rclpy.create_node('talker', context=context)
+        audio = node.create_publisher(AudioChunk, 'audio', 50)
+        said = until(process, 'bundle starter, hash')
+        assert eventually(lambda: audio.get_subscription_count() == 1, 30)
+        for _, _, message in [m for m in recorded(3.0) if m[1] == 'audio']:
+            audio.publish(message)
+            time.sleep(0.03)
+        interrupt(process, said)
+    finally:
+        process.kill()
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def test_parameters_that_cannot_be_are_told_in_a_sentence(capfd) -> None:
+    own_domain()
+    assert main(['emotion', '--ros-args', '-p', 'image_queue:=0']) == 2
+    said = capfd.readouterr().err
+    assert 'image_queue' in said and 'docs/parameters.md' in said and 'Traceback' not in said

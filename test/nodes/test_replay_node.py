@@ -1,0 +1,77 @@
+"""The replay of a recording against the live node that hears it over DDS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+
+from mmer_msgs.msg import EmotionEstimate
+from mmer_ros.nodes import parameters
+from mmer_ros.nodes.tools.player import Player
+from mmer_ros.recordings.recording import Recording
+from mmer_ros.replay.options import NodeParameters, WITHOUT_EFFECT
+from rclpy.serialization import deserialize_message
+
+from ..fixtures.replay import IMAGES, replay, rewrite, SOUND, WORDS
+from ..fixtures.ros import eventually, running
+
+RATE = 1.5  # times as fast as it was recorded
+PARTIAL_RATE = 2.0  # Hz
+
+
+def live(bag: Path) -> list[EmotionEstimate]:
+    """Play a recording of two utterances, and its time on /clock, to a node."""
+    with running(activate=False, use_sim_time=True, image_transport='compressed',
+                 image_topic='/camera/image', audio_topic=SOUND, transcript_topic=WORDS,
+                 publish_transcript=True, image_queue=1000, image_reliability='reliable',
+                 audio_reliability='reliable', partial_rate=PARTIAL_RATE) as rig, (
+            Recording(bag)) as recording:
+        rig.node.trigger_configure()
+        rig.node.trigger_activate()
+        player = Player(rig.talker.node, recording, RATE)
+        assert player.wait([IMAGES, SOUND, WORDS], 20.0)
+        player.play()
+        assert eventually(lambda: sum(e.final for e in rig.talker.estimates) >= 2)
+        assert rig.counts() == {}
+        return rig.talker.estimates
+
+
+def fields(message: Any) -> dict[str, Any]:
+    """Return the fields but for the time that the node took to compute."""
+    names = set(message.get_fields_and_field_types()) - {'latency'}
+    return {name: getattr(message, name) for name in names}
+
+
+def test_the_replay_writes_what_the_live_node_publishes_to_the_bit(tmp_path: Path) -> None:
+    """All fields of the messages, the floats to their last bit."""
+    bag = rewrite(tmp_path / 'talk')
+    published = live(bag)
+    replay(bag, output=tmp_path / 'out', write_bag=True, publish_transcript=True,
+           partial_rate=PARTIAL_RATE)
+    with Recording(tmp_path / 'out' / 'talk_emotion') as recording:
+        written = [deserialize_message(m.data, EmotionEstimate)
+                   for m in recording.messages({'/emotion'})]
+    assert len(published) == len(written) >= 6
+    assert sum(message.final for message in published) == 2
+    for heard, read in zip(published, written):
+        one, other = fields(heard), fields(read)
+        for name in ('probabilities', 'modality_weights'):
+            assert one.pop(name).tolist() == other.pop(name).tolist()
+        assert one == other
+        assert heard.header.frame_id == 'camera'
+        assert not heard.final or (heard.transcript and heard.modalities == 7)
+
+
+def test_the_replay_knows_the_parameters_of_the_node() -> None:
+    """With the node's defaults, but for those that cannot matter to it."""
+    known = {name: parameters.PARAMETERS[name][0] for name in parameters.PARAMETERS}
+    followed = NodeParameters().model_dump()
+    del followed['segmenter']
+    assert followed == {name: value for name, value in known.items()
+                        if name not in WITHOUT_EFFECT}
+    assert set(known) | {'use_sim_time', 'health'} == set(followed) | WITHOUT_EFFECT

@@ -1,0 +1,270 @@
+"""Segmenter and estimator over real DDS: as one process, for several robots, whatever is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+
+from mmer_msgs.msg import EmotionEstimate
+from mmer_msgs.msg import UtterancePart as PartMessage
+from mmer_msgs.srv import LoadBundle
+from mmer_ros.nodes.conversions import to_message, to_seconds
+from mmer_ros.nodes.outputs.robots import topic_of
+from mmer_ros.nodes.part_messages import from_part_message, to_part_message
+from mmer_ros.recognition.multi_robot import SentPart
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.sensing.faces import FaceConfig
+from mmer_ros.types import Estimate, InvalidInput
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_srvs.srv import SetBool, Trigger
+
+from ..fixtures.model import tiny_bundle, tiny_recognizer
+from ..fixtures.node import Patient, tiny
+from ..fixtures.ros import eventually, in_one_process, play, recorded
+from ..fixtures.split import split, SplitRig
+from ..recognition.test_multi_robot import alone, parts_of
+
+FAILURE = TransitionCallbackReturn.FAILURE
+FIRST_TWO_S = 8.2  # of the sample: two utterances with face and words
+DEEP = {'image_queue': 100, 'image_transport': 'compressed', 'image_reliability': 'reliable',
+        'audio_reliability': 'reliable', 'image_depth': 100}
+SETTINGS = FaceConfig().digest
+
+
+def content(message: EmotionEstimate) -> dict[str, Any]:
+    """Return all of a message but how late it was."""
+    fields = {name: getattr(message, name) for name in message.get_fields_and_field_types()}
+    del fields['latency']
+    fields['speaker_margin'] = np.float32(fields['speaker_margin'])
+    for name in ('probabilities', 'modality_weights'):
+        fields[name] = fields[name].tolist()
+    return fields
+
+
+def as_content(estimate: Estimate) -> dict[str, Any]:
+    return content(to_message(estimate, latency=0.0, frame_id='camera', publish_transcript=True))
+
+
+def test_two_robots_get_what_a_single_process_says_to_the_bit(tmp_path) -> None:
+    messages = recorded(FIRST_TWO_S)
+    unread = [m for m in messages if m[1] != 'transcript']
+    expected = {'kitchen': in_one_process(messages, partial_rate=2.0),
+                'lab/left': in_one_process(unread, partial_rate=2.0)}
+    with split(robots=tuple(expected), segmenter=DEEP,
+               estimator={'partial_rate': 2.0, 'publish_transcript': True}) as rig:
+        begin = time.monotonic()
+        for moment, kind, message in messages:
+            time.sleep(max(moment - messages[0][0] - (time.monotonic() - begin), 0))
+            for robot, talker in rig.talkers.items():
+                if robot == 'kitchen' or kind != 'transcript':
+                    talker.publishers[kind].publish(message)
+        heard = {name: talker.estimates for name, talker in rig.talkers.items()}
+        assert eventually(lambda: all(len(heard[r]) >= len(expected[r]) for r in expected))
+        assert rig.estimator._events.counts == {}
+    for robot, estimates in expected.items():
+        assert len(heard[robot]) == len(estimates)
+        for message, estimate in zip(heard[robot], estimates):
+            assert content(message) == as_content(estimate)
+            assert 0 < to_seconds(message.latency) < 10
+            assert estimate.speaker_by and estimate.face_id
+        assert [e.final for e in estimates].count(True) == 2 and len(estimates) > 6
+    assert any(e.transcript for e in heard['kitchen'])
+    assert not any(e.transcript for e in heard['lab/left'])
+
+
+def test_a_robot_without_a_namespace_is_heard_at_emotion_and_starts_anew_when_told() -> None:
+    messages = [m for m in recorded(4.5) if m[1] != 'image']
+    with split(segmenter=DEEP) as rig:
+        talker = rig.talkers['']
+        for _ in range(2):  # as when a bag is looped: the stamps jump back
+            before = len(talker.estimates)
+            play(talker, messages, rate=2.0)
+            assert eventually(lambda n=before: len(talker.estimates) == n + 1)
+        one, other = map(content, talker.estimates)
+        assert one == other
+        source, = {key[0] for key in rig.estimator._estimator.sources}
+        assert source == ''
+        called(rig, rig.segmenters[''], Trigger, 'reset_history')
+        play(talker, messages, rate=2.0)
+        assert eventually(lambda: len(talker.estimates) == 3)
+        assert content(talker.estimates[2]) == one
+
+
+def called(rig: SplitRig, node: Any, kind: Any, name: str, **fields: Any) -> Any:
+    """Call a service of a node and return the response."""
+    asker = next(iter(rig.talkers.values())).node
+    client = asker.create_client(kind, f'{node.get_fully_qualified_name()}/{name}')
+    assert client.wait_for_service(10.0)
+    future = client.call_async(kind.Request(**fields))
+    assert eventually(future.done, 60.0)
+    return future.result()
+
+
+class Sender:
+    """Somebody who sends parts himself, and loses some."""
+
+    def __init__(self, rig: SplitRig) -> None:
+        talker = next(iter(rig.talkers.values()))
+        self.publisher = talker.node.create_publisher(
+            PartMessage, rig.estimator.get_parameter('parts_topic').value, 100)
+        assert eventually(lambda: self.publisher.get_subscription_count() == 1)
+
+    def send(self, parts: Sequence[SentPart], **fields: Any) -> None:
+        for sent in parts:
+            message = to_part_message(sent, frame_id='camera', face_settings=SETTINGS)
+            for name, value in fields.items():
+                setattr(message, name, value)
+            self.publisher.publish(message)
+
+
+def sent(robot: str = 'hall') -> list[SentPart]:
+    return [SentPart('', 1, i, part) for i, part in enumerate(parts_of(robot))]
+
+
+def test_lost_parts_are_told_in_the_log_and_the_diagnostics(tmp_path) -> None:
+    tiny_bundle().save(tmp_path / 'tiny')
+    with split(bundle=str(tmp_path / 'tiny'), estimator={'prior': ''}) as rig:
+        patient = Patient(rig.talkers[''].node, 'estimator')
+        sender, parts, heard = Sender(rig), sent(), rig.talkers[''].estimates
+        sender.send(parts[:4] + parts[7:])
+        assert eventually(lambda: len(heard) == 2)
+        counts = rig.estimator._events.counts
+        assert counts['parts_lost'] == 1 and counts['part_lost'] == 1
+        assert patient.reaches('parts', 1)  # a warning
+        assert '1 times' in patient.message('parts')
+        assert patient.value('parts', '/: received, lost, repeated') == f'{len(parts) - 3}, 3, 0'
+        stream = tiny_recognizer().stream()
+        expected = [e for s in parts[:4] + parts[7:] if (e := stream.push(s.part)) is not None]
+        for message, estimate in zip(heard, expected):
+            np.testing.assert_array_equal(message.probabilities, estimate.probabilities)
+
+
+def test_an_end_that_never_comes_is_waited_for_as_long_as_the_parameter_says(tmp_path) -> None:
+    with split(bundle=tiny(tmp_path), estimator={'parts_wait_s': 0.5}) as rig:
+        Sender(rig).send(sent()[:8])
+        heard = rig.talkers[''].estimates
+        assert eventually(lambda: len(heard) == 1)
+        assert heard[0].final and rig.estimator._events.counts['end_lost'] == 1
+
+
+@pytest.mark.parametrize(('fields', 'words'), [
+    ({'source': 'not a name'}, 'source'), ({'utterance_id': ''}, 'an id'),
+    ({'speaker_margin': 2.0}, 'speaker_margin')])
+def test_a_part_that_cannot_be_is_told_and_what_is_good_counts(
+        tmp_path, fields: dict[str, Any], words: str) -> None:
+    with split(bundle=tiny(tmp_path)) as rig:
+        sender, parts = Sender(rig), sent()
+        sender.send(parts[:3])
+        sender.send(parts[2:3], **fields)
+        sender.send(parts[3:])
+        heard = rig.talkers[''].estimates
+        assert eventually(lambda: len(heard) == 2)
+        assert rig.estimator._events.counts == {'part': 1}
+        (told,) = rig.estimator._events.current.values()
+        assert words in told
+
+
+def test_faces_that_were_cut_otherwise_are_told(tmp_path) -> None:
+    with split(bundle=tiny(tmp_path)) as rig:
+        Sender(rig).send(sent(), face_settings='another')
+        assert eventually(lambda: 'other_faces' in rig.estimator._events.counts)
+        assert 'same `bundle`' in rig.estimator._events.current['other_faces']
+
+
+def test_parts_survive_the_way_to_the_bit() -> None:
+    for part in parts_of('kitchen'):
+        message = to_part_message(SentPart('kitchen', 3, 5, part), frame_id='camera',
+                                  face_settings='')
+        back = from_part_message(message)
+        assert (back.source, back.session, back.sequence) == ('kitchen', 3, 5)
+        for name, value in vars(part).items():
+            again = getattr(back.part, name)
+            if name == 'audio':
+                np.testing.assert_array_equal(again, value)
+                assert again.dtype == np.int16
+            elif name == 'faces':
+                assert [(c.stamp, c.face_id) for c in again] == [
+                    (c.stamp, c.face_id) for c in value]
+                assert all((c.image == d.image).all() for c, d in zip(again, value))
+            elif name == 'speaker_margin':
+                assert np.float32(again) == np.float32(value)
+            else:
+                assert again == value, name
+        assert message.header.frame_id == 'camera'
+
+
+def test_a_crop_of_another_size_is_refused() -> None:
+    part = next(p for p in parts_of('kitchen') if p.faces)
+    message = to_part_message(SentPart('', 0, 0, part), frame_id='', face_settings='')
+    message.faces[0].size = 32
+    with pytest.raises(InvalidInput, match='face of size 32'):
+        from_part_message(message)
+
+
+@pytest.mark.parametrize(('source', 'topic', 'expected'), [
+    ('', 'emotion', '/emotion'), ('lab/left', 'emotion', '/lab/left/emotion'),
+    ('lab', '/feeling', '/feeling')])
+def test_where_the_estimates_of_a_robot_go(source: str, topic: str, expected: str) -> None:
+    assert topic_of(source, topic) == expected
+
+
+def test_the_bundle_of_the_estimator_changes_without_losing_a_part(tmp_path) -> None:
+    with split(bundle=tiny(tmp_path, 1), estimator={'prior': ''}) as rig:
+        sender, parts, heard = Sender(rig), sent(), rig.talkers[''].estimates
+        half = next(i for i, s in enumerate(parts) if s.part.last)
+        sender.send(parts[:half - 3])
+        response = called(rig, rig.estimator, LoadBundle, 'load_bundle', bundle=tiny(tmp_path, 2))
+        assert response.success, response.message
+        sender.send(parts[half - 3:])
+        assert eventually(lambda: len(heard) == 2)
+        old, new = (Recognizer(tiny_bundle(seed)) for seed in (1, 2))
+        for message, estimate in zip(heard, [alone('hall', old)[0], alone('hall', new)[1]]):
+            np.testing.assert_array_equal(message.probabilities, estimate.probabilities)
+            assert message.bundle_hash == estimate.bundle_hash
+        assert rig.estimator.get_parameter('bundle').value == tiny(tmp_path, 2)
+
+
+def test_who_is_disabled_does_not_listen(tmp_path) -> None:
+    with split(bundle=tiny(tmp_path)) as rig:
+        sender, parts, heard = Sender(rig), sent(), rig.talkers[''].estimates
+        sender.send(parts[:5])
+        assert eventually(lambda: len(rig.estimator._estimator.sources) == 1)
+        assert called(rig, rig.estimator, SetBool, 'enable', data=False).message == 'disabled'
+        assert eventually(lambda: len(heard) == 1) and heard[0].final  # what was open is ended
+        assert eventually(lambda: sender.publisher.get_subscription_count() == 0)
+        assert called(rig, rig.segmenters[''], SetBool, 'enable', data=False).success
+        assert eventually(lambda: not rig.talkers[''].matched())
+
+
+def test_what_cannot_be_configured_says_why(tmp_path) -> None:
+    with split(bundle=tiny(tmp_path), activate=False, segmenter={'source': 'no way'}) as rig:
+        segmenter = rig.segmenters['']
+        assert segmenter.trigger_configure() == FAILURE
+        assert 'source' in segmenter._failure
+        segmenter.set_parameters([Parameter('source', value='/robot/')])
+        assert segmenter.trigger_configure() != FAILURE
+        assert segmenter._source == 'robot'
+        refused = segmenter.set_parameters([Parameter('parts_topic', value='x')])[0]
+        assert not refused.successful and 'configured' in refused.reason
+        rig.estimator.set_parameters([Parameter('bundle', value='nowhere')])
+        assert rig.estimator.trigger_configure() == FAILURE
+        assert 'nowhere' in rig.estimator._failure
+
+
+def test_both_can_be_taken_down_and_brought_up_again(tmp_path) -> None:
+    with split(bundle=tiny(tmp_path)) as rig:
+        for node in rig.nodes:
+            node.trigger_deactivate()
+            node.trigger_cleanup()
+            assert not node._is_configured()
+        rig.activate()
+        Sender(rig).send(sent())
+        assert eventually(lambda: len(rig.talkers[''].estimates) == 2)

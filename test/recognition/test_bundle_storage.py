@@ -1,0 +1,54 @@
+"""How a bundle is stored: rounded weights, and the notice of its licences."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from mmer_ros.recognition.bundle import Bundle, WEIGHTS
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.types import Modality
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from ..fixtures.model import tiny_bundle, utterance
+
+ALL = Modality(7)
+
+
+def test_rounded_weights_answer_alike_before_and_after_the_disk(tmp_path: Path):
+    made = tiny_bundle(weights='float16')
+    made.save(tmp_path / 'half')
+    before = Recognizer(made).recognize(utterance(ALL))
+    loaded = Recognizer.load(tmp_path / 'half', expected_hash=made.content_hash)
+    np.testing.assert_array_equal(before.logits, loaded.recognize(utterance(ALL)).logits)
+    assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
+
+
+def test_only_matrices_are_rounded_and_take_half_the_room(tmp_path: Path):
+    for kind in ('float32', 'float16'):
+        tiny_bundle(weights=kind).save(tmp_path / kind)
+    whole, half = (safetensors.torch.load_file(tmp_path / kind / WEIGHTS)
+                   for kind in ('float32', 'float16'))
+    model = Bundle.load(tmp_path / 'float16').model
+    matrices = {name for name, p in model.named_parameters() if p.dim() > 1}
+    assert {name for name, t in half.items() if t.dtype == torch.float16} == matrices
+    for name, tensor in whole.items():
+        expected = tensor.half() if name in matrices else tensor
+        assert torch.equal(half[name], expected), name
+    sizes = [(tmp_path / kind / WEIGHTS).stat().st_size for kind in ('float32', 'float16')]
+    saved = 2 * sum(whole[name].numel() for name in matrices)
+    assert sizes[0] - sizes[1] == pytest.approx(saved, rel=0.01)
+
+
+def test_the_notice_is_told_once_however_often_the_bundle_is_loaded(
+        tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    tiny_bundle(notice='for research only', name='careful').save(tmp_path / 'careful')
+    tiny_bundle(name='plain').save(tmp_path / 'plain')
+    with caplog.at_level(logging.WARNING, 'mmer_ros'):
+        for name in ('careful', 'plain', 'careful'):
+            recognizer = Recognizer.load(tmp_path / name)
+            recognizer.recognize(utterance(Modality.TEXT))
+    assert [r.message for r in caplog.records] == ['bundle careful: for research only']

@@ -1,0 +1,63 @@
+"""A long time, faster than it passes: the memory of the node stays what it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+
+from tools.soak import growth, LEAD_S, Minute, Pace, soak
+
+from ..fixtures.node import tiny
+
+MINUTES = 30
+
+
+def minutes(*memory_mb: float) -> list[Minute]:
+    return [Minute(i, i, mb, i) for i, mb in enumerate(memory_mb)]
+
+
+def test_growth_is_told_from_warming_up() -> None:
+    assert growth(minutes(500, 900, 950, 950, *[1000] * 6)) == pytest.approx(0.0526, abs=1e-3)
+    assert growth(minutes(500, 700, *[1000] * 8)) == pytest.approx(0)
+    assert growth(minutes(*range(1000, 1200, 20))) > 0.1
+
+
+def test_the_stream_goes_on_in_real_time_while_nothing_is_estimated() -> None:
+    pace = Pace(100.0, patience_s=0.5)
+    assert pace.wait(100.0 + LEAD_S)
+    assert pace.wait(100.2 + LEAD_S)  # 0.2 s later
+    pace.estimated(150.0)
+    assert pace.wait(150.0 + LEAD_S)
+    assert not pace.wait(160.0 + LEAD_S)
+
+
+def kept_up(folder: Path) -> list[Minute]:
+    """
+    Measure half an hour of the stream.
+
+    Now and then, the machine quiet, the node falls behind the burst that a stream begins with and
+    stays behind; why is not known. Memory is then measured anew, patiently in the end.
+    """
+    bundle = tiny(folder)
+    for patience_s in (20.0, 20.0):
+        try:
+            return soak(MINUTES, folder, bundle=bundle, image_rate=0.25, patience_s=patience_s)
+        except RuntimeError:
+            continue
+    return soak(MINUTES, folder, bundle=bundle, image_rate=0.25)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_half_an_hour_of_a_stream_needs_no_more_memory_than_its_beginning(tmp_path: Path) -> None:
+    measured = kept_up(tmp_path)
+    assert [m.minute for m in measured] == list(range(1, MINUTES + 1))
+    assert growth(measured) < 0.01
+    finals = [m.finals for m in measured]
+    assert finals == sorted(finals)
+    assert 12 * MINUTES < finals[-1] < 20 * MINUTES  # 11 utterances in 41 s, again and again
+    assert 'internal error' not in (tmp_path / 'node.log').read_text()

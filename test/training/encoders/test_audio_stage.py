@@ -1,0 +1,59 @@
+"""Stage `train audio` with several members: runs, and what becomes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import shutil
+
+from rich.console import Console
+import torch
+from training.augment.speech import SpeechConfig
+from training.encoders.audio.data import AudioDataConfig
+from training.encoders.audio.stage import AudioConfig, train_audio
+from training.engine.fit import EngineConfig
+from training.engine.progress import Reporter
+from training.preparation.clip_cache import ClipCache
+import yaml
+
+from ...fixtures.model import TINY_AUDIO
+
+
+def test_no_two_seeds_of_a_recipe_share_a_member(whole: Path, tmp_path: Path) -> None:
+    """Else they would look more alike than they are."""
+    cache, reporter, seeds = ClipCache(whole), Reporter('audio', Console(quiet=True)), []
+    for seed in range(2):
+        config = AudioConfig(members=2, model=TINY_AUDIO,
+                             engine=EngineConfig(seed=seed, epochs=1, batch_size=8))
+        train_audio(config, cache, tmp_path / str(seed), reporter)
+        seeds += [yaml.safe_load(path.read_text())['engine']['seed'] for path in sorted(
+            (tmp_path / str(seed) / 'members').glob('*/config.yaml'))]
+    assert seeds == [0, 1, 2, 3]
+
+
+def test_members_are_trained_in_turn_and_become_one(whole: Path, tmp_path: Path) -> None:
+    """The run ends with one network of twice the width, and goes on where it was stopped."""
+    config = AudioConfig(
+        members=2, model=TINY_AUDIO,
+        data=AudioDataConfig(plain_epochs=1, speech=SpeechConfig(noise=1)),
+        engine=EngineConfig(epochs=2, batch_size=4, keep='last'))
+    reporter = Reporter('audio', Console(quiet=True))
+    cache = ClipCache(whole)
+    trained = train_audio(config, cache, tmp_path / 'run', reporter)
+    assert trained.encoder.width == 2 * TINY_AUDIO.n_rnn == trained.config.n_rnn
+    runs = sorted(str(p.parent.relative_to(tmp_path / 'run'))
+                  for p in (tmp_path / 'run').rglob('finished.json'))
+    assert runs == ['members/0', 'members/1']
+    weights = trained.encoder.state_dict()
+    done = [(tmp_path / 'run' / run / 'metrics.jsonl').stat().st_mtime_ns for run in runs]
+    (tmp_path / 'run' / 'encoder' / 'encoder.json').unlink()
+    again = train_audio(config, cache, tmp_path / 'run', reporter)
+    assert all(torch.equal(weights[k], v) for k, v in again.encoder.state_dict().items())
+    assert done == [(tmp_path / 'run' / run / 'metrics.jsonl').stat().st_mtime_ns for run in runs]
+    (tmp_path / 'run' / 'members' / '1' / 'finished.json').unlink()
+    *_, last = sorted((tmp_path / 'run' / 'members' / '1' / 'checkpoints').iterdir())
+    shutil.rmtree(last)
+    resumed = train_audio(config, cache, tmp_path / 'run', reporter)
+    assert all(torch.equal(weights[k], v) for k, v in resumed.encoder.state_dict().items())
+    halves = [TINY_AUDIO.n_rnn * n for n in (1, 2)]
+    features, _ = trained.encoder.eval()(torch.randn(1, 2_000) / 4, torch.tensor([2_000]))
+    assert not torch.allclose(features[..., :halves[0]], features[..., halves[0]:], atol=1e-3)

@@ -1,0 +1,119 @@
+"""What the text encoder is trained on: history, sentence and reply, distractors, three losses."""
+
+from __future__ import annotations
+
+from mmer_ros.networks.text_encoder import DialogueTokenizer, TextEncoder
+from mmer_ros.types import EMOTIONS
+import pytest
+import torch
+from torch.nn import functional
+from training.encoders.text.data import collate_text, dialogues, TextData, TextDataConfig, TextItem
+from training.encoders.text.module import TextLossWeights, TextModule
+from training.encoders.text.tokenizer import train_tokenizer
+from training.engine.losses import EmotionLoss, LossConfig
+from training.engine.sampling import Draw
+
+from ...fixtures.text import corpus, TINY
+
+EXAMPLES = corpus()
+LAYOUT = DialogueTokenizer(train_tokenizer([e.text for e in EXAMPLES], 400))
+ROWS = dialogues(EXAMPLES, TINY.history_turns)
+
+
+def module(**weights: float) -> TextModule:
+    torch.manual_seed(0)
+    sizes = TINY.model_copy(update={'dropout': 0.0})
+    return TextModule(TextEncoder(sizes, len(EMOTIONS)), EmotionLoss(LossConfig(), [1.0] * 7),
+                      TextLossWeights(**weights))
+
+
+def drawn(epochs: int = 6, *, training: bool = True, with_reply: bool = False, **config: float
+          ) -> list[tuple[int, TextItem]]:
+    """Return the row and what is made of it, for all rows in several epochs."""
+    settings = TextDataConfig.model_validate({'history_drop': 0, 'token_noise': 0, **config})
+    data = TextData(ROWS, [0] * len(ROWS), module().encoder, LAYOUT, settings, training=training,
+                    with_reply=with_reply)
+    return [(i, data[Draw(i, epoch, 0)]) for epoch in range(epochs) for i in range(len(data))]
+
+
+def said(item: TextItem) -> list[str]:
+    """Return the turns of an input."""
+    turns: list[list[int]] = []
+    for token in item.text.token_ids[1:-1]:
+        if token in (LAYOUT.speaker1, LAYOUT.speaker2):
+            turns.append([])
+        else:
+            turns[-1].append(token)
+    return [LAYOUT.tokenizer.decode(turn).strip() for turn in turns]
+
+
+def test_an_input_is_history_sentence_and_reply_with_the_speaker_of_each() -> None:
+    row = next(i for i, r in enumerate(ROWS) if len(r.history) == 2 and r.reply)
+    item = dict(drawn(1, training=False, with_reply=True))[row]
+    expected = [*(t.text for t in ROWS[row].history), ROWS[row].example.text,
+                ROWS[row].reply.text]  # type: ignore[union-attr]
+    assert said(item) == expected
+    ids, types = item.text.token_ids, item.text.token_types
+    assert ids[0] == LAYOUT.bos and ids[-1] == LAYOUT.cls
+    marks = [t for t in ids if t in (LAYOUT.speaker1, LAYOUT.speaker2)]
+    assert marks == [LAYOUT.speaker1, LAYOUT.speaker2] * 2, 'two people in turns'
+    assert set(types) == {LAYOUT.speaker1, LAYOUT.speaker2} and len(types) == len(ids)
+
+
+def test_without_the_reply_the_input_ends_with_the_sentence() -> None:
+    """So it is in evaluation, and in training where no reply is asked for."""
+    for training in (False, True):
+        for row, item in drawn(1, training=training, reply=0.0):
+            assert said(item)[-1] == ROWS[row].example.text and item.follows == -1
+
+
+def test_the_reply_is_shown_as_often_as_was_asked_for_half_of_them_distractors() -> None:
+    items = [(row, item) for row, item in drawn(20, reply=0.4) if ROWS[row].reply]
+    shown = [(row, item) for row, item in items if item.follows >= 0]
+    assert len(shown) / len(items) == pytest.approx(0.4, abs=0.05)
+    true = [(row, item) for row, item in shown if item.follows == 1]
+    assert len(true) / len(shown) == pytest.approx(0.5, abs=0.06)
+    for row, item in true:
+        assert said(item)[-1] == ROWS[row].reply.text  # type: ignore[union-attr]
+
+
+def test_a_distractor_is_a_sentence_of_another_dialogue_by_the_replys_speaker() -> None:
+    texts = {group: {e.text for e in EXAMPLES if e.group == group} for group in
+             {e.group for e in EXAMPLES}}
+    false = [(row, item) for row, item in drawn(reply=1.0) if item.follows == 0]
+    assert len(false) > 100
+    strange = 0
+    for row, item in false:
+        found, own = said(item)[-1], texts[ROWS[row].example.group]
+        assert any(found in other for other in texts.values())
+        strange += found not in own
+        marks = [t for t in item.text.token_ids if t in (LAYOUT.speaker1, LAYOUT.speaker2)]
+        assert marks[-1] == LAYOUT.speaker2, 'the reply is by the other one'
+    assert strange > 0.95 * len(false), 'sentences of two dialogues are rarely the same'
+
+
+def test_history_is_left_out_as_often_as_was_asked_for() -> None:
+    items = [(row, item) for row, item in drawn(20, history_drop=0.3) if ROWS[row].history]
+    bare = sum(len(said(item)) == 1 for _, item in items)
+    assert bare / len(items) == pytest.approx(0.3, abs=0.05)
+
+
+def test_the_loss_is_the_weighted_sum_of_the_papers_three() -> None:
+    """Section 4.1.1: L(s) + L(l) + L(e), here written out again."""
+    weights = {'language_model': 0.3, 'next_sentence': 0.7, 'emotion': 0.5}
+    network = module(**weights).train()
+    batch = collate_text([item for _, item in drawn(1, reply=1.0)][:16], LAYOUT.pad)
+    output = network(batch)
+    hidden, mask = network.encoder(batch['ids'], batch['types'], batch['lengths'])
+    last = hidden[torch.arange(16), batch['lengths'] - 1]
+    asked = batch['follows'] >= 0
+    follows = functional.binary_cross_entropy_with_logits(
+        network.next_sentence(last)[asked, 0], batch['follows'][asked].float())
+    words = functional.cross_entropy(
+        (hidden[:, :-1] @ network.encoder.gpt.tokens_embed.weight.T)[mask[:, 1:]],
+        batch['ids'][:, 1:][mask[:, 1:]])
+    emotion = functional.cross_entropy(network.encoder.classifier(last),
+                                       batch['targets'].argmax(dim=1))
+    assert 0 < asked.sum() < 16
+    expected = 0.3 * words + 0.7 * follows + 0.5 * emotion
+    assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)

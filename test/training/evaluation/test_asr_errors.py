@@ -1,0 +1,46 @@
+"""What errors of the recogniser cost: which examples are heard how, and the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mmer_ros.networks.text_encoder import TextEncoder
+from mmer_ros.types import EMOTIONS, Modality
+import pytest
+import torch
+from training.__main__ import main
+from training.corpora.manifest import write_manifest
+from training.encoders.text.tokenizer import train_tokenizer
+from training.encoders.trained_encoder import TrainedEncoder
+from training.evaluation.asr_errors import heard
+
+from ...fixtures.text import corpus, TINY
+
+
+def test_a_split_is_heard_and_nothing_else_of_its_examples_changes() -> None:
+    examples = corpus()
+    dev = [e for e in examples if e.split == 'dev']
+    found = heard(examples, 'dev', 0.5)
+    assert [(e.key, e.labels, e.group, e.turn) for e in found] == [
+        (e.key, e.labels, e.group, e.turn) for e in dev]
+    assert 0 < sum(a.text != b.text for a, b in zip(found, dev)) <= len(dev)
+    assert [e.text for e in heard(examples, 'dev', 0.0)] == [e.text for e in dev], \
+        'it is written without case and marks already'
+    assert found == heard(examples, 'dev', 0.5) != heard(examples, 'dev', 0.5, seed=1)
+
+
+def test_the_command_scores_each_condition(tmp_path: Path, capsys: pytest.CaptureFixture[str]
+                                           ) -> None:
+    torch.manual_seed(0)
+    encoder = TextEncoder(TINY, len(EMOTIONS)).eval()
+    tokenizer = train_tokenizer([e.text for e in corpus()], TINY.vocab_size)
+    TrainedEncoder(Modality.TEXT, TINY, encoder, {}, tokenizer).save(tmp_path / 'run' / 'encoder')
+    write_manifest(tmp_path / 'corpus.jsonl', corpus())
+    code = main(['hear', str(tmp_path / 'run'), '--data', str(tmp_path / 'corpus.jsonl'),
+                 '--rates', '0', '0.4', '--output', str(tmp_path / 'scores.json')])
+    assert code == 0 and 'word error rate 40 %' in capsys.readouterr().err
+    scores = json.loads((tmp_path / 'scores.json').read_text())
+    plain, exact = scores['as written'], scores['word error rate 0 %']
+    assert plain['weighted_f1'] == exact['weighted_f1'], 'the corpus has no case and no marks'
+    assert scores['word error rate 40 %']['accuracy']['deviation'] is not None, 'several draws'
