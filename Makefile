@@ -33,10 +33,12 @@ bench: env  ## measure speed and latency on this computer
 bench-replay: env  ## measure the replay of recordings (MINUTES=10)
 	@$(RUN) -m tools.bench_replay --minutes $(or $(MINUTES),10)
 
-lint: env  ## ruff, flake8 and pydocstyle by ament's rules, mypy
+lint: env  ## ruff, flake8 and pydocstyle by ament's rules, import contracts, house rules, mypy
 	$(VENV)/ruff check .
 	$(VENV)/flake8 $(SOURCES)
 	$(VENV)/pydocstyle $(SOURCES)
+	$(VENV)/lint-imports --no-logo
+	$(RUN) -m tools.lint
 	$(VENV)/mypy mmer_ros training
 
 sample: env  ## make the sample recording anew
@@ -51,5 +53,6 @@ lock:  ## fix the versions of requirements.in in requirements.lock
 	@mv requirements.lock.new requirements.lock
 
 clean:  ## remove what was built and cached, .venv too
-	rm -rf .venv build install log out *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build install log out *.egg-info
+	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
