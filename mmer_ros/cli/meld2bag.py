@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.recordings.meld import BagSettings, read_dialogues, write_dialogues, Written
-from mmer_ros.recordings.meld.corpus import SPLITS
+from mmer_ros.recordings.meld.corpus import read_dialogues
+from mmer_ros.recordings.meld.dialogue import Written
+from mmer_ros.recordings.meld.jobs import write_dialogues
+from mmer_ros.recordings.meld.settings import BagSettings
+from mmer_ros.recordings.meld.table import SPLITS
 from mmer_ros.types import InvalidInput
 from pydantic import ValidationError
 from rich.console import Console

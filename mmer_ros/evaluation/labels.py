@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import csv
 from dataclasses import dataclass
 import json
 import math
 from pathlib import Path
-import re
 from typing import Any
 
+from mmer_ros.recordings.meld.table import is_meld_table, MeldRow, read_table
 from mmer_ros.types import EMOTIONS, InvalidInput
-
-MELD_COLUMNS = {'Dialogue_ID', 'Utterance_ID', 'StartTime', 'EndTime', 'Emotion'}
-MELD_TIME = re.compile(r'(\d+):(\d+):(\d+)[,.](\d+)')
 
 
 @dataclass(frozen=True)
@@ -59,15 +56,14 @@ def read_label_file(path: Path, *, dialogue: int | None = None) -> list[Label]:
     :raises InvalidInput: if it is not of this form.
     """
     try:
+        if path.suffix == '.csv' and is_meld_table(path):
+            return _meld(path, dialogue)
         text = path.read_text(encoding='utf-8-sig', errors='replace')
     except OSError as error:
         raise InvalidInput(f'labels {path}: {error.strerror or error}; expected a .csv, .json or '
                            '.jsonl file') from error
     try:
-        rows = _rows(path, text)
-        if rows and set(rows[0]) >= MELD_COLUMNS:
-            return _meld(rows, path, dialogue)
-        labels = [_label(row) for row in rows]
+        labels = [_label(row) for row in _rows(path, text)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = str(error) if isinstance(error, InvalidInput) else repr(error)
         raise InvalidInput(f'labels {path}: expected start, end (seconds) and emotion in each row '
@@ -117,23 +113,28 @@ def _emotion(value: Any) -> int | None:
                        'nothing')
 
 
-def _meld(rows: Iterable[Mapping[str, Any]], path: Path, dialogue: int | None) -> list[Label]:
+def _meld(path: Path, dialogue: int | None) -> list[Label]:
+    """Return the labels of one dialogue of MELD; its first utterance begins at 0 s."""
     if dialogue is None:
         raise InvalidInput(f"{path} is MELD's, but which dialogue is this recording? Name it "
                            'like dia12, or give a file with start, end and emotion')
-    chosen = [row for row in rows if int(row['Dialogue_ID']) == dialogue]
+    table = read_table(path)
+    if table.bad_rows:
+        first = table.bad_rows[0]
+        raise InvalidInput(f'labels {first.where}: {first.problem}; correct or remove the row')
+    chosen = [row for row in table.rows if row.dialogue == dialogue]
     if not chosen:
-        raise InvalidInput(f'there is no dialogue {dialogue}')
-    labels = [Label(_seconds(row['StartTime']), _seconds(row['EndTime']),
-                    _emotion(row['Emotion']), row.get('Speaker', ''), row.get('Utterance', ''))
-              for row in chosen]
-    first = min(label.start for label in labels)
-    return sorted((label.shifted(-first) for label in labels), key=lambda label: label.start)
+        raise InvalidInput(f'labels {path}: there is no dialogue {dialogue}')
+    labels = [_meld_label(row) for row in chosen]
+    first_start = min(label.start for label in labels)
+    return sorted((label.shifted(-first_start) for label in labels), key=lambda x: x.start)
 
 
-def _seconds(text: str) -> float:
-    found = MELD_TIME.fullmatch(text.strip())
-    if found is None:
-        raise ValueError(f'time {text!r}; expected 00:00:00,000')
-    hours, minutes, seconds, fraction = found.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + float(f'{seconds}.{fraction}')
+def _meld_label(row: MeldRow) -> Label:
+    if row.start is None or row.end is None:
+        raise InvalidInput(f'labels {row.where}: {row.name}: {row.time_problem}; correct the '
+                           'row')
+    try:
+        return Label(row.start, row.end, _emotion(row.label), row.speaker, row.text)
+    except InvalidInput as error:
+        raise InvalidInput(f'labels {row.where}: {row.name}: {error}') from error

@@ -12,14 +12,12 @@ import cv2
 from mmer_ros.cli.main import main
 from mmer_ros.evaluation.labels import read_label_file
 from mmer_ros.recordings.media import read_audio, read_media
-from mmer_ros.recordings.meld import (
-    BagSettings,
-    clip_names,
-    dialogue,
-    read_dialogues,
-    write_dialogues,
-)
+from mmer_ros.recordings.meld import dialogue
 from mmer_ros.recordings.meld.clip import cross_fade, RoomNoise
+from mmer_ros.recordings.meld.corpus import read_dialogues
+from mmer_ros.recordings.meld.dialogue import clip_names
+from mmer_ros.recordings.meld.jobs import write_dialogues
+from mmer_ros.recordings.meld.settings import BagSettings
 from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, Recording, TRANSCRIPT
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import Int16, InvalidInput, SAMPLE_RATE, VideoFrame
@@ -195,7 +193,8 @@ def test_clips_that_cannot_be_used_are_left_out_and_told(
     told = capsys.readouterr().err
     assert 'dia3_utt0.mp4: it is not there; it is left out' in told
     assert 'dia3_utt1.mp4: it cannot be read' in told
-    assert "emotion '?' is unknown; dia3_utt4 has none" in told and 'an ID is no number' in told
+    assert "emotion '?' is unknown; dia3_utt4 has none" in told
+    assert "dev_sent_emo.csv:9: Dialogue_ID 'x' is no number; the row is left out" in told
     assert '5 clips in 2 recordings' in told and '0 of them were there' in told
     bag = tmp_path / 'dev_dia3'
     assert clip_names(bag) == ['dia3_utt2', 'dia3_utt3', 'dia3_utt4']

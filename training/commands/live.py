@@ -14,7 +14,9 @@ from pathlib import Path
 from mmer_ros.cli.meld2bag import add_settings, problems_of, settings_of, tell_problems
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.recognizer import Recognizer
-from mmer_ros.recordings.meld import BagSettings, read_dialogues, write_dialogues
+from mmer_ros.recordings.meld.corpus import read_dialogues
+from mmer_ros.recordings.meld.jobs import write_dialogues
+from mmer_ros.recordings.meld.settings import BagSettings
 from mmer_ros.replay import ReplayOptions
 from mmer_ros.types import InvalidInput
 from rich.console import Console

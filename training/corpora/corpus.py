@@ -8,8 +8,9 @@ from typing import Literal
 from mmer_ros.types import EMOTIONS, InvalidInput
 from training.corpora.examples import Example
 
-ProblemKind = Literal['bad row', 'unknown label', 'duplicate', 'missing split', 'missing file',
-                      'unreadable clip', 'damaged clip', 'no audio', 'no face', 'crash']
+ProblemKind = Literal['bad row', 'unknown label', 'wrong time', 'duplicate', 'missing split',
+                      'missing file', 'unreadable clip', 'damaged clip', 'no audio', 'no face',
+                      'crash']
 
 
 @dataclass(frozen=True)

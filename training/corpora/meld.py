@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-import csv
-from dataclasses import dataclass
+from collections.abc import Sequence
 import os
 from pathlib import Path
 
-from mmer_ros.text_repair import repair_text
-from mmer_ros.types import InvalidInput
-from training.corpora.corpus import Corpus, emotion_index
+from mmer_ros.recordings.meld.table import CLIP_FOLDERS, locate, MeldRow, read_table, TABLES
+from mmer_ros.types import EMOTIONS, InvalidInput
+from training.corpora.corpus import Corpus
 from training.corpora.examples import Example, SPLITS
 
-CLIP_FOLDERS = {'train': 'train_splits', 'dev': 'dev_splits_complete',
-                'test': 'output_repeated_splits_test'}
-COLUMNS = ('Utterance', 'Speaker', 'Emotion', 'Dialogue_ID', 'Utterance_ID')
 KNOWN_DEFECTS = {'train/dia125_utt3', 'dev/dia110_utt7'}  # broken or missing as published
-MAX_DEPTH = 3  # folders below the given one that are searched
-
-
-@dataclass(frozen=True)
-class _Row:
-    line: int
-    dialogue: int
-    utterance: int
-    values: dict[str, str]
 
 
 def read_meld(folder: Path, splits: Sequence[str] = SPLITS, *, clips: bool = True) -> Corpus:
@@ -42,12 +28,13 @@ def read_meld(folder: Path, splits: Sequence[str] = SPLITS, *, clips: bool = Tru
     """
     if not folder.is_dir():
         raise InvalidInput(f'MELD {folder}: there is no such folder')
-    places = _find(folder, splits)
+    places = locate(folder, [name for split in splits
+                             for name in (TABLES[split], CLIP_FOLDERS[split])])
     corpus = Corpus()
     for split in splits:
-        table = places.get(f'{split}_sent_emo.csv')
+        table = places.get(TABLES[split])
         if table is None:
-            corpus.report('missing split', str(folder), f'there is no {split}_sent_emo.csv; the '
+            corpus.report('missing split', str(folder), f'there is no {TABLES[split]}; the '
                           f'{split} split is left out')
             continue
         _read_split(corpus, split, table, places.get(CLIP_FOLDERS[split]), clips)
@@ -57,22 +44,6 @@ def read_meld(folder: Path, splits: Sequence[str] = SPLITS, *, clips: bool = Tru
     return corpus
 
 
-def _find(folder: Path, splits: Sequence[str]) -> dict[str, Path]:
-    """Return the path of each file and folder of MELD, the least deep one first."""
-    wanted = {f'{split}_sent_emo.csv' for split in splits} | {CLIP_FOLDERS[s] for s in splits}
-    found: dict[str, Path] = {}
-    level = [folder]
-    for _ in range(MAX_DEPTH + 1):
-        below: list[Path] = []
-        for path in (p for place in level for p in sorted(place.iterdir())):
-            if path.name in wanted:
-                found.setdefault(path.name, path)
-            elif path.is_dir() and os.access(path, os.R_OK | os.X_OK):
-                below.append(path)
-        level = below
-    return found
-
-
 def _read_split(corpus: Corpus, split: str, table: Path, clip_folder: Path | None,
                 clips: bool) -> None:
     present = _clips_in(clip_folder) if clips and clip_folder else {}
@@ -80,22 +51,30 @@ def _read_split(corpus: Corpus, split: str, table: Path, clip_folder: Path | Non
         corpus.report('missing split', str(table.parent),
                       f'there are no clips {CLIP_FOLDERS[split]}/dia0_utt0.mp4 ...; the {split} '
                       f'split has text only. Unpack {split}.tar.gz of MELD.Raw')
-    for row in sorted(_rows(table, corpus), key=lambda r: (r.dialogue, r.utterance)):
-        name = f'dia{row.dialogue}_utt{row.utterance}'
-        where, key = f'{table}:{row.line}', f'{split}/{name}'
-        try:
-            label = emotion_index(row.values['Emotion'])
-        except InvalidInput as error:
-            corpus.report('unknown label', where, f'{error}; the row is left out', key)
-            continue
-        added = corpus.add(Example(
-            key, split, repair_text(row.values['Utterance']), (label,),
-            repair_text(row.values['Speaker']), f'{split}/dia{row.dialogue}', row.utterance,
-            video=present.get(f'{name}.mp4')), where)
-        if added and present and f'{name}.mp4' not in present:
-            known = ' (a known defect of MELD)' if key in KNOWN_DEFECTS else ''
-            corpus.report('missing file', where, f'{CLIP_FOLDERS[split]}/{name}.mp4 is not '
-                          f'there{known}; text only', key)
+    content = read_table(table)
+    for bad in content.bad_rows:
+        corpus.report('bad row', bad.where, f'{bad.problem}; the row is left out')
+    for row in sorted(content.rows, key=lambda r: (r.dialogue, r.utterance)):
+        _add_row(corpus, split, row, present)
+
+
+def _add_row(corpus: Corpus, split: str, row: MeldRow, clips: dict[str, Path]) -> None:
+    """Add an utterance, with its clip if it is among `clips`."""
+    key, file = f'{split}/{row.name}', f'{row.name}.mp4'
+    if row.emotion is None:
+        corpus.report('unknown label', row.where, f'label {row.label!r}: it is unknown; expected '
+                      f'{", ".join(EMOTIONS)}; the row is left out', key)
+        return
+    added = corpus.add(Example(
+        key, split, row.text, (row.emotion,), row.speaker, f'{split}/dia{row.dialogue}',
+        row.utterance, video=clips.get(file)), row.where)
+    if added and row.time_problem:
+        corpus.report('wrong time', row.where, f'{row.name}: {row.time_problem}; the row is kept '
+                      'without times', key)
+    if added and clips and file not in clips:
+        known = ' (a known defect of MELD)' if key in KNOWN_DEFECTS else ''
+        corpus.report('missing file', row.where, f'{CLIP_FOLDERS[split]}/{file} is not there'
+                      f'{known}; text only', key)
 
 
 def _clips_in(folder: Path) -> dict[str, Path]:
@@ -103,33 +82,3 @@ def _clips_in(folder: Path) -> dict[str, Path]:
     with os.scandir(folder) as entries:
         return {e.name: Path(e.path) for e in entries
                 if e.name.startswith('dia') and e.name.endswith('.mp4')}
-
-
-def _rows(table: Path, corpus: Corpus) -> Iterator[_Row]:
-    # Bytes that are not UTF-8 become surrogates, which repair_text takes for Windows-1252.
-    with table.open(newline='', encoding='utf-8-sig', errors='surrogateescape') as file:
-        reader = csv.DictReader(file)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise InvalidInput(f'{table}: it lacks the columns {", ".join(sorted(missing))}; '
-                               'expected a CSV file of MELD')
-        try:
-            for values in reader:
-                row = _row(values, reader.line_num)
-                if row is not None:
-                    yield row
-                else:
-                    corpus.report('bad row', f'{table}:{reader.line_num}', 'a column is missing '
-                                  'or too many, or an ID is no number; the row is left out')
-        except csv.Error as error:
-            raise InvalidInput(f'{table}:{reader.line_num}: it is no CSV ({error}); fetch it '
-                               'again') from error
-
-
-def _row(values: dict[str, str], line: int) -> _Row | None:
-    if None in values or any(values[column] is None for column in COLUMNS):
-        return None
-    try:
-        return _Row(line, int(values['Dialogue_ID']), int(values['Utterance_ID']), values)
-    except ValueError:
-        return None

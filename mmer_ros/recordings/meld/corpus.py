@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer_ros.text_repair import repair_text
-from mmer_ros.types import EMOTIONS, InvalidInput
-
-SPLITS = ('train', 'dev', 'test')
-CLIP_FOLDERS = {'train': 'train_splits', 'dev': 'dev_splits_complete',
-                'test': 'output_repeated_splits_test'}
-COLUMNS = ('Utterance', 'Speaker', 'Emotion', 'Dialogue_ID', 'Utterance_ID')
-MAX_DEPTH = 3  # folders below the given one that are searched
+from mmer_ros.recordings.meld.table import CLIP_FOLDERS, locate, MeldTable, read_table, TABLES
+from mmer_ros.types import InvalidInput
 
 
 @dataclass(frozen=True)
@@ -65,67 +57,40 @@ def read_dialogues(folder: Path, split: str) -> tuple[list[MeldDialogue], list[s
     """
     if not folder.is_dir():
         raise InvalidInput(f'{folder}: there is no such folder; give that of MELD, with '
-                           f'{split}_sent_emo.csv and {CLIP_FOLDERS[split]}')
-    table, clips = _find(folder, f'{split}_sent_emo.csv'), _find(folder, CLIP_FOLDERS[split])
-    rows = _Rows(clips)
-    rows.read(table)
-    return [MeldDialogue(split, number, tuple(sorted(rows.clips[number], key=lambda c: c.turn)),
-                         tuple(rows.problems[number]))
-            for number in sorted(rows.clips)], rows.left_out
+                           f'{TABLES[split]} and {CLIP_FOLDERS[split]}')
+    places = locate(folder, (TABLES[split], CLIP_FOLDERS[split]))
+    for name in (TABLES[split], CLIP_FOLDERS[split]):
+        if name not in places:
+            raise InvalidInput(f'{folder}: {name} is neither in it nor in its folders; unpack '
+                               'MELD.Raw there, or make a corpus with `python -m training synth`')
+    table = read_table(places[TABLES[split]])
+    clips, problems = _clips(table, places[CLIP_FOLDERS[split]])
+    left_out = [f'{_short(row.where)}: {row.problem}; the row is left out'
+                for row in table.bad_rows]
+    return [MeldDialogue(split, number, tuple(sorted(clips[number], key=lambda c: c.turn)),
+                         tuple(problems[number])) for number in sorted(clips)], left_out
 
 
-def _find(folder: Path, name: str) -> Path:
-    """Return the least deep file or folder of that name."""
-    for depth in range(MAX_DEPTH + 1):
-        found = sorted(folder.glob('*/' * depth + name))
-        if found:
-            return found[0]
-    raise InvalidInput(f'{folder}: {name} is neither in it nor in its folders; unpack MELD.Raw '
-                       'there, or make a corpus with `python -m training synth`')
+def _clips(table: MeldTable, folder: Path) -> tuple[dict[int, list[MeldClip]],
+                                                    dict[int, list[str]]]:
+    """Return clips and problems of rows by the number of the dialogue."""
+    clips: dict[int, list[MeldClip]] = defaultdict(list)
+    problems: dict[int, list[str]] = defaultdict(list)
+    for row in table.rows:
+        where = _short(row.where)
+        if any(clip.turn == row.utterance for clip in clips[row.dialogue]):
+            problems[row.dialogue].append(
+                f'{where}: {row.name} was there before; this row is left out')
+            continue
+        if row.emotion is None:
+            problems[row.dialogue].append(
+                f'{where}: emotion {row.label!r} is unknown; {row.name} has none')
+        clips[row.dialogue].append(MeldClip(
+            row.name, row.utterance, folder / f'{row.name}.mp4', row.emotion, row.speaker,
+            row.text))
+    return clips, problems
 
 
-class _Rows:
-    """The rows of a table by dialogue."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.clips: dict[int, list[MeldClip]] = defaultdict(list)
-        self.problems: dict[int, list[str]] = defaultdict(list)
-        self.left_out: list[str] = []
-
-    def read(self, table: Path) -> None:
-        """Read a CSV file of MELD."""
-        # Bytes that are not UTF-8 become surrogates, which repair_text takes for Windows-1252.
-        with table.open(newline='', encoding='utf-8-sig', errors='surrogateescape') as file:
-            reader = csv.DictReader(file)
-            missing = set(COLUMNS) - set(reader.fieldnames or ())
-            if missing:
-                raise InvalidInput(f'{table}: it lacks the columns {", ".join(sorted(missing))}; '
-                                   'expected a CSV file of MELD')
-            try:
-                for row in reader:
-                    self._take(row, f'{table.name}:{reader.line_num}')
-            except csv.Error as error:
-                raise InvalidInput(f'{table}:{reader.line_num}: it is no CSV ({error}); fetch it '
-                                   'again') from error
-
-    def _take(self, row: Mapping[str, str | None], where: str) -> None:
-        """Add the clip of a row to its dialogue, or say what is wrong with it."""
-        values = {column: row[column] or '' for column in COLUMNS}
-        try:
-            number, turn = int(values['Dialogue_ID']), int(values['Utterance_ID'])
-        except ValueError:
-            self.left_out.append(f'{where}: a column is missing or an ID is no number; the row '
-                                 'is left out')
-            return
-        name, emotion = f'dia{number}_utt{turn}', values['Emotion'].strip().lower()
-        clips, problems = self.clips[number], self.problems[number]
-        if any(clip.turn == turn for clip in clips):
-            problems.append(f'{where}: {name} was there before; this row is left out')
-            return
-        if emotion not in EMOTIONS:
-            problems.append(f'{where}: emotion {emotion!r} is unknown; {name} has none')
-        clips.append(MeldClip(
-            name, turn, self._folder / f'{name}.mp4',
-            EMOTIONS.index(emotion) if emotion in EMOTIONS else None,
-            repair_text(values['Speaker']), repair_text(values['Utterance'])))
+def _short(where: str) -> str:
+    """Return file and line without the folder."""
+    return Path(where).name

@@ -11,14 +11,13 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from mmer_ros.evaluation.labels import Label
 from mmer_ros.interfaces.definitions import AUDIO, AUDIO_DEFINITION
 from mmer_ros.recordings.meld.clip import read_clip
 from mmer_ros.recordings.meld.corpus import MeldClip, MeldDialogue
 from mmer_ros.recordings.meld.settings import AUDIO_TOPIC, BagSettings, IMAGE_TOPIC, TEXT_TOPIC
 from mmer_ros.recordings.meld.timeline import Message, TimeLine
 from mmer_ros.recordings.recording import COMPRESSED_IMAGE, TRANSCRIPT
-from mmer_ros.types import InvalidInput, SAMPLE_RATE
+from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE
 import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
@@ -119,7 +118,7 @@ class _Bag:
         self._store = get_typestore(Stores.ROS2_JAZZY)
         self._store.register(get_types_from_msg(AUDIO_DEFINITION, AUDIO))
         self._problems = list(dialogue.problems)
-        self._labels: list[tuple[MeldClip, Label]] = []
+        self._labels: list[dict[str, Any]] = []  # rows of labels.csv
 
     def write(self, known: str) -> Written:
         """Write messages, labels and facts."""
@@ -162,8 +161,10 @@ class _Bag:
             self._problems.append(media.problem)
         self._put(line.pause(media), writer)
         start = round(line.now_ns / 1e9, 6)
-        self._labels.append((clip, Label(
-            start, round(start + media.seconds, 6), clip.emotion, clip.speaker, clip.text)))
+        emotion = '' if clip.emotion is None else EMOTIONS[clip.emotion]
+        self._labels.append({
+            'start': start, 'end': round(start + media.seconds, 6), 'speaker': clip.speaker,
+            'emotion': emotion, 'text': clip.text, 'clip': clip.name})
         self._put(line.clip(media, clip.text if self._settings.transcripts else ''), writer)
 
     def _put(self, messages: Sequence[Message], writer: Writer) -> None:
@@ -188,5 +189,4 @@ class _Bag:
         with (self._folder / LABELS).open('w', newline='', encoding='utf-8') as file:
             table = csv.DictWriter(file, COLUMNS, lineterminator='\n')
             table.writeheader()
-            table.writerows(label.to_dict() | {'clip': clip.name}
-                            for clip, label in self._labels)
+            table.writerows(self._labels)

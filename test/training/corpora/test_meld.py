@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmer_ros.recordings.meld.table import CLIP_FOLDERS
 from mmer_ros.types import EMOTIONS, InvalidInput
 import pytest
 from training.corpora.corpus import Corpus
-from training.corpora.meld import CLIP_FOLDERS, read_meld
+from training.corpora.meld import read_meld
 
 from ...fixtures.clip import meld_row, write_table
 

@@ -11,6 +11,7 @@ import shutil
 from typing import Any
 
 from mmer_ros.recordings.media import read_audio, read_media
+from mmer_ros.recordings.meld.table import CLIP_FOLDERS, COLUMNS, TABLES
 from mmer_ros.sensing.faces import FaceConfig, FaceDetector, FrameSampler
 from mmer_ros.types import AudioBlock, EMOTIONS, InvalidInput, SAMPLE_RATE, VideoFrame
 import numpy as np
@@ -18,16 +19,7 @@ import pytest
 from training.commands import synth as command
 from training.corpora.synthetic import corpus
 from training.corpora.synthetic.clip import clip_audio, write_clip
-from training.corpora.synthetic.corpus import (
-    CLIP_FOLDERS,
-    clip_path,
-    clock,
-    COLUMNS,
-    CSV_NAMES,
-    generate,
-    read_sidecar,
-    STRAY,
-)
+from training.corpora.synthetic.corpus import clip_path, clock, generate, read_sidecar, STRAY
 from training.corpora.synthetic.plan import Clip, CorpusConfig, plan
 
 CONFIG = CorpusConfig(dialogues=(2, 1, 1), turns=(2, 2), width=240, height=180)
@@ -42,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows(folder: Path, split: str) -> list[dict[str, str]]:
-    with (folder / CSV_NAMES[split]).open(encoding='utf-8', newline='') as file:
+    with (folder / TABLES[split]).open(encoding='utf-8', newline='') as file:
         return list(csv.DictReader(file))
 
 
@@ -52,10 +44,10 @@ def seconds(text: str) -> float:
 
 
 def test_tables_and_clips_lie_as_in_meld(folder: Path) -> None:
-    assert CSV_NAMES['dev'] == 'dev_sent_emo.csv'
+    assert TABLES['dev'] == 'dev_sent_emo.csv'
     assert CLIP_FOLDERS == {'train': 'train_splits', 'dev': 'dev_splits_complete',
                             'test': 'output_repeated_splits_test'}
-    for split, table in CSV_NAMES.items():
+    for split, table in TABLES.items():
         header = (folder / table).read_text(encoding='utf-8').splitlines()[0]
         assert header == ('Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,'
                           'Season,Episode,StartTime,EndTime') == ','.join(COLUMNS)
@@ -155,7 +147,7 @@ def test_defects_are_those_that_were_asked_for(tmp_path: Path) -> None:
     empty = clip_path(tmp_path, clips['no face'])
     assert not any(detector.detect(item.image) for item in read_media(empty, FrameSampler(2.0))
                    if isinstance(item, VideoFrame))
-    table = (tmp_path / CSV_NAMES['train']).read_bytes()
+    table = (tmp_path / TABLES['train']).read_bytes()
     with pytest.raises(UnicodeDecodeError):
         table.decode()
     assert b'\x92' in table.replace(b'\xc2\x92', b'') and b'\xc2\x92' in table

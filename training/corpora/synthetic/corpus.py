@@ -16,17 +16,13 @@ from typing import Any
 
 import av
 import cv2
+from mmer_ros.recordings.meld.table import CLIP_FOLDERS, COLUMNS, TABLES
 from mmer_ros.types import EMOTIONS, InvalidInput
 from training.corpora.examples import SPLITS
 from training.corpora.synthetic.clip import write_clip
 from training.corpora.synthetic.plan import Clip, CorpusConfig, plan, SHOWN_IN
 from training.engine.files import write_file
 
-CSV_NAMES = {split: f'{split}_sent_emo.csv' for split in SPLITS}
-CLIP_FOLDERS = {'train': 'train_splits', 'dev': 'dev_splits_complete',
-                'test': 'output_repeated_splits_test'}
-COLUMNS = ('Sr No.', 'Utterance', 'Speaker', 'Emotion', 'Sentiment', 'Dialogue_ID',
-           'Utterance_ID', 'Season', 'Episode', 'StartTime', 'EndTime')
 VERSION = 1  # raised when the same options begin to give other clips
 SIDECAR = 'synth.json'  # what the clips truly show; MELD has no such file
 STRAY = '._dia0_utt0.mp4'  # macOS leaves such files in archives; MELD's test split has them
@@ -53,7 +49,7 @@ def generate(folder: Path, config: CorpusConfig, jobs: int = 1,
         for split in SPLITS:
             (folder / CLIP_FOLDERS[split]).mkdir(exist_ok=True)
             rows = [clip for clip in clips if clip.split == split]
-            write_file(folder / CSV_NAMES[split], _table(rows, config.quirks and split == 'train'))
+            write_file(folder / TABLES[split], _table(rows, config.quirks and split == 'train'))
         if config.quirks:
             write_file(folder / CLIP_FOLDERS['test'] / STRAY, bytes(163))
         wanted = [clip for clip in clips if clip.quirk != 'missing']

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mmer_ros.evaluation.metrics import Difference, Interval
-from mmer_ros.recordings.meld import BagSettings
+from mmer_ros.recordings.meld.settings import BagSettings
 from training.engine.files import write_file
 from training.evaluation.live.loss import LiveLoss, StepScore
 from training.evaluation.live.steps import CUTS, LIVE, OFFLINE
