@@ -13,7 +13,7 @@ from mmer_ros.replay.outputs import SUMMARY, write_json
 from mmer_ros.replay.result import exit_code, NOTHING
 from mmer_ros.replay.thumbnails import BLUR, NONE, SHOW
 from mmer_ros.report.overview_page import write_overview
-from mmer_ros.report.replay_page import PAGE
+from mmer_ros.report.replay_page import PAGE, write_page
 from mmer_ros.types import InvalidInput
 from rich.box import SIMPLE
 from rich.console import Console
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         tasks = [progress.add_task(path.name, total=None) for path in options.bags]
         results = replay_bags(
             options.bags, settings, jobs=options.jobs, resume=options.resume,
-            clock=console.get_time,
+            clock=console.get_time, write_page=write_page,
             on_progress=lambda i, done, total: progress.update(
                 tasks[i], completed=done, total=total))
     for result in results:

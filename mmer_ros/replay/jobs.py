@@ -26,11 +26,13 @@ START = 'spawn'  # a fork would not bring the threads of the networks along
 PROGRESS_STEPS = 200  # in which a process tells how far it is
 
 OnBag = Callable[[int, float, float], object]  # index, seconds done, seconds in all
+WritePage = Callable[[ReplayResult], object]
 Task = tuple[int, Path, ReplayOptions]
 
 
 def replay_bags(paths: Sequence[Path], options: ReplayOptions | None = None, *, jobs: int = 1,
                 resume: bool = False, clock: Clock | None = None,
+                write_page: WritePage | None = None,
                 on_progress: OnBag = lambda index, done, total: None) -> list[ReplayResult]:
     """
     Replay recordings; one that fails does not stop the others.
@@ -39,6 +41,9 @@ def replay_bags(paths: Sequence[Path], options: ReplayOptions | None = None, *, 
     :param jobs: processes; 1: this one.
     :param resume: do not replay again what is in the output folder already, unless the
         recording, the options or the bundle changed.
+    :param write_page: called with each result that has a folder, unless the options want no
+        report; in the process that replayed it, so it must be a function of a module. Its time
+        is `report_s` in run.json.
     :return: in the order of the paths; `error` tells where nothing could be done.
     :raises InvalidInput: if the bundle or the device cannot be used.
     """
@@ -50,10 +55,10 @@ def replay_bags(paths: Sequence[Path], options: ReplayOptions | None = None, *, 
     results = _finished(tasks, recognizer) if resume else {}
     tasks = [task for task in tasks if task[0] not in results]
     if jobs > 1 and len(tasks) > 1:
-        results |= _in_processes(tasks, min(jobs, len(tasks)), clock, on_progress)
+        results |= _in_processes(tasks, min(jobs, len(tasks)), clock, write_page, on_progress)
     else:
         for task in tasks:
-            results[task[0]] = _attempt(task, recognizer, clock, on_progress)
+            results[task[0]] = _attempt(task, recognizer, clock, write_page, on_progress)
     return [results[i] for i in range(len(paths))]
 
 
@@ -117,11 +122,18 @@ def _finished(tasks: Sequence[Task], recognizer: Recognizer) -> dict[int, Replay
 
 
 def _attempt(task: Task, recognizer: Recognizer | None, clock: Clock | None,
-             on_progress: OnBag) -> ReplayResult:
+             write_page: WritePage | None, on_progress: OnBag) -> ReplayResult:
     index, path, options = task
     try:
-        return replay_bag(path, options, recognizer=recognizer, clock=clock,
-                          on_progress=lambda done, total: on_progress(index, done, total))
+        result = replay_bag(path, options, recognizer=recognizer, clock=clock,
+                            on_progress=lambda done, total: on_progress(index, done, total))
+        if write_page is not None and options.report and result.folder is not None:
+            begin = clock() if clock else 0.0
+            write_page(result)
+            if clock:
+                result.run['report_s'] = clock() - begin
+                result.save_run()
+        return result
     except InvalidInput as error:
         return ReplayResult(str(path), error=str(error))
     except Exception as error:  # a fault of the program must not stop the others
@@ -134,9 +146,9 @@ def _attempt(task: Task, recognizer: Recognizer | None, clock: Clock | None,
 _worker: dict[str, Any] = {}  # what a process keeps between its recordings
 
 
-def _start_worker(progress: Any, clock: Clock | None) -> None:
+def _start_worker(progress: Any, clock: Clock | None, write_page: WritePage | None) -> None:
     logging.getLogger('mmer_ros').setLevel(logging.ERROR)  # the summary tells what is untrained
-    _worker.update(progress=progress, clock=clock)
+    _worker.update(progress=progress, clock=clock, write_page=write_page)
 
 
 def _work(task: Task) -> ReplayResult:
@@ -152,26 +164,27 @@ def _work(task: Task) -> ReplayResult:
             told = step
             _worker['progress'].put((index, done, total))
 
-    return _attempt(task, _worker['recognizer'], _worker['clock'], tell)
+    return _attempt(task, _worker['recognizer'], _worker['clock'], _worker['write_page'], tell)
 
 
-def _in_processes(tasks: Sequence[Task], jobs: int, clock: Clock | None, on_progress: OnBag
-                  ) -> dict[int, ReplayResult]:
-    results = _pool(tasks, jobs, clock, on_progress)
+def _in_processes(tasks: Sequence[Task], jobs: int, clock: Clock | None,
+                  write_page: WritePage | None, on_progress: OnBag) -> dict[int, ReplayResult]:
+    results = _pool(tasks, jobs, clock, write_page, on_progress)
     for task in tasks:  # a process that dies takes its pool along: find out whose fault it was
         if task[0] not in results:
-            results |= _pool([task], 1, clock, on_progress)
+            results |= _pool([task], 1, clock, write_page, on_progress)
     return {index: results.get(index) or ReplayResult(
         str(path), error='its process was ended from outside; perhaps the memory was full')
         for index, path, _ in tasks}
 
 
-def _pool(tasks: Sequence[Task], jobs: int, clock: Clock | None, on_progress: OnBag
-          ) -> dict[int, ReplayResult]:
+def _pool(tasks: Sequence[Task], jobs: int, clock: Clock | None, write_page: WritePage | None,
+          on_progress: OnBag) -> dict[int, ReplayResult]:
     context = multiprocessing.get_context(START)
     progress = context.Queue()
     results: dict[int, ReplayResult] = {}
-    with ProcessPoolExecutor(jobs, context, _start_worker, (progress, clock)) as pool:
+    worker = progress, clock, write_page
+    with ProcessPoolExecutor(jobs, context, _start_worker, worker) as pool:
         running: dict[Future[ReplayResult], int] = {
             pool.submit(_work, task): task[0] for task in tasks}
         pending = set(running)

@@ -29,7 +29,6 @@ from mmer_ros.replay.stages import BINS_PER_DECADE, StageTimes
 from mmer_ros.replay.thumbnails import Thumbnails
 from mmer_ros.replay.topics import choose_topics
 from mmer_ros.replay.tracks import Tracks
-from mmer_ros.report.replay_page import write_page
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import FaceCrop, InvalidInput, StreamEvent, VideoFrame
 import torch
@@ -220,16 +219,7 @@ class _Run:
              'thumbnails': self.thumbnails.rows},
             self._how_it_ran(wall_s, summary), evaluation, self.options.output)
         result.save()
-        if self.options.report and result.folder is not None:
-            self._write_page(result)
         return result
-
-    def _write_page(self, result: ReplayResult) -> None:
-        begin = self.stages.clock()
-        write_page(result)
-        if self.is_timed:
-            result.run['report_s'] = self.stages.clock() - begin
-            result.save_run()
 
     def _left_out(self) -> list[str]:
         """Return a sentence for each kind of input that was not used."""
