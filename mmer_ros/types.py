@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -25,20 +27,66 @@ class InvalidInput(ValueError):
 
 
 class Modality(IntFlag):
-    """A source of evidence, and the bit that stands for it in a bitmask."""
+    """
+    A source of evidence, or a set of them as a bitmask.
+
+    This is the one table of modalities: types, messages, networks, recordings and pages derive
+    their columns, names and subsets from it::
+
+        >>> Modality.of([Modality.FACE, Modality.TEXT]).names
+        ('text', 'face')
+        >>> Modality.where([True, False, True]).title
+        'text+face'
+    """
 
     TEXT = 1
     AUDIO = 2
     FACE = 4
 
+    @classmethod
+    def of(cls, members: Iterable[Modality]) -> Modality:
+        """Return the set of these modalities; the empty set of none."""
+        return reduce(or_, members, cls(0))
 
-MODALITIES = (Modality.TEXT, Modality.AUDIO, Modality.FACE)
-SUBSETS = tuple(Modality(bits) for bits in range(1, 8))  # all that an utterance may have
+    @classmethod
+    def where(cls, present: Iterable[bool]) -> Modality:
+        """Return the set of the modalities that are present, given in the order of MODALITIES."""
+        return cls.of(m for m, here in zip(MODALITIES, present, strict=True) if here)
+
+    @property
+    def key(self) -> str:
+        """Name of a single modality in files, settings and messages, e.g. 'text'."""
+        return str(self.name).lower()
+
+    @property
+    def column(self) -> int:
+        """Index of a single modality in arrays over MODALITIES."""
+        return MODALITIES.index(self)
+
+    @property
+    def members(self) -> tuple[Modality, ...]:
+        """The modalities of a set, in the order of MODALITIES."""
+        return tuple(m for m in MODALITIES if m in self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the modalities of a set, in the order of MODALITIES."""
+        return tuple(m.key for m in self.members)
+
+    @property
+    def title(self) -> str:
+        """Name of a set, e.g. 'text+audio', always in the order of MODALITIES."""
+        return '+'.join(self.names)
+
+
+MODALITIES = tuple(Modality)
+ALL_MODALITIES = Modality.of(MODALITIES)
+SUBSETS = tuple(Modality(bits) for bits in range(1, ALL_MODALITIES + 1))  # of an utterance
 
 
 def subset_name(modalities: Modality) -> str:
-    """Return the name of a subset, e.g. 'text+audio', always in the order of MODALITIES."""
-    return '+'.join(str(m.name).lower() for m in MODALITIES if m in modalities)
+    """Return the name of a set of modalities, as Modality.title."""
+    return modalities.title
 
 
 def _check_stamp(name: str, stamp: float) -> None:
@@ -263,7 +311,7 @@ class Estimate:
     :param stamp: capture time of the last audio or image used, seconds.
     :param probabilities: (7,) calibrated, in the order of EMOTIONS, sum 1.
     :param logits: (7,) of the fusion, before temperature.
-    :param modality_weights: weights of text, audio and face in the fusion, sum 1.
+    :param modality_weights: weight of each of MODALITIES in the fusion, sum 1.
     :param valence: -1 unpleasant .. 1 pleasant, expected value under the probabilities.
     :param arousal: -1 calm .. 1 excited, likewise.
     :param speaker_by: how the face was chosen, as in UtterancePart; likewise `speaker_margin`.
@@ -272,7 +320,7 @@ class Estimate:
     probabilities: Float32
     logits: Float32
     modalities: Modality
-    modality_weights: tuple[float, float, float]
+    modality_weights: tuple[float, ...]
     valence: float
     arousal: float
     calibrated: bool
@@ -317,9 +365,8 @@ class Estimate:
             'trained': self.trained,
             'probabilities': dict(zip(EMOTIONS, map(float, self.probabilities))),
             'valence': self.valence, 'arousal': self.arousal,
-            'modalities': [m.name.lower() for m in MODALITIES  # type: ignore[union-attr]
-                           if m in self.modalities],
-            'modality_weights': dict(zip(('text', 'audio', 'face'), self.modality_weights)),
+            'modalities': list(self.modalities.names),
+            'modality_weights': dict(zip(ALL_MODALITIES.names, self.modality_weights)),
             'person_id': self.person_id, 'face_id': self.face_id, 'voice_id': self.voice_id,
             'speaker_by': self.speaker_by, 'speaker_margin': self.speaker_margin,
             'transcript': self.transcript,

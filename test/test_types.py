@@ -6,13 +6,16 @@ import json
 from typing import Any
 
 from mmer_ros.types import (
+    ALL_MODALITIES,
     AudioBlock,
     EMOTIONS,
     Estimate,
     FaceCrop,
     InvalidInput,
     MAX_TEXT_CHARS,
+    MODALITIES,
     Modality,
+    SUBSETS,
     Transcript,
     Utterance,
     VideoFrame,
@@ -114,3 +117,23 @@ def test_an_estimate_tells_its_label_and_goes_through_json() -> None:
     for name in ('utterance_id', 'stamp', 'start', 'end', 'final', 'revision', 'label',
                  'transcript', 'calibrated', 'trained', 'bundle_name', 'bundle_hash'):
         assert row[name] == getattr(estimate, name)
+
+
+def test_a_set_of_modalities_names_its_members_in_the_order_of_the_table() -> None:
+    mixed = Modality.of([Modality.FACE, Modality.TEXT, Modality.FACE])
+    assert mixed == Modality.TEXT | Modality.FACE
+    assert mixed.members == (Modality.TEXT, Modality.FACE)
+    assert mixed.names == ('text', 'face') and mixed.title == 'text+face'
+    assert Modality.of([]) == Modality(0) and Modality(0).names == ()
+
+
+def test_a_row_of_flags_is_a_set_of_modalities() -> None:
+    assert Modality.where([False, True, True]) == Modality.AUDIO | Modality.FACE
+    assert [m.column for m in MODALITIES] == list(range(len(MODALITIES)))
+    with pytest.raises(ValueError):
+        Modality.where([True])
+
+
+def test_the_subsets_are_all_that_an_utterance_may_have() -> None:
+    assert len(set(SUBSETS)) == len(SUBSETS) == 2 ** len(MODALITIES) - 1
+    assert SUBSETS[-1] == ALL_MODALITIES and Modality(0) not in SUBSETS

@@ -98,11 +98,11 @@ class CrossmodalFusion(nn.Module):
         super().__init__()
         self.pooling = config.pooling
         self.blocks = nn.ModuleDict({
-            f'{source.name}_to_{target.name}'.lower():
+            f'{source.key}_to_{target.key}':
                 CrossmodalBlock(sizes[target], sizes[source], config)
             for target in MODALITIES for source in MODALITIES if source != target})
         self.own = nn.ModuleDict({
-            str(target.name).lower(): nn.Sequential(
+            target.key: nn.Sequential(
                 nn.Linear(sizes[target], config.width), nn.LayerNorm(config.width))
             for target in MODALITIES})
 
@@ -131,7 +131,6 @@ class CrossmodalFusion(nn.Module):
     def _enrich(self, target: Modality, x: Tensor,
                 features: Mapping[Modality, tuple[Tensor, Tensor]],
                 present: Mapping[Modality, Tensor]) -> Tensor:
-        name = str(target.name).lower()
         product: Tensor | None = None
         any_source = torch.zeros_like(present[target])
         for source, (y, mask) in features.items():
@@ -139,15 +138,15 @@ class CrossmodalFusion(nn.Module):
                 continue
             here = present[source]
             safe = mask | ~here[:, None]  # attention over nothing would be NaN
-            out = self.blocks[f'{source.name}_to_{target.name}'.lower()](x, y, safe)
+            out = self.blocks[f'{source.key}_to_{target.key}'](x, y, safe)
             out = torch.where(here[:, None, None], out, torch.ones_like(out))
             product = out if product is None else product * out  # eq. 12
             any_source = any_source | here
         if product is None:
-            return self.own[name](x)  # type: ignore[no-any-return]
+            return self.own[target.key](x)  # type: ignore[no-any-return]
         if bool(any_source.all()):
             return product
-        return torch.where(any_source[:, None, None], product, self.own[name](x))
+        return torch.where(any_source[:, None, None], product, self.own[target.key](x))
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

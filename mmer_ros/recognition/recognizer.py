@@ -18,7 +18,6 @@ from mmer_ros.recognition.streaming_encoders import Context, Encoders, Evidence
 from mmer_ros.types import (
     Estimate,
     InvalidInput,
-    MODALITIES,
     Modality,
     subset_name,
     Utterance,
@@ -144,9 +143,7 @@ class Recognizer:
         return [self._to_estimate(output, row, there[row]) for row in range(len(there))]
 
     def _to_estimate(self, output: FusionOutput, row: int, there: NDArray[np.bool_]) -> Estimate:
-        modalities = Modality(0)
-        for modality, here in zip(MODALITIES, there):
-            modalities |= modality if here else Modality(0)
+        modalities = Modality.where(there)
         subset = subset_name(modalities)
         temperature = self.config.temperatures.get(subset, 1.0)
         logits = output.logits[row].float().cpu()
@@ -155,10 +152,10 @@ class Recognizer:
             scaled = scaled + torch.from_numpy(self._corrections[subset])
         probabilities = torch.softmax(scaled, dim=0).numpy()
         valence, arousal = probabilities @ np.array(self.config.circumplex, np.float32)
-        text, audio, face = (float(w) for w in output.weights[row])
         return Estimate(
             probabilities=probabilities, logits=logits.numpy(), modalities=modalities,
-            modality_weights=(text, audio, face), valence=float(valence), arousal=float(arousal),
+            modality_weights=tuple(output.weights[row].tolist()), valence=float(valence),
+            arousal=float(arousal),
             calibrated=self.config.calibrated and subset in self.config.temperatures,
             trained=self.config.trained, bundle_name=self.config.name,
             bundle_hash=self.bundle.content_hash)

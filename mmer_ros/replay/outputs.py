@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, TextIO
 
-from mmer_ros.types import EMOTIONS, FaceCrop, MODALITIES, StreamEvent
+from mmer_ros.types import ALL_MODALITIES, EMOTIONS, FaceCrop, StreamEvent
 
 ESTIMATES, TABLE, EVENTS, FACES = 'estimates.jsonl', 'estimates.csv', 'events.jsonl', 'faces.csv'
 SUMMARY, TRACKS, MATCHES, RUN = 'summary.json', 'tracks.json', 'matches.json', 'run.json'
@@ -16,7 +16,7 @@ PLAIN = ('utterance_id', 'start', 'end', 'stamp', 'published', 'latency', 'final
          'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal')
 NAMES = ('person_id', 'face_id', 'voice_id', 'speaker_by', 'speaker_margin', 'transcript',
          'bundle_name', 'bundle_hash')
-WEIGHTS = tuple(str(m.name).lower() for m in MODALITIES)
+WEIGHTS = ALL_MODALITIES.names
 COLUMNS = (*PLAIN, *(f'p_{name}' for name in EMOTIONS), 'modalities',
            *(f'weight_{name}' for name in WEIGHTS), *NAMES)
 

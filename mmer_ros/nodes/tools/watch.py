@@ -11,7 +11,7 @@ from typing import Any
 
 from mmer_msgs.msg import EmotionEstimate
 from mmer_ros.nodes.conversions import NANOSECONDS, to_seconds
-from mmer_ros.types import EMOTIONS, MODALITIES
+from mmer_ros.types import EMOTIONS, Modality
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
@@ -44,7 +44,7 @@ def to_row(message: EmotionEstimate) -> dict[str, Any]:
     row['start'], row['end'] = to_seconds(message.start), to_seconds(message.end)
     row['latency'] = message.latency.sec + message.latency.nanosec / NANOSECONDS
     row['probabilities'] = dict(zip(EMOTIONS, map(float, message.probabilities)))
-    row['modalities'] = [str(m.name).lower() for m in MODALITIES if message.modalities & m]
+    row['modalities'] = list(Modality(message.modalities).names)
     row['modality_weights'] = dict(
         zip(('text', 'audio', 'face'), map(float, message.modality_weights)))
     return row
