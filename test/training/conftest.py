@@ -6,8 +6,8 @@ from pathlib import Path
 import shutil
 
 import pytest
-from training.commands.prepare import prepare
 from training.corpora.meld import read_meld
+from training.preparation.prepare import prepare
 
 from ..fixtures.clip import CONFIG, make_corpus
 

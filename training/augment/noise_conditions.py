@@ -9,8 +9,8 @@ from mmer_ros.types import Float32, Int16
 import numpy as np
 from training.augment.speech import babble, Others, pink, white, with_noise
 from training.augment.views import ChangeSound, cut
-from training.fusion.features import Clips
-from training.release.sources import DEV
+from training.corpora.clips import Clips
+from training.corpora.examples import DEV
 
 Noise = Callable[[int, np.random.Generator, Others], Float32]
 NOISES: dict[str, Noise] = {'white': white, 'pink': pink, 'babble': babble}

@@ -14,16 +14,14 @@ from mmer_ros.types import Int16, Modality, SAMPLE_RATE, UInt8
 import numpy as np
 from training.augment import out_of_domain as nothing
 from training.augment.speech import speech_span
-from training.corpora.examples import Example
-from training.fusion.features import Clips
+from training.corpora.clips import Clips
+from training.corpora.examples import Example, split_view_key, VIEW
 
 ChangeSound = Callable[[Int16, np.random.Generator], Int16]
 ChangeFaces = Callable[[UInt8, np.random.Generator], UInt8]
 NOISY = 50  # number of the first view in noise
 CUT = 98  # number of the view that is only cut to the speech
-LOUDER = 99  # number of the view by a louder microphone, which is to change no answer
 MARGIN_S = 0.3  # of what voice activity keeps around the speech, at most
-SEPARATOR = '#'  # between the key of a clip and the number of its view; 0 is the clip as it is
 
 
 class Views:
@@ -42,12 +40,12 @@ class Views:
         self._clips, self._sound, self._faces = clips, sound, faces
         self.digest = f'{getattr(clips, "digest", "")} {digest}'
         self.examples = [
-            replace(e, key=f'{e.key}{SEPARATOR}{n}', group=f'{e.group}{SEPARATOR}{n}')
+            replace(e, key=f'{e.key}{VIEW}{n}', group=f'{e.group}{VIEW}{n}')
             for e in clips.examples for n in numbers.get(e.split, ())]
 
     def audio(self, key: str) -> Int16 | None:
         """Return the sound of a view."""
-        name, number = original(key)
+        name, number = split_view_key(key)
         heard = self._clips.audio(name)
         if heard is None or not number or self._sound is None:
             return heard
@@ -55,7 +53,7 @@ class Views:
 
     def faces(self, key: str) -> UInt8 | None:
         """Return the crops of a view."""
-        name, number = original(key)
+        name, number = split_view_key(key)
         seen = self._clips.faces(name)
         if seen is None or not number or self._faces is None:
             return seen
@@ -134,18 +132,6 @@ class Nobody:
     def faces(self, key: str) -> UInt8:
         """Return pictures without a face."""
         return nothing.picture(key.split('/')[1], random_of(key), self._crops)
-
-
-def original(key: str) -> tuple[str, int]:
-    """Return the key of the clip, and the number of its view; 0 if it has none."""
-    name, there, number = key.rpartition(SEPARATOR)
-    return (name, int(number)) if there else (key, 0)
-
-
-def answered_by(key: str) -> str:
-    """Return the key of the view whose answer holds for this one: the clip as it is, or itself."""
-    name, number = original(key)
-    return f'{name}{SEPARATOR}0' if number == LOUDER else key
 
 
 def random_of(key: str) -> np.random.Generator:

@@ -15,6 +15,7 @@ from pathlib import Path
 from mmer_ros.types import InvalidInput
 from training.commands.sources import read_clips
 from training.commands.terminal import shown
+from training.corpora.clips import Clips
 from training.corpora.examples import Example, SPLITS
 from training.engine.predictions import Answered, Predictions, Predictor
 from training.engine.progress import Reporter
@@ -24,7 +25,6 @@ from training.evaluation.models import by_origin, load_models, TrainedModel
 from training.evaluation.report import write_report
 from training.evaluation.tables import models_table
 from training.evaluation.tfidf_baseline import tfidf_baseline
-from training.fusion.features import Clips
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

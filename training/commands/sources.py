@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmer_ros.types import InvalidInput
+from training.corpora.clips import Clips, TextOnly
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example
 from training.corpora.fer import is_fer2013, read_fer2013
@@ -14,7 +15,6 @@ from training.corpora.goemotions import read_goemotions
 from training.corpora.manifest import read_manifest
 from training.corpora.meld import read_meld
 from training.corpora.ravdess import read_ravdess
-from training.fusion.features import Clips, TextOnly
 from training.preparation.clip_cache import ClipCache
 
 

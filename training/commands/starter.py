@@ -18,6 +18,7 @@ from mmer_ros.types import InvalidInput, MODALITIES, Modality, subset_name
 from rich.console import Console
 from training.augment.views import CUT, cut_to_speech, Views
 from training.corpora.cremad_votes import read_votes
+from training.corpora.examples import DEV
 from training.corpora.fer import read_fer2013
 from training.corpora.goemotions import read_goemotions
 from training.corpora.meld import read_meld
@@ -38,7 +39,7 @@ from training.release.fusion_data import face_material, text_material, voice_mat
 from training.release.recipe import StarterRecipe
 from training.release.robustness_curves import curves, measured
 from training.release.seed_variance import by_seed
-from training.release.sources import DEV, Sources
+from training.release.sources import Sources
 
 FOLDERS = {'meld': 'meld', 'goemotions': 'goemotions_ekman', 'ravdess': 'ravdess',
            'fer': 'fer2013', 'cremad': 'cremad_votes', 'units': 'ravdess_au', 'people': 'grid'}

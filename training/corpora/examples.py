@@ -1,11 +1,18 @@
-"""One example of a corpus: what was said, heard and seen in an utterance, and its emotion."""
+"""One example of a corpus: text, sound and faces of an utterance, and its emotion."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-SPLITS = ('train', 'dev', 'test')
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = TRAIN, DEV, TEST = ('train', 'dev', 'test')
+VIEW = '#'  # between the key of a clip and the number of its augmented view; 0: not augmented
+LOUDER = 99  # number of the view by a louder microphone, which is to change no answer
 
 
 @dataclass(frozen=True)
@@ -35,3 +42,29 @@ class Example:
     audio: Path | None = None
     faces: tuple[Path, ...] = ()
     video: Path | None = None
+
+
+def split_view_key(key: str) -> tuple[str, int]:
+    """
+    Return the key of the clip and the number of its augmented view.
+
+    >>> split_view_key('train/a#2')
+    ('train/a', 2)
+    >>> split_view_key('train/a')
+    ('train/a', 0)
+    """
+    clip, there, number = key.rpartition(VIEW)
+    return (clip, int(number)) if there else (key, 0)
+
+
+def reference_key(key: str) -> str:
+    """Return the key of the view whose target holds for this one, e.g. a#0 for the louder a#99."""
+    clip, number = split_view_key(key)
+    return f'{clip}{VIEW}0' if number == LOUDER else key
+
+
+def grouped_folds(groups: Sequence[Any] | NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Return the fold 0..count-1 of each row, (N,); rows of one group share a fold."""
+    _, where = np.unique(groups, return_inverse=True)
+    result: NDArray[np.int64] = (where % count).astype(np.int64)
+    return result

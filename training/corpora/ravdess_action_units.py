@@ -11,7 +11,7 @@ from typing import Any
 from mmer_ros.types import EMOTIONS, InvalidInput
 import numpy as np
 from numpy.typing import NDArray
-from training.evaluation.grouped_bootstrap import folds
+from training.corpora.examples import grouped_folds
 
 INNER_FOLDS = 5
 STRENGTH = 0.1  # inverse penalty of the logistic regression on standardised units
@@ -65,7 +65,7 @@ def known_logits(values: NDArray[np.float32], labels: NDArray[np.int64],
                  actors: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return logits (N, 7) of a linear model that has not seen the actor of each row."""
     found = np.zeros((len(labels), len(EMOTIONS)), np.float32)
-    part = folds(actors, INNER_FOLDS)
+    part = grouped_folds(actors, INNER_FOLDS)
     for fold in range(INNER_FOLDS):
         fit, other = part != fold, part == fold
         found[other] = linear_logits(values[fit], labels[fit], values[other])

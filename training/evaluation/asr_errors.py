@@ -11,11 +11,11 @@ from typing import Any
 from mmer_ros.types import Modality
 import numpy as np
 from training.augment.asr_errors import Recogniser
+from training.corpora.clips import TextOnly
 from training.corpora.examples import Example
 from training.engine.progress import Reporter
 from training.evaluation.models import TrainedModel
 from training.evaluation.results import measure, Result
-from training.fusion.features import TextOnly
 
 ERROR_RATES = (0.0, 0.05, 0.1, 0.2, 0.3)
 DRAWS = 3  # of the errors, averaged like seeds

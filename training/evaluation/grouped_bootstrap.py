@@ -23,10 +23,3 @@ def mean_interval(values: NDArray[np.float64], groups: NDArray[Any], *, resample
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [50 * (1 - level), 50 * (1 + level)])
     return Interval(float(values.mean()), float(low), float(high))
-
-
-def folds(groups: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """Return the fold of each row, (N,); a group is in one fold."""
-    _, where = np.unique(groups, return_inverse=True)
-    result: NDArray[np.int64] = (where % count).astype(np.int64)
-    return result

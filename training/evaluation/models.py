@@ -11,11 +11,12 @@ import re
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.types import InvalidInput, Modality
 from torch import nn
+from training.corpora.clips import Clips
 from training.encoders.trained_encoder import encoders_of, is_encoder, TrainedEncoder
 from training.engine.config import without_seeds
 from training.engine.progress import Reporter
 from training.fusion.families import OwnClassifier
-from training.fusion.features import Clips, make_features
+from training.fusion.features import make_features
 from training.fusion.predictor import FusionPredictor
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast, Protocol
+from typing import cast
 
 from mmer_ros.networks.batching import batch_features
 from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
 from mmer_ros.networks.text_encoder import byte_tokenizer, DialogueTokenizer
-from mmer_ros.types import Int16, MODALITIES, Modality, UInt8, Utterance
+from mmer_ros.types import MODALITIES, Modality, Utterance
 import torch
 from torch import Tensor
-from training.corpora.examples import Example
+from training.corpora.clips import Clips
 from training.encoders.text.data import dialogues
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.device import placed
@@ -25,33 +24,6 @@ from training.engine.tensor_store import make_store, TensorStore
 from training.preparation.clip_cache import ClipCache
 
 BATCH = {Modality.TEXT: 32, Modality.AUDIO: 8, Modality.FACE: 8}  # utterances
-
-
-class Clips(Protocol):
-    """Examples with what was heard and seen of them; a ClipCache is one."""
-
-    @property
-    def examples(self) -> Sequence[Example]:
-        """Return the examples of all splits."""
-
-    def audio(self, key: str) -> Int16 | None:
-        """Return the sound of an example, 16 kHz."""
-
-    def faces(self, key: str) -> UInt8 | None:
-        """Return the crops of an example."""
-
-
-@dataclass(frozen=True)
-class TextOnly:
-    """Examples of which nothing but the text is at hand."""
-
-    examples: Sequence[Example]
-
-    def audio(self, key: str) -> None:
-        """Return nothing."""
-
-    def faces(self, key: str) -> None:
-        """Return nothing."""
 
 
 class FeatureCache:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
-from training.augment.views import answered_by
+from training.corpora.examples import reference_key
 from training.encoders.trained_encoder import TrainedEncoder
 from training.fusion.calibrated_posteriors import Answers, Expert
 
@@ -88,7 +88,7 @@ class Library:
                 said[part.key] = (
                     np.zeros(len(EMOTIONS)) if part.label == NOTHING else
                     experts[modality][part.condition].answer(part.logits[None])[0])
-        return {key: said[answered_by(key)] for key in said}
+        return {key: said[reference_key(key)] for key in said}
 
 
 def answers_of(parts: Iterable[Part]) -> Answers:

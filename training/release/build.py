@@ -12,12 +12,13 @@ from mmer_ros.networks.emotion_model import FusionNetwork
 from mmer_ros.networks.late_fusion import OwnAnswers
 from mmer_ros.types import MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
-from training.augment.views import original
+from training.corpora.clips import Clips
+from training.corpora.examples import split_view_key
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.progress import Reporter
 from training.fusion.calibrated_posteriors import Answers, Expert, fit_expert, FLAT, Floats
 from training.fusion.distillation_stage import Own, StarterFusion, teach_fusion
-from training.fusion.features import Clips, make_features
+from training.fusion.features import make_features
 from training.fusion.pseudo_pairs import Teacher, Trust
 from training.fusion.reliability_gates import fit_gates
 from training.fusion.unimodal_examples import answers_of, Library, make_parts, NOTHING, Part
@@ -149,7 +150,7 @@ def figures(fused: Fused, recipe: StarterFusion, groups: Mapping[Modality, Mappi
     for modality in MODALITIES:
         answers = tried.answers(modality)
         keys = [p.key for p in tried.parts[modality] if p.label != NOTHING]
-        whose = np.array([str(groups[modality][original(key)[0]]) for key in keys])
+        whose = np.array([str(groups[modality][split_view_key(key)[0]]) for key in keys])
         calibrated, _ = crossed(answers, whose)
         expert = fused.experts[modality][0]
         own = np.exp(expert.answer(answers.logits, np.array(expert.shares)))

@@ -9,8 +9,7 @@ from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.sensing.faces import FaceConfig
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
-from training.augment.views import original
-from training.corpora.examples import Example
+from training.corpora.examples import Example, split_view_key
 from training.corpora.ravdess import is_woman
 from training.encoders.trained_encoder import TrainedEncoder
 from training.fusion.assemble import assemble
@@ -30,7 +29,7 @@ def by_sex(fused: Fused, recipe: StarterFusion, actors: Mapping[str, int]) -> di
     logits = logits_of(fused.network, recipe.trust, [{Modality.AUDIO: p} for p in parts])
     answers = softmax(logits.astype(np.float64) / fused.temperatures['audio'])
     labels = np.array([p.label for p in parts], np.int64)
-    women = np.array([is_woman(actors[original(p.key)[0]]) for p in parts])
+    women = np.array([is_woman(actors[split_view_key(p.key)[0]]) for p in parts])
     return {name: figures_of(labels[rows], answers[rows])
             for name, rows in (('women', women), ('men', ~women)) if rows.any()}
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmer_ros.types import InvalidInput, MODALITIES, Modality, subset_name
-from training.commands.prepare import prepare
 from training.corpora.digest import digest_of
 from training.corpora.ravdess import read_ravdess
 from training.encoders.audio.stage import AudioConfig, train_audio
@@ -18,6 +17,7 @@ from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.preparation.cache_format import INFO
 from training.preparation.clip_cache import ClipCache
+from training.preparation.prepare import prepare
 from training.release.recipe import StarterRecipe
 from training.release.sources import Sources
 

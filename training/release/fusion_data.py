@@ -20,20 +20,17 @@ from training.augment.views import (
     CUT,
     cut_to_speech,
     Every,
-    LOUDER,
     MARGIN_S,
     Nobody,
     NOISY,
-    original,
     random_of,
     Views,
 )
-from training.corpora.examples import Example
+from training.corpora.clips import Clips, TextOnly
+from training.corpora.examples import DEV, Example, LOUDER, split_view_key, TRAIN
 from training.corpora.fer import crop_of, Stills
 from training.engine.config import Settings
-from training.fusion.features import Clips, TextOnly
 from training.release.build import Material
-from training.release.sources import DEV, TRAIN
 
 
 class MaterialConfig(Settings):
@@ -182,7 +179,7 @@ class FaceSequences:
     def faces(self, key: str) -> UInt8:
         """Return changed views of a picture, (n, 160, 160, 3)."""
         random = random_of(key)
-        picture = self._stills.grey(original(key)[0])
+        picture = self._stills.grey(split_view_key(key)[0])
         count = 1 if random.random() < 0.4 else int(random.integers(1, self._longest + 1))
         return np.stack([crop_of(changed(picture, self._augment, random)) for _ in range(count)])
 
@@ -206,4 +203,4 @@ Whose = Callable[[Example], str]
 
 def whose(material: Material, name: Whose) -> dict[str, str]:
     """Return whose each held-out example is, by the key of its clip, as `build.figures` asks."""
-    return {original(e.key)[0]: name(e) for e in material.held_out.examples}
+    return {split_view_key(e.key)[0]: name(e) for e in material.held_out.examples}

@@ -13,14 +13,15 @@ import numpy as np
 from training.augment.asr_errors import Recogniser
 from training.augment.noise_conditions import in_noise, others_of
 from training.augment.views import CUT, cut_to_speech, Every, random_of, Views
+from training.corpora.clips import Clips, TextOnly
+from training.corpora.examples import DEV
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.progress import Reporter
 from training.fusion.distillation_stage import StarterFusion
-from training.fusion.features import Clips, make_features, TextOnly
+from training.fusion.features import make_features
 from training.fusion.unimodal_examples import make_parts
 from training.release.build import Fused
 from training.release.scores import figures_of, logits_of, softmax
-from training.release.sources import DEV
 
 RATIOS_DB = (20, 10, 5, 0)
 SIZES = (32, 24, 16, 12)  # pixels, of faces of 48

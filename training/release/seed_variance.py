@@ -9,11 +9,12 @@ from typing import Any
 from mmer_ros.evaluation.metrics import accuracy, balanced_accuracy, weighted_f1
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
+from training.corpora.clips import Clips
+from training.corpora.examples import DEV
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.progress import Reporter
-from training.fusion.features import Clips, make_features
+from training.fusion.features import make_features
 from training.fusion.unimodal_examples import make_parts
-from training.release.sources import DEV
 
 MEASURES: dict[Modality, Callable[..., Any]] = {
     Modality.TEXT: weighted_f1, Modality.AUDIO: balanced_accuracy, Modality.FACE: accuracy}

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from training.corpora.corpus import Corpus
-from training.corpora.examples import Example
+from training.corpora.examples import DEV, Example, TRAIN
 from training.corpora.fer import Stills
 from training.preparation.clip_cache import ClipCache
-
-TRAIN, DEV = 'train', 'dev'
 
 
 @dataclass(frozen=True)

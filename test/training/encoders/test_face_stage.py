@@ -14,7 +14,6 @@ import pytest
 from rich.console import Console
 import safetensors.torch
 import torch
-from training.commands.prepare import prepare
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example
 from training.encoders.face.embeddings import Embeddings
@@ -27,6 +26,7 @@ from training.engine.sampling import Draw
 from training.engine.tensor_store import make_store
 from training.preparation.cache_format import PrepareConfig
 from training.preparation.clip_cache import ClipCache
+from training.preparation.prepare import prepare
 
 from ...fixtures.clip import portrait
 

@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 import safetensors.torch
 import torch
+from training.corpora.clips import TextOnly
 from training.corpora.digest import digest_of
 from training.encoders.text.stage import TextConfig, train_text
 from training.encoders.trained_encoder import TrainedEncoder
@@ -32,7 +33,6 @@ from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.speed import Speed
 from training.evaluation.models import load_models
-from training.fusion.features import TextOnly
 
 from ...fixtures.stream import ROOT
 from ...fixtures.text import corpus, recipe

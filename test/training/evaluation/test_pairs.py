@@ -13,9 +13,10 @@ from rich.console import Console
 import torch
 from training.__main__ import main
 from training.corpora.cremad_votes import LETTERS, read_votes, shares, Votes
+from training.corpora.examples import grouped_folds
 from training.corpora.ravdess_action_units import read_units, Units
 from training.engine.progress import Reporter
-from training.evaluation.grouped_bootstrap import folds, mean_interval
+from training.evaluation.grouped_bootstrap import mean_interval
 from training.evaluation.pairs.human_votes import BASELINES, check_perception, RULE
 from training.evaluation.pairs.judge import judge_signals
 from training.evaluation.pairs.unseen_speakers import Asked, judge_strangers
@@ -96,7 +97,7 @@ def test_an_interval_over_actors_is_wider_than_one_over_clips_that_are_alike():
     by_actor, by_clip = mean_interval(values, actors), mean_interval(values, np.arange(1000))
     assert by_actor.value == by_clip.value == 0.5
     assert by_actor.high - by_actor.low > 5 * (by_clip.high - by_clip.low)
-    part = folds(actors, 3)
+    part = grouped_folds(actors, 3)
     assert all(len(set(part[actors == a])) == 1 for a in range(10)) and set(part) == {0, 1, 2}
 
 

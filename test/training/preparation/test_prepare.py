@@ -14,12 +14,12 @@ from mmer_ros.types import InvalidInput, Modality, SAMPLE_RATE
 import numpy as np
 import pytest
 from torch.utils.data import DataLoader
-from training.commands.prepare import prepare
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example
 from training.corpora.meld import read_meld
 from training.preparation.cache_format import PrepareConfig
 from training.preparation.clip_cache import ClipCache
+from training.preparation.prepare import prepare
 from training.preparation.report import estimate_bytes
 from training.preparation.shards import decode_image
 

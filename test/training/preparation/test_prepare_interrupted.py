@@ -16,12 +16,12 @@ import time
 from mmer_ros.types import InvalidInput, Modality
 import psutil
 import pytest
-from training.commands.prepare import prepare
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example
 from training.corpora.meld import read_meld
 from training.engine.files import write_file
 from training.preparation.clip_cache import ClipCache
+from training.preparation.prepare import prepare
 
 from ...fixtures.clip import CONFIG, content, make_clip, problems
 from ...fixtures.stream import ROOT

@@ -15,7 +15,8 @@ from mmer_ros.evaluation.metrics import Interval
 import numpy as np
 from numpy.typing import NDArray
 from training.corpora.cremad_votes import CLASSES, NEUTRAL, shares, Votes
-from training.evaluation.grouped_bootstrap import folds, mean_interval
+from training.corpora.examples import grouped_folds
+from training.evaluation.grouped_bootstrap import mean_interval
 from training.evaluation.pairs.judge import plain
 from training.fusion.opinion_pools import (
     best_weights,
@@ -91,7 +92,7 @@ def check_perception(votes: Votes) -> Perception:
     """Predict the votes for voice and face together, actor-disjoint, by several rules."""
     voice, face, truth = shares(votes.voice), shares(votes.face), votes.both / votes.both.sum(
         axis=1, keepdims=True)
-    part = folds(votes.actors, FOLDS)
+    part = grouped_folds(votes.actors, FOLDS)
     names = ('face alone, recalibrated', 'fixed-weight sum', RULE, 'log-linear by class')
     found = {name: np.zeros_like(truth) for name in names}
     for fold in range(FOLDS):
