@@ -1,0 +1,52 @@
+"""What the pages say about the repository is true of it: files, names, rooms, the picture."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+import importlib.util
+from pathlib import Path
+import re
+
+import mmer_ros
+import pytest
+
+from ..fixtures.docs import DOCS, PAGES
+from ..fixtures.stream import ROOT
+
+# Paths as pages write them, e.g. `mmer_ros/sensing/vad.py` or test/sensing/test_vad.py.
+PATH = re.compile(
+    r'(?<![\w./:-])((?:mmer_ros|training|test|tools|docs|config|launch|examples|mmer_msgs)'
+    r'/[\w/.-]+\.(?:py|md|yaml|json|xml|msg|csv|png))\b')
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = set(PATH.findall(page.read_text(encoding='utf-8')))
+    assert not {name for name in named if not (ROOT / name).exists()}
+
+
+def test_the_api_page_has_each_public_name_and_each_field() -> None:
+    text = (DOCS / 'api.md').read_text(encoding='utf-8')
+    assert not {name for name in mmer_ros.__all__ if f'`{name}' not in text}
+    for kind in (mmer_ros.Utterance, mmer_ros.Estimate):
+        assert not {field.name for field in fields(kind) if f'`{field.name}`' not in text}
+
+
+def test_the_architecture_page_has_each_room() -> None:
+    text = (DOCS / 'architecture.md').read_text(encoding='utf-8')
+    contract = (ROOT / 'pyproject.toml').read_text(encoding='utf-8').split('Rooms of the core')[1]
+    layers = contract[contract.index('layers = ['):contract.index(']\nignore')]
+    names = {name for name in re.findall(r'\w+', layers)
+             if list((ROOT / 'mmer_ros').glob(f'{name}*'))}
+    assert {'sensing', 'nodes'} <= names
+    table = text[text.index('## Rooms'):text.index('## The nodes')]
+    assert not {name for name in names if f'`{name}' not in table}
+
+
+def test_the_picture_is_what_its_script_draws() -> None:
+    path = DOCS / 'dataflow.py'
+    spec = importlib.util.spec_from_file_location('dataflow', path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.picture() == path.with_suffix('.svg').read_text(encoding='utf-8')
