@@ -13,7 +13,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH 
 endif
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help env demo test bench bench-replay lint sample lock clean
+.PHONY: help env demo docs test bench bench-replay lint sample lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,6 +23,9 @@ env:  ## make or bring up to date the environment in .venv
 
 demo: env  ## run the whole system on a recording (RECORDING=file, or the sample)
 	@$(RUN) -m tools.demo $(if $(RECORDING),--recording $(RECORDING))
+
+docs: env  ## build the documentation site in out/docs; broken links are errors
+	@$(RUN) -m sphinx -W --keep-going -n -q -b html docs out/docs
 
 test: env lint  ## lint, then every test
 	$(RUN) -m pytest --timeout=300

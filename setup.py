@@ -44,6 +44,7 @@ setup(
         'transformers>=4.46',
     ],
     extras_require={
+        'docs': ['furo', 'myst-parser>=2', 'sphinx>=7', 'sphinx-copybutton'],
         'evaluation': ['matplotlib', 'scikit-learn'],
         'examples': ['py_trees>=2.2'],
         'test': ['pytest'],

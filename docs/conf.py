@@ -1,0 +1,69 @@
+"""Configuration of the documentation site; `make docs` builds it, and rosdoc2 can."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+import sys
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+try:
+    import mmer_ros
+except ImportError:  # rosdoc2 runs this file from elsewhere and knows the version
+    pass
+else:
+    version = release = mmer_ros.__version__
+
+project = 'mmer_ros'
+author = 'The mmer_ros authors'
+copyright = 'The mmer_ros authors. Apache-2.0'  # noqa: A001
+
+extensions = ['myst_parser']
+if importlib.util.find_spec('sphinx_copybutton'):
+    extensions.append('sphinx_copybutton')
+source_suffix = {'.md': 'markdown'}
+exclude_patterns = ['_build', '_included']  # _included: links to pages elsewhere
+myst_heading_anchors = 4
+nitpicky = True
+
+html_theme = 'furo'
+html_title = 'mmer_ros'
+html_copy_source = False
+html_static_path = ['_static']
+html_css_files = ['site.css']
+html_theme_options = {
+    'light_css_variables': {'color-brand-primary': '#1f5f8b', 'color-brand-content': '#1f5f8b'},
+    'dark_css_variables': {'color-brand-primary': '#7cb7df', 'color-brand-content': '#7cb7df'},
+}
+rosdoc2_settings = {
+    'override_theme': False,
+    'support_markdown': True,
+    'allow_other_extensions': True,
+    'enable_autodoc': False,
+    'enable_breathe': False,
+    'enable_exhale': False,
+}
+
+# Pages that live elsewhere in the repository -> the page of the site that includes them.
+ELSEWHERE = {
+    '../CHANGELOG.md': 'changelog.md',
+    '../CONTRIBUTING.md': 'contributing.md',
+    '../examples/behaviour_tree/README.md': 'behaviour_tree.md',
+    '../mmer_ros/bundles/starter/MODEL_CARD.md': 'model_card.md',
+    '../../mmer_ros/bundles/starter/MODEL_CARD.md': 'model_card.md',
+    '../sample/README.md': 'sample.md',
+}
+
+
+def keep_links_within_the_site(_app: Any, _page: str, content: list[str]) -> None:
+    """Lead links to pages elsewhere in the repository to their page of the site."""
+    for target, page in ELSEWHERE.items():
+        content[0] = content[0].replace(f']({target}', f']({page}')
+
+
+def setup(app: Any) -> None:
+    """Connect the rewriting of links."""
+    app.connect('source-read', keep_links_within_the_site)
+    app.connect('include-read', lambda app, _path, page, content: keep_links_within_the_site(
+        app, page, content))
