@@ -13,9 +13,9 @@ import sys
 
 from mmer_ros import __version__
 from mmer_ros.cli import compare, meld2bag, monitor, replay
-from mmer_ros.recognition.bundle import architectures, Bundle, DEFAULT_BUNDLE
+from mmer_ros.cli.settings_options import add_settings, given_settings
+from mmer_ros.recognition.bundle import architectures, Bundle
 from mmer_ros.recognition.pipeline import Pipeline
-from mmer_ros.recognition.prior_correction import ROBOT
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recordings.clips import utterance_of_clip
 from mmer_ros.recordings.media import duration, read_media
@@ -76,13 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         'start, end, text (seconds) for the words of each utterance'))
     recognize.add_argument('--whole', action='store_true',
                            help='take each clip as one utterance, without segmentation')
-    recognize.add_argument('--bundle', default=DEFAULT_BUNDLE,
-                           help='name or folder of a bundle')
-    recognize.add_argument('--prior', default=ROBOT, metavar='NAME|NUMBERS', help=(
-        'how common the emotions are: meld (talk, mostly neutral), flat, or seven numbers in '
-        'label order; empty: as the bundle was calibrated (default: %(default)s)'))
-    recognize.add_argument('--device', default='cpu')
-    recognize.add_argument('--threads', type=int, default=1, help='CPU threads of the networks')
+    add_settings(recognize)
     recognize.add_argument('--output', type=Path, metavar='FILE', help=(
         'JSON lines are saved here (default: CLIP.emotions.jsonl in the current folder)'))
     recognize.set_defaults(run=_recognize)
@@ -108,7 +102,9 @@ def _recognize(options: argparse.Namespace, console: Console) -> int:
     missing = [str(clip) for clip in options.clips if not clip.is_file()]
     if missing:
         raise InvalidInput(f'{", ".join(missing)}: there is no such file')
-    torch.set_num_threads(max(1, options.threads))
+    given_settings(options)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     recognizer = Recognizer.load(options.bundle, device=options.device, prior=options.prior)
     count = 0
     for clip in options.clips:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.cli.settings_options import add_settings, given_settings
 from mmer_ros.replay import merged_summary, replay_bags, ReplayOptions, ReplayResult
 from mmer_ros.replay.outputs import SUMMARY, write_json
 from mmer_ros.replay.result import exit_code, NOTHING
@@ -40,11 +41,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--topics', nargs='+', default=[], metavar='KIND=TOPIC', help=(
         'KIND is image, audio or transcript; an empty TOPIC leaves it out (default: as in '
         '--params, else the first of the right type)'))
-    parser.add_argument('--bundle', help='name or folder of a bundle')
-    parser.add_argument('--prior', metavar='NAME|NUMBERS', help=(
-        "how common the emotions are, as the node's parameter"))
-    parser.add_argument('--device')
-    parser.add_argument('--threads', type=int, help='CPU threads of the networks')
+    add_settings(parser, defaults=False)
     parser.add_argument('--output', type=Path, metavar='DIR', help=(
         'folder of the results (default: BAG.replay, or replay for several)'))
     parser.add_argument('--labels', type=Path, metavar='FILE', help=(
@@ -103,8 +100,7 @@ def _settings(options: argparse.Namespace) -> ReplayOptions:
         'report': not options.no_report,
         'faces': NONE if options.no_pictures else BLUR if options.blur else SHOW,
         'detect_ahead': 2 if options.jobs == 1 else 0}
-    changes |= {name: value for name in ('bundle', 'prior', 'device', 'threads')
-                if (value := getattr(options, name)) is not None}
+    changes |= given_settings(options)
     settings = ReplayOptions.from_parameters(options.params) if options.params else (
         ReplayOptions())
     return replace(settings, **changes, topics={**settings.topics, **_topics(options.topics)})

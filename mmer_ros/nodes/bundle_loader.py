@@ -8,6 +8,7 @@ from typing import Any
 
 from mmer_ros.recognition.recognizer import Recognizer, UNTRAINED
 from mmer_ros.sensing.faces import FaceDetector
+from mmer_ros.settings import NodeSettings
 from mmer_ros.types import InvalidInput
 from rclpy.node import Node
 from rclpy.task import Future
@@ -33,16 +34,15 @@ def load(bundle: str, device: str, expected_hash: str, prior: str) -> Loaded:
     return Loaded(recognizer, FaceDetector(recognizer.config.faces, recognizer.device))
 
 
-def load_recognizer(node: Node) -> Recognizer:
+def load_recognizer(node: Node, settings: NodeSettings) -> Recognizer:
     """
-    Load the bundle that the parameters of a node name.
+    Load the bundle that the settings name.
 
     :raises InvalidInput: if it cannot be used.
     """
-    bundle, device, expected_hash, prior = (
-        node.get_parameter(name).value for name in ('bundle', 'device', 'bundle_hash', 'prior'))
-    node.get_logger().info(f'loading bundle {bundle}')
-    recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash, prior=prior)
+    node.get_logger().info(f'loading bundle {settings.bundle}')
+    recognizer = Recognizer.load(settings.bundle, device=settings.device,
+                                 expected_hash=settings.bundle_hash, prior=settings.prior)
     recognizer.warm_up()
     return recognizer
 

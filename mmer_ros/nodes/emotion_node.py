@@ -6,18 +6,16 @@ from collections.abc import Sequence
 import time
 from typing import Any
 
-from mmer_ros.nodes import parameters
 from mmer_ros.nodes.bundle_loader import load_recognizer, Loaded, tell_bundle
 from mmer_ros.nodes.health.checks import check_recognition, check_skew, Report
-from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.reports import input_names, input_reports, Status, unmeasured
-from mmer_ros.nodes.inputs import settings
 from mmer_ros.nodes.outputs.outputs import Outputs
 from mmer_ros.nodes.recognizing_node import RecognizingNode
 from mmer_ros.nodes.runtime.session import Session
 from mmer_ros.profiling import Stages
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.sensing.given_activity import GivenActivity
+from mmer_ros.settings import EMOTION, HealthLimits, NodeSettings
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
 
 
@@ -34,17 +32,18 @@ class EmotionNode(RecognizingNode):
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
         self._session: Session[Estimate] | None = None
-        super().__init__('emotion', parameters.EMOTION, tuple(parameters.GROUPS), **kwargs)
+        super().__init__(EMOTION, **kwargs)
 
-    def _set_up(self) -> None:
-        settings.check(self._value)
-        recognizer = load_recognizer(self)
-        self._outputs = Outputs(self, lambda: self._session.frame_id if self._session else '')
+    def _set_up(self, settings: NodeSettings) -> None:
+        settings.require_input()
+        recognizer = load_recognizer(self, settings)
+        self._outputs = Outputs(
+            self, settings, lambda: self._session.frame_id if self._session else '')
         stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
         self._pipeline = Pipeline(
-            recognizer, parameters.segmenter_config(self),
-            probability=self._activity if settings.hears_voices(self._value) else None,
-            partial_rate=self._value('partial_rate'), stages=stages, on_faces=self._on_faces)
+            recognizer, settings.segmenter,
+            probability=self._activity if settings.hears_voices else None,
+            partial_rate=settings.partial_rate, stages=stages, on_faces=self._on_faces)
         tell_bundle(self, recognizer)
 
     def _let_go(self) -> None:
@@ -62,8 +61,8 @@ class EmotionNode(RecognizingNode):
 
     def _new_session(self) -> Session[Estimate]:
         assert self._pipeline is not None
-        return Session(self, self._pipeline, self._activity, publish=self._publish,
-                       events=self._events, meter=self._meter)
+        return Session(self, self._settings, self._pipeline, self._activity,
+                       publish=self._publish, events=self._events, meter=self._meter)
 
     # ------------------------------------------------------------------ other threads
 
@@ -82,10 +81,11 @@ class EmotionNode(RecognizingNode):
         if (outputs := self._outputs) is not None:
             outputs.tick()
 
-    def _checks(self, status: Status, limits: Limits) -> list[Report]:
+    def _checks(self, status: Status, limits: HealthLimits) -> list[Report]:
         session = self._session
         inputs = session.inputs if session is not None else None
         if inputs is None:
-            return unmeasured(status, [*input_names(self._value), 'clocks', 'recognition'])
-        return [*input_reports(self._value, inputs, self._meter, limits),
+            named = self._declared.unchecked()
+            return unmeasured(status, [*input_names(named), 'clocks', 'recognition'])
+        return [*input_reports(self._settings, inputs, self._meter, limits),
                 check_skew(self._meter, limits), check_recognition(self._meter, limits)]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from mmer_ros.nodes import parameters
 from mmer_ros.nodes.bundle_loader import load_recognizer, Loaded, tell_bundle
 from mmer_ros.nodes.health.checks import check_parts, check_recognition, Report
-from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.reports import Status, unmeasured
 from mmer_ros.nodes.outputs.robots import Robots
 from mmer_ros.nodes.recognizing_node import RecognizingNode
 from mmer_ros.nodes.runtime.part_session import PartSession
 from mmer_ros.profiling import Stages
 from mmer_ros.recognition.multi_robot import Estimator, SourceEstimate
+from mmer_ros.settings import ESTIMATOR, HealthLimits, NodeSettings
 
 BATCH = 16  # of utterances, on another device than the CPU
 
@@ -32,16 +31,16 @@ class EstimatorNode(RecognizingNode):
         self._estimator: Estimator | None = None
         self._outputs: Robots | None = None
         self._session: PartSession | None = None
-        super().__init__('estimator', parameters.ESTIMATING, (parameters.HEALTH,), **kwargs)
+        super().__init__(ESTIMATOR, **kwargs)
 
-    def _set_up(self) -> None:
-        recognizer = load_recognizer(self)
-        self._outputs = Robots(self)
+    def _set_up(self, settings: NodeSettings) -> None:
+        recognizer = load_recognizer(self, settings)
+        self._outputs = Robots(self, settings)
         stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
         self._estimator = Estimator(
-            recognizer, partial_rate=self._value('partial_rate'),
-            batch=self._value('batch') or (1 if recognizer.device.type == 'cpu' else BATCH),
-            quiet_s=self._value('parts_wait_s'), stages=stages)
+            recognizer, partial_rate=settings.partial_rate,
+            batch=settings.batch or (1 if recognizer.device.type == 'cpu' else BATCH),
+            quiet_s=settings.parts_wait_s, stages=stages)
         tell_bundle(self, recognizer)
 
     def _let_go(self) -> None:
@@ -58,8 +57,8 @@ class EstimatorNode(RecognizingNode):
 
     def _new_session(self) -> PartSession:
         assert self._estimator is not None and self._outputs is not None
-        return PartSession(self, self._estimator, publish=self._publish, events=self._events,
-                           meter=self._meter)
+        return PartSession(self, self._settings, self._estimator, publish=self._publish,
+                           events=self._events, meter=self._meter)
 
     # ------------------------------------------------------------------ other threads
 
@@ -71,7 +70,7 @@ class EstimatorNode(RecognizingNode):
         if (outputs := self._outputs) is not None:
             outputs.tick()
 
-    def _checks(self, status: Status, limits: Limits) -> list[Report]:
+    def _checks(self, status: Status, limits: HealthLimits) -> list[Report]:
         session, estimator = self._session, self._estimator
         if session is None or estimator is None or session.inputs is None:
             return unmeasured(status, ['parts', 'recognition'])

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
 
-from mmer_ros.nodes import parameters
 from mmer_ros.nodes.health.checks import Report
 from mmer_ros.nodes.health.diagnostics import Diagnostics
-from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.process import give_back_memory
 from mmer_ros.nodes.health.reports import Reporter, Status
+from mmer_ros.nodes.parameters import NodeParameters
 from mmer_ros.nodes.runtime.event_log import EventLog
 from mmer_ros.nodes.runtime.inbox import Inbox
 from mmer_ros.nodes.runtime.session import clock_seconds
 from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.settings import HealthLimits, NodeSettings
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -56,19 +56,23 @@ class ManagedNode(LifecycleNode):
     Unconfigured it holds nothing, inactive it holds what it works with, active it subscribes,
     works and publishes. Bad input is logged and left out; it never ends the node.
 
-    :param names: its parameters, and the groups of them, as in `parameters`.
+    :param name: 'emotion', 'segmenter' or 'estimator'; decides which parameters it has.
     """
 
-    def __init__(self, name: str, names: Sequence[str], groups: Sequence[str],
-                 **kwargs: Any) -> None:
+    settings_model: ClassVar[type[NodeSettings]] = NodeSettings
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
         """Declare the parameters; all else waits for the transition to configure."""
         super().__init__(name, **kwargs)
-        parameters.declare(self, names, groups)
+        self._declared = NodeParameters(self, name, self.settings_model)
+        for warning in self._declared.unknown():
+            self.get_logger().warning(warning)
+        self._settings = self._declared.unchecked()  # those of the last transition to configure
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.add_post_set_parameters_callback(self._after_set_parameters)
         self._events = EventLog(lambda text: self.get_logger().warning(text),
                                 lambda text: self.get_logger().info(text))
-        self._meter = Meter(self._value('health.window_s'), lambda: clock_seconds(self))
+        self._meter = Meter(self._declared.limits().window_s, lambda: clock_seconds(self))
         self._session: AnySession | None = None
         self._enabled = True
         self._failure = ''
@@ -79,7 +83,7 @@ class ManagedNode(LifecycleNode):
     # ------------------------------------------------------------------ what each node does
 
     @abstractmethod
-    def _set_up(self) -> None:
+    def _set_up(self, settings: NodeSettings) -> None:
         """Make what the node works with; whatever is raised fails the transition."""
 
     @abstractmethod
@@ -95,7 +99,7 @@ class ManagedNode(LifecycleNode):
         """Return what is to exist while the node is active, not yet started."""
 
     @abstractmethod
-    def _checks(self, status: Status, limits: Limits) -> list[Report]:
+    def _checks(self, status: Status, limits: HealthLimits) -> list[Report]:
         """Return what is to be told on /diagnostics besides the node itself."""
 
     def _recognizer(self) -> Recognizer | None:
@@ -114,9 +118,10 @@ class ManagedNode(LifecycleNode):
         """Make what the node works with."""
         self._failure = ''
         try:
-            if threads := self._value('threads'):
-                torch.set_num_threads(threads)
-            self._set_up()
+            self._settings = settings = self._declared.settings()
+            if settings.threads:
+                torch.set_num_threads(settings.threads)
+            self._set_up(settings)
         except Exception as error:  # a model that cannot be loaded is a failure, not a crash
             return self._fail('not configured', error)
         return super().on_configure(state)
@@ -185,9 +190,6 @@ class ManagedNode(LifecycleNode):
 
     # ------------------------------------------------------------------ parameters
 
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
-
     def _set_own(self, name: str, value: Any) -> None:
         """Set a parameter that others may not set while the node is configured."""
         self._own_changes.add(name)
@@ -198,11 +200,9 @@ class ManagedNode(LifecycleNode):
 
     def _on_set_parameters(self, changed: list[Parameter]) -> SetParametersResult:
         for parameter in changed:
-            if self._is_configured() and parameters.is_known(parameter.name) and not (
-                    parameter.name in self._own_changes or parameters.is_live(parameter.name)):
-                return SetParametersResult(successful=False, reason=(
-                    f'{parameter.name} takes effect when the node is configured: deactivate and '
-                    'clean it up, set it, configure it again'))
+            configured = self._is_configured() and parameter.name not in self._own_changes
+            if reason := self._declared.problem(parameter, configured=configured):
+                return SetParametersResult(successful=False, reason=reason)
         return SetParametersResult(successful=True)
 
     def _after_set_parameters(self, changed: list[Parameter]) -> None:
@@ -242,7 +242,7 @@ class ManagedNode(LifecycleNode):
 
     def _reports(self) -> list[Report]:
         """Return what is told on /diagnostics, and do what is due each second."""
-        limits = parameters.limits(self)
+        limits = self._declared.limits()
         self._meter.set_window(limits.window_s)
         session = self._session
         if session is not None:

@@ -51,7 +51,7 @@ class RecognizingNode(ManagedNode):
     def bundle_options(self) -> tuple[str, str, str]:
         """Return device, expected hash and prior of a bundle, as services.ServedWithBundle."""
         self._configured()
-        return self._value('device'), self._value('bundle_hash'), self._value('prior')
+        return self._settings.device, self._settings.bundle_hash, self._settings.prior
 
     def change_bundle(self, name: str, loaded: Loaded) -> str:
         """Go on with another bundle from the next utterance on, likewise."""

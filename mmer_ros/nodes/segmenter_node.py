@@ -8,15 +8,12 @@ import time
 from typing import Any
 
 from mmer_msgs.msg import UtterancePart as PartMessage
-from mmer_ros.nodes import parameters
 from mmer_ros.nodes.health.checks import check_segmentation, check_skew, Report
-from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.reports import input_names, input_reports, Status, unmeasured
-from mmer_ros.nodes.inputs import settings
 from mmer_ros.nodes.managed_node import ManagedNode
 from mmer_ros.nodes.outputs.debug_image import DebugImage
 from mmer_ros.nodes.outputs.sending import send
-from mmer_ros.nodes.part_messages import SOURCE, to_part_message
+from mmer_ros.nodes.part_messages import to_part_message
 from mmer_ros.nodes.runtime.part_session import part_qos
 from mmer_ros.nodes.runtime.session import Session
 from mmer_ros.nodes.services import Services
@@ -27,9 +24,8 @@ from mmer_ros.recognition.recognizer import check_device
 from mmer_ros.sensing.faces import FaceDetector, FaceStream
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.sensing.sensor_pipeline import PartPipeline
+from mmer_ros.settings import HealthLimits, NodeSettings, SEGMENTER
 from mmer_ros.types import FaceCrop, InvalidInput, UtterancePart, VideoFrame
-
-GROUPS = (parameters.SEGMENTER, parameters.HEALTH)
 
 
 class SegmenterNode(ManagedNode):
@@ -50,31 +46,28 @@ class SegmenterNode(ManagedNode):
         self._number = 0  # of the session
         self._sent = 0
         self._face_settings = ''
-        super().__init__('segmenter', parameters.SEGMENTING, GROUPS, **kwargs)
+        super().__init__(SEGMENTER, **kwargs)
         Services(self, self)
 
-    def _set_up(self) -> None:
-        settings.check(self._value)
-        self._source = self._value('source').strip('/') or self.get_namespace().strip('/')
-        if not SOURCE.fullmatch(self._source):
-            raise InvalidInput(f'parameter source is {self._source!r}; expected a namespace: '
-                               'letters, digits and _, with / between them')
-        faces = Bundle.read_config(self._value('bundle')).faces
+    def _set_up(self, settings: NodeSettings) -> None:
+        settings.require_input()
+        self._source = settings.source.strip('/') or self.get_namespace().strip('/')
+        faces = Bundle.read_config(settings.bundle).faces
         self._face_settings = faces.digest
-        device = check_device(self._value('device'))
+        device = check_device(settings.device)
         self._number, self._sent = random.SystemRandom().getrandbits(32), 0
         stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
         self._pipeline = PartPipeline(
-            FaceStream(FaceDetector(faces, device)), parameters.segmenter_config(self),
-            probability=self._activity if settings.hears_voices(self._value) else None,
+            FaceStream(FaceDetector(faces, device)), settings.segmenter,
+            probability=self._activity if settings.hears_voices else None,
             stages=stages, on_faces=self._on_faces)
         self._publisher = self.create_lifecycle_publisher(
-            PartMessage, self._value('parts_topic'), part_qos(self))
-        if self._value('debug_image'):
+            PartMessage, settings.parts_topic, part_qos(settings))
+        if settings.debug_image:
             self._debug = DebugImage(self, self._frame_id)
         self.get_logger().info(
             f'source {self._source or "/"}: parts of utterances go to '
-            f'{self.resolve_topic_name(self._value("parts_topic"))}')
+            f'{self.resolve_topic_name(settings.parts_topic)}')
 
     def _let_go(self) -> None:
         if self._publisher is not None:
@@ -88,8 +81,8 @@ class SegmenterNode(ManagedNode):
 
     def _new_session(self) -> Session[UtterancePart]:
         assert self._pipeline is not None
-        return Session(self, self._pipeline, self._activity, publish=self._publish,
-                       events=self._events, meter=self._meter)
+        return Session(self, self._settings, self._pipeline, self._activity,
+                       publish=self._publish, events=self._events, meter=self._meter)
 
     # ------------------------------------------------------------------ services
 
@@ -118,10 +111,11 @@ class SegmenterNode(ManagedNode):
         if pipeline is not None and debug is not None:
             debug.show(frame, crops, speaking=pipeline.speaking, speaker=pipeline.speaker)
 
-    def _checks(self, status: Status, limits: Limits) -> list[Report]:
+    def _checks(self, status: Status, limits: HealthLimits) -> list[Report]:
         session = self._session
         inputs = session.inputs if session is not None else None
         if inputs is None:
-            return unmeasured(status, [*input_names(self._value), 'clocks', 'segmentation'])
-        return [*input_reports(self._value, inputs, self._meter, limits),
+            named = self._declared.unchecked()
+            return unmeasured(status, [*input_names(named), 'clocks', 'segmentation'])
+        return [*input_reports(self._settings, inputs, self._meter, limits),
                 check_skew(self._meter, limits), check_segmentation(self._meter, limits)]

@@ -21,28 +21,23 @@ CORNER_WEIGHT = 0.5  # of a face's size in the corner of the image, 1 in its mid
 
 
 class SpeakerConfig(BaseModel):
-    """
-    Settings of the choice of the speaker.
-
-    :param look_s: among several faces nobody is chosen before so much of the utterance is over.
-    :param settle_s: after so much of the utterance the speaker stays.
-    :param lookback_s: silence before the utterance in which the mouths are watched, too.
-    :param mouth_margin: least margin by which a mouth decides; 1: only size does.
-    :param switch_margin: least margin over the face chosen before by which it is given up.
-    """
+    """Settings of the active speaker detection."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     look_s: float = Field(0.8, ge=0, le=3, description=(
-        'among several faces, nobody is chosen before so much of the utterance is over, seconds'))
+        'Among several faces, the speaker is chosen this many seconds into the utterance at the '
+        'earliest.'))
     settle_s: float = Field(3.0, ge=0, le=10, description=(
-        'until then another face may turn out to be that of the speaker, seconds'))
+        'The choice of the speaker may change during the first seconds of the utterance, as many '
+        'as this; the images of the new speaker are then encoded again.'))
     lookback_s: float = Field(1.5, ge=0, le=10, description=(
-        'silence before the utterance in which the mouths are watched, too, seconds'))
+        'Mouth motion in silence is compared over this many seconds before the utterance.'))
     mouth_margin: float = Field(0.05, ge=0, le=1, description=(
-        'least margin by which a moving mouth decides, else the size of the face; 1: only size'))
+        'A moving mouth decides who speaks if it leads by this margin; otherwise the size of the '
+        'face decides. With 1, only size decides.'))
     switch_margin: float = Field(0.1, ge=0, le=1, description=(
-        'least margin by which another face displaces the one that was chosen before'))
+        'Another face replaces the chosen one if its mouth leads by this margin.'))
 
 
 @dataclass(frozen=True)

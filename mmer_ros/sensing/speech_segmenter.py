@@ -15,24 +15,22 @@ NO_AUDIO: Int16 = np.zeros(0, np.int16)
 
 
 class SpeechConfig(BaseModel):
-    """
-    Settings of the speech segmentation; all times in seconds.
-
-    :param pre_roll_s: audio kept from before the onset of speech.
-    :param tail_s: audio kept from after the last voiced frame.
-    :param min_voiced_s: utterances with less voiced audio are dropped.
-    :param max_utterance_s: longer speech is cut, without loss.
-    :param part_s: a piece is given out each time this much has been spoken.
-    """
+    """Settings of the speech segmentation."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     vad: VadConfig = VadConfig()
-    pre_roll_s: float = Field(0.256, ge=0.2, le=2.0)
-    tail_s: float = Field(0.064, ge=0, le=0.5)
-    min_voiced_s: float = Field(0.25, ge=0, le=5)
-    max_utterance_s: float = Field(15.0, ge=2, le=120)
-    part_s: float = Field(0.128, ge=FRAME_S, le=5)
+    pre_roll_s: float = Field(0.256, ge=0.2, le=2.0, description=(
+        'An utterance begins this many seconds before the onset of speech.'))
+    tail_s: float = Field(0.064, ge=0, le=0.5, description=(
+        'An utterance ends this many seconds after its last voiced frame.'))
+    min_voiced_s: float = Field(0.25, ge=0, le=5, description=(
+        'Utterances with fewer seconds of voiced audio are dropped.'))
+    max_utterance_s: float = Field(15.0, ge=2, le=120, description=(
+        'Longer speech is cut into utterances of this many seconds; no audio is lost.'))
+    part_s: float = Field(0.128, ge=FRAME_S, le=5, description=(
+        'While somebody speaks, the encoders receive a part of the utterance every so many '
+        'seconds.'))
 
 
 @dataclass

@@ -21,25 +21,24 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class SegmenterConfig(BaseModel):
-    """
-    Settings of the utterance segmentation; all times in seconds.
-
-    :param face_wait_s: how far images may lag behind the audio before they are not waited for.
-    :param transcript_wait_s: how long after the end of speech words are waited for.
-    :param transcript_late_s: words up to this long after the end of speech revise the utterance.
-    :param stall_s: an input that is silent for this long counts as absent.
-    :param face_only_s: without a microphone: length of the utterances made from faces alone.
-    """
+    """Settings of the utterance segmentation."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     speech: SpeechConfig = SpeechConfig()
     speaker: SpeakerConfig = SpeakerConfig()
-    face_wait_s: float = Field(0.3, ge=0, le=5)
-    transcript_wait_s: float = Field(0.25, ge=0, le=10)
-    transcript_late_s: float = Field(3.0, ge=0, le=60)
-    stall_s: float = Field(1.0, ge=0.2, le=60)
-    face_only_s: float = Field(3.0, ge=0.5, le=60)
+    face_wait_s: float = Field(0.3, ge=0, le=5, description=(
+        'An utterance waits this many seconds for images that lag behind the audio.'))
+    transcript_wait_s: float = Field(0.25, ge=0, le=10, description=(
+        'After the end of speech an utterance waits this many seconds for its words. Raise it '
+        'for a slow speech recogniser if you prefer one late estimate to an early one and its '
+        'revision.'))
+    transcript_late_s: float = Field(3.0, ge=0, le=60, description=(
+        'Words that come up to this many seconds after the end of speech revise the estimate.'))
+    stall_s: float = Field(1.0, ge=0.2, le=60, description=(
+        'An input counts as absent after this many seconds of silence.'))
+    face_only_s: float = Field(3.0, ge=0.5, le=60, description=(
+        'Without a microphone, each utterance made from faces alone lasts this many seconds.'))
 
 
 @dataclass

@@ -14,19 +14,19 @@ FRAME_S = FRAME_SAMPLES / SAMPLE_RATE
 
 
 class VadConfig(BaseModel):
-    """
-    Settings of the voice activity detection.
-
-    `threshold` starts speech and `release_threshold` keeps it (probabilities); the times are
-    seconds and are rounded to whole frames of 32 ms.
-    """
+    """Settings of the voice activity detection; its times are rounded to frames of 32 ms."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
-    threshold: float = Field(0.5, gt=0, lt=1)
-    release_threshold: float = Field(0.35, gt=0, lt=1)
-    onset_s: float = Field(0.096, ge=FRAME_S, le=1.0)
-    hangover_s: float = Field(0.224, ge=0.1, le=3.0)
+    threshold: float = Field(0.5, gt=0, lt=1, description=(
+        'Speech starts when its probability reaches this value.'))
+    release_threshold: float = Field(0.35, gt=0, lt=1, description=(
+        'Speech that has started continues while its probability stays at or above this value.'))
+    onset_s: float = Field(0.096, ge=FRAME_S, le=1.0, description=(
+        'Speech must last this many seconds to start an utterance.'))
+    hangover_s: float = Field(0.224, ge=0.1, le=3.0, description=(
+        'An utterance ends after this many seconds of silence. A shorter hangover gives earlier '
+        'estimates but splits sentences at their pauses.'))
 
 
 class SpeechProbability:

@@ -182,7 +182,7 @@ def test_a_bundle_or_device_that_is_not_there_is_told(
         media: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = media / 'silence.wav'
     assert "bundle 'nowhere'" in refused(capsys, 'recognize', clip, '--bundle', 'nowhere')
-    assert "device 'warp'" in refused(capsys, 'recognize', clip, '--device', 'warp')
+    assert "device is 'warp'" in refused(capsys, 'recognize', clip, '--device', 'warp')
     assert "bundle 'nowhere'" in refused(capsys, 'inspect', 'nowhere')
 
 

@@ -14,11 +14,11 @@ pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_ros.nodes.health.checks import check_input, check_recognition, check_skew, Level, Report
-from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.window import percentile, Window
 from mmer_ros.nodes.runtime.inbox import Item
 from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.settings import HealthLimits
 from mmer_ros.types import VideoFrame
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
@@ -48,7 +48,7 @@ class Bench:
             self.meter.arrived(Item(kind, stamp, stamp, None))
 
     def image(self, topics: list[tuple[str, str]] = TOPICS) -> Report:
-        return check_input('image', topics, self.meter, Limits(), sparse=False)
+        return check_input('image', topics, self.meter, HealthLimits(), sparse=False)
 
 
 # ---------------------------------------------------------------- measuring and judging
@@ -99,7 +99,7 @@ def test_nobody_who_publishes_is_a_warning_that_tells_what_to_do() -> None:
     bench.now += 60.0
     report = bench.image([])
     assert report.level == WARN and 'parameter' in report.message
-    sparse = check_input('transcript', [], bench.meter, Limits(), sparse=True)
+    sparse = check_input('transcript', [], bench.meter, HealthLimits(), sparse=True)
     assert sparse.level == OK  # nobody speaks
 
 
@@ -123,10 +123,10 @@ def test_drops_are_judged_by_their_share(dropped: int, level: Level) -> None:
 @pytest.mark.parametrize(('skew', 'level'), [(0.1, OK), (0.9, WARN), (-0.9, WARN), (7.0, ERROR)])
 def test_clocks_that_are_apart_are_noticed(skew: float, level: Level) -> None:
     bench = Bench()
-    assert check_skew(bench.meter, Limits()).level == OK
+    assert check_skew(bench.meter, HealthLimits()).level == OK
     bench.feed('audio', 5.0, 10.0, lag=0.05)
     bench.feed('image', 5.0, 10.0, lag=0.05 + skew)
-    report = check_skew(bench.meter, Limits())
+    report = check_skew(bench.meter, HealthLimits())
     assert report.level == level
     told = float(report.values['images stamped behind audio [s]'])
     assert told == pytest.approx(skew, abs=1e-3)
@@ -137,25 +137,25 @@ def test_gaps_errors_and_late_estimates_are_noticed() -> None:
     bench.feed('audio', 5.0, 10.0)
     bench.meter.noticed('audio_gap')
     bench.meter.noticed('transcript_empty')  # is none
-    report = check_input('audio', TOPICS, bench.meter, Limits(), sparse=False)
+    report = check_input('audio', TOPICS, bench.meter, HealthLimits(), sparse=False)
     assert report.level == WARN and report.values['gaps'] == '1'
     for latency in (0.2, 0.3, 3.0):
         bench.meter.estimated(estimate(), latency)
     bench.meter.estimated(estimate(final=False), 60.0)
     bench.meter.stage('fusion', 0.004)
-    report = check_recognition(bench.meter, Limits())
+    report = check_recognition(bench.meter, HealthLimits())
     assert report.level == WARN and report.problems[0].key == 'latency'
     assert report.values['final estimates'] == '3'
     assert report.values['final latency [ms] p50'] == '300.0'
     assert report.values['fusion [ms] p95'] == '4.0'
     bench.meter.noticed('ZeroDivisionError')
-    assert check_recognition(bench.meter, Limits()).level == ERROR
+    assert check_recognition(bench.meter, HealthLimits()).level == ERROR
     bench.now += 11.0
-    assert check_recognition(bench.meter, Limits()).level == OK
+    assert check_recognition(bench.meter, HealthLimits()).level == OK
 
 
 def test_a_limit_of_zero_is_never_passed() -> None:
-    limits = Limits(silent_warn_s=0, silent_error_s=0, image_rate_warn=0, image_rate_error=0)
+    limits = HealthLimits(silent_warn_s=0, silent_error_s=0, image_rate_warn=0, image_rate_error=0)
     bench = Bench()
     bench.feed('image', 5.0, 10.0)
     bench.now += 1e6

@@ -23,8 +23,8 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 import launch_pytest
 from lifecycle_msgs.srv import GetState
 from mmer_msgs.msg import AudioChunk
-from mmer_ros.nodes import parameters
 from mmer_ros.nodes.tools.playback import own_domain
+from mmer_ros.settings import parameters
 from rcl_interfaces.srv import GetParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -164,7 +164,7 @@ def test_by_default_it_is_active_with_the_declared_defaults_and_comes_back_when_
     run = by_default[1]
     client = Client(context, '/emotion')
     assert client.reaches('active'), run.text
-    defaults = {name: parameters.PARAMETERS[name][0] for name in parameters.EMOTION}
+    defaults = {name: p.default for name, p in parameters(node='emotion').items()}
     assert client.values(*defaults) == defaults
     client.publish(image=Image, audio=AudioChunk, transcript=String)
     topics = {'/image', '/audio', '/transcript', '/emotion'}
@@ -188,7 +188,7 @@ def test_arguments_override_the_parameter_file_and_nothing_else_does(with_argume
         'transcript_topic': '', 'segmenter.face_only_s': 2.5,  # of the file
         'image_topic': 'camera', 'image_transport': 'compressed', 'device': 'cpu',
         'emotion_topic': '/feeling', 'use_sim_time': True,  # given
-        'audio_queue': parameters.PARAMETERS['audio_queue'][0]}
+        'audio_queue': parameters()['audio_queue'].default}
     assert client.values(*expected) == expected
     client.publish(robot__camera__compressed=CompressedImage, file__audio=AudioChunk)
     topics = {'/robot/camera/compressed', '/file/audio', '/feeling'}
@@ -250,12 +250,38 @@ def test_each_of_the_two_can_be_started_alone(on_the_robot, context):
     assert run.exit_codes == [0], run.text
 
 
-@pytest.mark.parametrize('arguments', [
-    {'autostart': 'yes'}, {'respawn': 'yes'}, {'use_sim_time': 'yes'}, {'split': 'yes'},
-    {'split': 'true', 'run': 'emotion'}, {'run': 'segmenter'}])
-def test_what_cannot_be_is_refused_before_anything_starts(arguments):
-    description, run = describe(**arguments)
-    service = LaunchService()
+def refused(description: LaunchDescription, run: Run, capfd: Any, argv: tuple[str, ...] = ()
+            ) -> str:
+    """Launch what must not start and return what was printed."""
+    service = LaunchService(argv=argv)
     service.include_launch_description(description)
     assert service.run() == 1
     assert run.pids == []
+    return str(capfd.readouterr().err)
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    ({'autostart': 'yes'}, "argument autostart is 'yes'; expected one of true, false"),
+    ({'respawn': 'yes'}, 'argument respawn'), ({'use_sim_time': 'yes'}, 'argument use_sim_time'),
+    ({'split': 'yes'}, 'argument split'),
+    ({'image_transport': 'pigeon'}, 'expected one of raw, compressed'),
+    ({'split': 'true', 'run': 'emotion'}, 'expected both, segmenter or estimator'),
+    ({'run': 'segmenter'}, 'needs split:=true'),
+    ({'params_file': 'nowhere.yaml'}, 'nowhere.yaml does not exist')])
+def test_what_cannot_be_is_refused_before_anything_starts(arguments, words, capfd):
+    assert words in refused(*describe(**arguments), capfd)
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    ('emotoin: {ros__parameters: {threads: 2}}', 'has parameters for /emotoin; expected emotion'),
+    ('threads: 2', 'has parameters for no node'), ('a: [', 'cannot be read')])
+def test_a_parameter_file_for_other_nodes_is_refused(text, words, tmp_path, capfd):
+    (tmp_path / 'file.yaml').write_text(text)
+    assert words in refused(*describe(params_file=str(tmp_path / 'file.yaml')), capfd)
+
+
+def test_an_unknown_argument_is_refused_with_the_nearest_name(capfd, monkeypatch):
+    argv = ('imag_topic:=/camera', 'launch-prefix:=')
+    monkeypatch.setattr('sys.argv', ['ros2', 'launch', 'mmer_ros', 'emotion.launch.py', *argv])
+    words = 'argument imag_topic is unknown; did you mean image_topic?'
+    assert words in refused(*describe(imag_topic='/camera'), capfd, argv)

@@ -23,7 +23,7 @@ from lifecycle_msgs.msg import State
 from mmer_msgs.msg import AudioChunk, EmotionEstimate
 from mmer_msgs.srv import LoadBundle
 from mmer_ros.networks.text_encoder import TextEncoderConfig
-from mmer_ros.nodes import bundle_loader, parameters
+from mmer_ros.nodes import bundle_loader
 from mmer_ros.nodes.conversions import to_seconds, to_time
 from mmer_ros.nodes.emotion import main
 from mmer_ros.nodes.emotion_node import EmotionNode
@@ -31,6 +31,7 @@ from mmer_ros.nodes.health.process import resident_mb
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
 from mmer_ros.nodes.tools.playback import spinning
 from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.settings import parameters
 import numpy as np
 import rclpy
 from rclpy.parameter import Parameter
@@ -195,32 +196,14 @@ def test_cleanup_gives_the_memory_of_the_model_back(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- parameters
 
 
-def test_every_parameter_is_described_and_numbers_have_ranges(tmp_path: Path) -> None:
-    with running(activate=False) as rig:
-        names = [n for n in rig.node.get_parameters_by_prefix('') if parameters.is_known(n)]
-        assert len(names) > 50
-        for name in names:
-            descriptor = rig.node.describe_parameter(name)
-            assert len(descriptor.description) > 5, name
-            assert descriptor.read_only == (name == 'autostart'), name
-            value = rig.node.get_parameter(name).value
-            if isinstance(value, float):
-                (limits,) = descriptor.floating_point_range
-                assert limits.from_value <= value <= limits.to_value, name
-            elif isinstance(value, int) and not isinstance(value, bool):
-                (limits,) = descriptor.integer_range
-                assert limits.from_value <= value <= limits.to_value, name
-
-
 def test_a_change_takes_effect_or_is_refused_with_the_reason(tmp_path: Path) -> None:
     with running(bundle=tiny(tmp_path)) as rig:
         def change(name: str, value: object) -> str:
             result = rig.node.set_parameters([Parameter(name, value=value)])[0]
             return result.reason if not result.successful else ''
-        for name in parameters.EMOTION:
-            value = rig.node.get_parameter(name).value
-            reason = change(name, value)
-            assert bool(reason) != parameters.is_live(name), name
+        for name, parameter in parameters(node='emotion').items():
+            reason = change(name, rig.node.get_parameter(name).value)
+            assert bool(reason) != parameter.live, name
             assert not reason or 'configured' in reason or 'read-only' in reason, reason
         assert change('segmenter.stall_s', 2.0)
         assert change('partial_rate', 50.0)  # out of range

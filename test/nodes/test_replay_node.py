@@ -11,10 +11,8 @@ pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_msgs.msg import EmotionEstimate
-from mmer_ros.nodes import parameters
 from mmer_ros.nodes.tools.player import Player
 from mmer_ros.recordings.recording import Recording
-from mmer_ros.replay.options import NodeParameters, WITHOUT_EFFECT
 from rclpy.serialization import deserialize_message
 
 from ..fixtures.replay import IMAGES, replay, rewrite, SOUND, WORDS
@@ -65,13 +63,3 @@ def test_the_replay_writes_what_the_live_node_publishes_to_the_bit(tmp_path: Pat
         assert one == other
         assert heard.header.frame_id == 'camera'
         assert not heard.final or (heard.transcript and heard.modalities == 7)
-
-
-def test_the_replay_knows_the_parameters_of_the_node() -> None:
-    """With the node's defaults, but for those that cannot matter to it."""
-    known = {name: parameters.PARAMETERS[name][0] for name in parameters.PARAMETERS}
-    followed = NodeParameters().model_dump()
-    del followed['segmenter']
-    assert followed == {name: value for name, value in known.items()
-                        if name not in WITHOUT_EFFECT}
-    assert set(known) | {'use_sim_time', 'health'} == set(followed) | WITHOUT_EFFECT

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.replay import ReplayOptions
-from mmer_ros.replay.options import NodeParameters, WITHOUT_EFFECT
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
+from mmer_ros.settings import Parameter, parameters
 from mmer_ros.types import InvalidInput
 import pytest
 import yaml
@@ -24,8 +24,6 @@ def written(folder: Path, parameters: Any, name: str = '/**') -> Path:
 
 
 def test_the_file_that_is_installed_holds_the_defaults() -> None:
-    names = yaml.safe_load(DEFAULTS.read_text())['/**']['ros__parameters']
-    assert set(names) == set(NodeParameters.model_fields) | (WITHOUT_EFFECT - {'use_sim_time'})
     options = ReplayOptions.from_parameters(DEFAULTS)
     assert options.topics == {'image': '/image', 'audio': '/audio', 'transcript': '/transcript'}
     expected = ReplayOptions(topics=options.topics)
@@ -35,8 +33,8 @@ def test_the_file_that_is_installed_holds_the_defaults() -> None:
 def test_nested_and_dotted_names_mean_the_same(tmp_path: Path) -> None:
     nested = {'segmenter': {'speech': {'vad': {'threshold': 0.6}}, 'stall_s': 2.0}}
     dotted = {'segmenter.speech.vad.threshold': 0.6, 'segmenter': {'stall_s': 2.0}}
-    for parameters in (nested, dotted):
-        config = ReplayOptions.from_parameters(written(tmp_path, parameters)).segmenter
+    for given in (nested, dotted):
+        config = ReplayOptions.from_parameters(written(tmp_path, given)).segmenter
         assert (config.speech.vad.threshold, config.stall_s) == (0.6, 2.0)
         assert config.speech.pre_roll_s == SegmenterConfig().speech.pre_roll_s
 
@@ -62,19 +60,57 @@ def test_what_is_said_last_counts(tmp_path: Path) -> None:
     assert (options.device, options.threads, options.bundle) == ('cpu', 4, 'mine')
 
 
-def test_a_parameter_that_nobody_knows_is_told(tmp_path: Path) -> None:
-    path = written(tmp_path, {'bundel': 'mine', 'use_sim_time': True})
-    assert ReplayOptions.from_parameters(path).notices == (
-        f'{path}: parameter bundel is not known; it has no effect',)
+def another(parameter: Parameter) -> Any:
+    """Return a value that is not the default."""
+    texts = {'prior': 'flat', 'device': 'cuda:1'}
+    if parameter.kind is str:
+        choices = [choice for choice in parameter.choices if choice != parameter.default]
+        return choices[-1] if choices else texts.get(parameter.name, 'a/b')
+    return not parameter.default if parameter.kind is bool else parameter.maximum
 
 
-@pytest.mark.parametrize(('parameters', 'names'), [
-    ({'threads': 'many'}, 'threads'), ({'image_transport': 'pigeon'}, 'image_transport'),
-    ({'segmenter': {'stall_s': -1.0}}, 'segmenter.stall_s'),
-    ({'segmenter': {'stall': 1.0}}, 'segmenter.stall')])
-def test_what_cannot_be_is_told(tmp_path: Path, parameters: Any, names: str) -> None:
-    with pytest.raises(InvalidInput, match=names):
-        ReplayOptions.from_parameters(written(tmp_path, parameters))
+def test_a_replay_follows_just_the_parameters_that_are_declared_as_replayed(
+        tmp_path: Path) -> None:
+    default = ReplayOptions.from_parameters(written(tmp_path, {}))
+    followed = set()
+    for name, parameter in parameters().items():
+        changed = ReplayOptions.from_parameters(written(tmp_path, {name: another(parameter)}))
+        assert not changed.notices
+        if changed != default:
+            followed.add(name)
+    assert followed == {name for name, p in parameters().items() if p.replayed}
+
+
+def test_options_and_node_have_the_same_defaults_and_limits(tmp_path: Path) -> None:
+    assert ReplayOptions.from_parameters(written(tmp_path, {})) == ReplayOptions(
+        topics={kind: f'/{kind}' for kind in ('image', 'audio', 'transcript')})
+    with pytest.raises(InvalidInput, match='partial_rate is 50; expected a number from 0 to 10'):
+        ReplayOptions(partial_rate=50)
+
+
+@pytest.mark.parametrize(('parameters', 'notice'), [
+    ({'bundel': 'mine'}, 'parameter bundel is unknown and has no effect; did you mean bundle?'),
+    ({'segmenter': {'stall': 1.0}}, 'parameter segmenter.stall is unknown and has no effect; did '
+     'you mean segmenter.stall_s?'),
+    ({'stall_s': 1.0}, 'parameter stall_s is unknown and has no effect; did you mean '
+     'segmenter.stall_s?'),
+    ({'zzz': 1}, 'parameter zzz is unknown and has no effect')])
+def test_an_unknown_parameter_is_noted_with_the_nearest_name(
+        tmp_path: Path, parameters: dict[str, Any], notice: str) -> None:
+    standard = {'use_sim_time': True, 'qos_overrides./image.subscription.depth': 3}
+    path = written(tmp_path, standard | parameters)
+    assert ReplayOptions.from_parameters(path).notices == (f'{path}: {notice}',)
+
+
+@pytest.mark.parametrize(('given', 'words'), [
+    ({'threads': 'many'}, "threads is 'many'; expected an integer from 0 to 256"),
+    ({'image_transport': 'pigeon'}, 'expected one of empty, raw, compressed'),
+    ({'image_depth': 0}, 'image_depth is 0; expected an integer from 1 to 10000'),
+    ({'segmenter': {'stall_s': -1.0}}, 'segmenter.stall_s is -1.0; expected a number from 0.2')])
+def test_a_wrong_value_is_refused_with_what_was_expected(
+        tmp_path: Path, given: Any, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        ReplayOptions.from_parameters(written(tmp_path, given))
 
 
 @pytest.mark.parametrize('text', ['', 'a: [', '- 1\n- 2\n', 'emotion:\n  threads: 2\n'])

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.window import percentile, Window
+from mmer_ros.settings import HealthLimits
 
 MEASURED_S = 3.0  # a rate is judged after this
 
@@ -66,8 +66,8 @@ class Report:
         self.message = '; '.join(problem.text for problem in self.problems)
 
 
-def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter, limits: Limits, *,
-                sparse: bool) -> Report:
+def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
+                limits: HealthLimits, *, sparse: bool) -> Report:
     """
     Return the state of an input.
 
@@ -104,7 +104,7 @@ def _lag(lags: Window, now: float) -> dict[str, str]:
 
 
 def _check_silence(report: Report, arrivals: Window, topics: Sequence[tuple[str, str]],
-                   silent: float, limits: Limits) -> None:
+                   silent: float, limits: HealthLimits) -> None:
     if arrivals.latest is None and not topics:
         report.check('silent', silent, limits.silent_warn_s, 0,
                      'nobody publishes; if there is none, set the parameter of its topic to empty')
@@ -114,14 +114,14 @@ def _check_silence(report: Report, arrivals: Window, topics: Sequence[tuple[str,
                      f'nothing came for {{value:.1f}} s; check the driver of the {driver}')
 
 
-def _check_rate(report: Report, rate: float, limits: Limits) -> None:
+def _check_rate(report: Report, rate: float, limits: HealthLimits) -> None:
     if rate < max(limits.image_rate_warn, limits.image_rate_error):
         level = Level.ERROR if rate < limits.image_rate_error else Level.WARN
         report.add(level, 'rate', f'{rate:.1f} images a second; expected '
                    f'{limits.image_rate_warn:g}: check the camera and the network')
 
 
-def _check_drops(report: Report, name: str, arrivals: Window, meter: Meter, limits: Limits,
+def _check_drops(report: Report, name: str, arrivals: Window, meter: Meter, limits: HealthLimits,
                  now: float) -> None:
     dropped = sum(meter.drops[name].values(now))
     share = dropped / max(len(arrivals.values(now)), dropped, 1)
@@ -130,7 +130,7 @@ def _check_drops(report: Report, name: str, arrivals: Window, meter: Meter, limi
         '{value:.0%} dropped: they come faster than they can be worked on'))
 
 
-def check_skew(meter: Meter, limits: Limits) -> Report:
+def check_skew(meter: Meter, limits: HealthLimits) -> Report:
     """Return how far the stamps of camera and microphone are apart."""
     now = meter.steady()
     report = Report('clocks')
@@ -147,7 +147,7 @@ def check_skew(meter: Meter, limits: Limits) -> Report:
     return report
 
 
-def check_recognition(meter: Meter, limits: Limits) -> Report:
+def check_recognition(meter: Meter, limits: HealthLimits) -> Report:
     """Return how long the stages take, and how late the estimates are."""
     report = _stages('recognition', meter, {'final': 'final estimates',
                                             'partial': 'partial estimates'})
@@ -158,7 +158,7 @@ def check_recognition(meter: Meter, limits: Limits) -> Report:
     return _with_errors(report, meter)
 
 
-def check_segmentation(meter: Meter, limits: Limits) -> Report:
+def check_segmentation(meter: Meter, limits: HealthLimits) -> Report:
     """Return how long the stages take that run on the robot, and how late the parts are sent."""
     report = _stages('segmentation', meter, {'part': 'parts'})
     report.check('latency', percentile(meter.latencies['part'].values(meter.steady()), 95),
@@ -168,7 +168,7 @@ def check_segmentation(meter: Meter, limits: Limits) -> Report:
 
 
 def check_parts(topic: str, publishers: int, counts: Mapping[str, tuple[int, int, int]],
-                meter: Meter, limits: Limits) -> Report:
+                meter: Meter, limits: HealthLimits) -> Report:
     """
     Return what comes of the segmenters.
 

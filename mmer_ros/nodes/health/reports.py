@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mmer_ros.nodes.health.checks import check_input, Level, Report
-from mmer_ros.nodes.health.limits import Limits
 from mmer_ros.nodes.health.meter import INPUTS, Meter
 from mmer_ros.nodes.health.process import CpuUse, gpu_mb, resident_mb
-from mmer_ros.nodes.inputs import settings
 from mmer_ros.nodes.inputs.inputs import Inputs
 from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.settings import HealthLimits, NodeSettings
 
 SOURCES = ('image', 'audio', 'transcript')
 
@@ -45,7 +43,7 @@ class Reporter:
         self._faults = faults
         self._cpu = CpuUse()
 
-    def node(self, status: Status, limits: Limits) -> Report:
+    def node(self, status: Status, limits: HealthLimits) -> Report:
         """Return the state of the node."""
         report = Report('node', status.state)
         memory = resident_mb()
@@ -65,7 +63,7 @@ class Reporter:
         return report
 
     def _judge(self, report: Report, status: Status, memory: float | None,
-               limits: Limits) -> None:
+               limits: HealthLimits) -> None:
         if status.failure:
             report.add(Level.ERROR, '', status.failure)
         elif status.recognizer is not None and not status.recognizer.config.trained:
@@ -83,25 +81,18 @@ def unmeasured(status: Status, names: Sequence[str]) -> list[Report]:
     return [Report(name, f'not measured: {why}', Level.STALE) for name in names]
 
 
-def input_names(value: Callable[[str], Any]) -> list[str]:
-    """
-    Return the inputs that the parameters name.
-
-    :param value: returns the value of a parameter.
-    """
-    if value('ros4hri'):
-        voices = settings.hears_voices(value)
-        return [name for name in SOURCES
-                if name == 'image' or voices or value(f'{name}_topic')]
-    return [name for name in SOURCES if value(f'{name}_topic')]
+def input_names(settings: NodeSettings) -> list[str]:
+    """Return the inputs that the settings name."""
+    return [name for name in SOURCES if settings.hears_voices
+            or (settings.ros4hri and name == 'image') or getattr(settings, f'{name}_topic')]
 
 
-def input_reports(value: Callable[[str], Any], inputs: Inputs, meter: Meter, limits: Limits
+def input_reports(settings: NodeSettings, inputs: Inputs, meter: Meter, limits: HealthLimits
                   ) -> list[Report]:
     """Return a report on each input."""
     return [check_input(name, _topics(inputs, name), meter, limits,
-                        sparse=name == 'transcript' or value('ros4hri'))
-            for name in input_names(value)]
+                        sparse=name == 'transcript' or settings.ros4hri)
+            for name in input_names(settings)]
 
 
 def _bundle(recognizer: Recognizer | None) -> dict[str, str]:

@@ -10,13 +10,13 @@ from typing import Any
 from mmer_ros.interfaces.audio import is_audio, is_audio_info
 from mmer_ros.interfaces.images import is_image
 from mmer_ros.interfaces.transcripts import is_transcript
-from mmer_ros.nodes.inputs import settings
 from mmer_ros.nodes.inputs.humans import Faces, is_bool, is_ids_list, is_region, Tracked, Voices
 from mmer_ros.nodes.inputs.senses import Hearing, Put, Sight, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import Tell, TopicInput, TopicSpec
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity
+from mmer_ros.settings import NodeSettings
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
@@ -39,22 +39,24 @@ class Inputs:
     :param activity: is told who speaks in ROS4HRI mode.
     """
 
-    def __init__(self, node: Node, *, sampler: Callable[[], FrameSampler], stamps: Stamps,
-                 put: Put, tell: Tell, activity: GivenActivity) -> None:
+    def __init__(self, node: Node, settings: NodeSettings, *,
+                 sampler: Callable[[], FrameSampler], stamps: Stamps, put: Put, tell: Tell,
+                 activity: GivenActivity) -> None:
         """Subscribe to nothing yet."""
         self.topics: list[TopicInput] = []
         self.people: list[Tracked] = []  # whose topics come and go
         self._node = node
+        self._settings = settings
         self._stamps = stamps
         self._put = put
         self._tell = tell
         self._lock = threading.Lock()
         self._timer: Any = None
-        if self._value('ros4hri'):
+        if settings.ros4hri:
             self._add_faces(Faces(stamps, put, sampler))
-        elif self._value('image_topic'):
+        elif settings.image_topic:
             self._add_image(Sight(stamps, put, sampler()))
-        if settings.hears_voices(self._value):
+        if settings.hears_voices:
             self._add_voices(Voices(stamps, put, activity, self._hearing))
         else:
             self._add_speech()
@@ -84,41 +86,39 @@ class Inputs:
     def _watched(self) -> list[TopicInput | Tracked]:
         return [*self.topics, *self.people]
 
-    def _value(self, name: str) -> Any:
-        return self._node.get_parameter(name).value
-
     def _hearing(self) -> Hearing:
-        return Hearing(self._stamps, self._put, self._tell, settings.audio_format(self._value))
+        return Hearing(self._stamps, self._put, self._tell, self._settings.raw_audio)
 
     def _spec(self, kind: str, **fields: Any) -> TopicSpec:
         """Return a specification with the quality of service of its kind."""
-        return TopicSpec(kind=kind, reliability=self._value(f'{kind}_reliability'),
-                         depth=self._value(f'{kind}_depth'), **fields)
+        return TopicSpec(kind=kind, reliability=getattr(self._settings, f'{kind}_reliability'),
+                         depth=getattr(self._settings, f'{kind}_depth'), **fields)
 
     def _open(self, spec: TopicSpec, take: Callable[[Any], None]) -> TopicInput:
         return TopicInput(self._node, spec, take, self._tell)
 
     def _add_image(self, sight: Sight) -> None:
-        transport = self._value('image_transport')
         fixed = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
-        spec = self._spec('image', topics=settings.image_topics(self._value), expected=IMAGE,
-                          accepts=is_image, type_name=fixed.get(transport, ''))
+        spec = self._spec('image', topics=self._settings.image_topics, expected=IMAGE,
+                          accepts=is_image,
+                          type_name=fixed.get(self._settings.image_transport, ''))
         self.topics.append(self._open(spec, sight.take))
 
     def _add_speech(self) -> None:
         """Add the microphone and the transcripts."""
-        if topic := self._value('audio_topic'):
+        settings = self._settings
+        if topic := settings.audio_topic:
             hearing = self._hearing()
             spec = self._spec('audio', topics=(topic,), expected=AUDIO, accepts=is_audio,
-                              type_name=self._value('audio_type'))
+                              type_name=settings.audio_type)
             self.topics.append(self._open(spec, hearing.take))
-            if info := self._value('audio_info_topic'):
+            if info := settings.audio_info_topic:
                 spec = TopicSpec('audio_info', (info,), 'audio_common_msgs/msg/AudioInfo',
                                  is_audio_info, depth=1, latched=True)
                 self.topics.append(self._open(spec, hearing.take_info))
-        if topic := self._value('transcript_topic'):
+        if topic := settings.transcript_topic:
             spec = self._spec('transcript', topics=(topic,), expected=TRANSCRIPT,
-                              accepts=is_transcript, type_name=self._value('transcript_type'))
+                              accepts=is_transcript, type_name=settings.transcript_type)
             self.topics.append(self._open(spec, Words(self._stamps, self._put).take))
 
     def _add_faces(self, faces: Faces) -> None:

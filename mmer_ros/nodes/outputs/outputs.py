@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from mmer_ros.nodes.outputs.debug_image import DebugImage
 from mmer_ros.nodes.outputs.estimates import Estimates
 from mmer_ros.nodes.outputs.persons import expressions
+from mmer_ros.settings import NodeSettings
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
 from rclpy.lifecycle import LifecycleNode
 
@@ -18,13 +19,14 @@ class Outputs:
     :param frame_id: returns that of the camera, else of the microphone.
     """
 
-    def __init__(self, node: LifecycleNode, frame_id: Callable[[], str]) -> None:
+    def __init__(self, node: LifecycleNode, settings: NodeSettings,
+                 frame_id: Callable[[], str]) -> None:
         """Create the topics."""
         self._frame_id = frame_id
-        self._estimates = Estimates(node, node.get_parameter('emotion_topic').value)
-        self._expressions = expressions(node)
+        self._estimates = Estimates(node, settings.emotion_topic)
+        self._expressions = expressions(node) if settings.publish_expressions else None
         self._debug: DebugImage | None = None
-        if node.get_parameter('debug_image').value:
+        if settings.debug_image:
             self._debug = DebugImage(node, frame_id)
 
     def estimate(self, estimate: Estimate, latency: float) -> None:

@@ -82,9 +82,7 @@ class Expressions:
 
 
 def expressions(node: LifecycleNode, source: str = '') -> Expressions | None:
-    """Return what publishes expressions, if that is wanted and hri_msgs is installed."""
-    if not node.get_parameter('publish_expressions').value:
-        return None
+    """Return what publishes expressions, if hri_msgs is installed."""
     try:
         return Expressions(node, source=source)
     except MissingType:

@@ -7,6 +7,7 @@ from threading import Lock
 from mmer_ros.nodes.outputs.estimates import Estimates
 from mmer_ros.nodes.outputs.persons import Expressions, expressions
 from mmer_ros.recognition.multi_robot import SourceEstimate
+from mmer_ros.settings import NodeSettings
 from rclpy.lifecycle import LifecycleNode
 
 
@@ -17,9 +18,10 @@ class Robots:
     Where `emotion_topic` is absolute, the estimates of all go there.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, settings: NodeSettings) -> None:
         """Start without robots."""
         self._node = node
+        self._settings = settings
         self._topics: dict[str, tuple[Estimates, Expressions | None]] = {}
         self._lock = Lock()
 
@@ -27,10 +29,11 @@ class Robots:
         """Publish an estimate, `latency` seconds after the capture of its evidence."""
         with self._lock:
             if found.source not in self._topics:
-                topic = topic_of(found.source, self._node.get_parameter('emotion_topic').value)
+                topic = topic_of(found.source, self._settings.emotion_topic)
                 self._topics[found.source] = (
                     Estimates(self._node, topic, managed=False),
-                    expressions(self._node, found.source))
+                    expressions(self._node, found.source)
+                    if self._settings.publish_expressions else None)
             own, shown = self._topics[found.source]
         own.take(found.estimate, latency=latency, frame_id=frame_id)
         if shown is not None:

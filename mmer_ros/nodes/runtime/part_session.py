@@ -18,6 +18,7 @@ from mmer_ros.nodes.runtime.session import clock_seconds
 from mmer_ros.nodes.runtime.worker import Worker
 from mmer_ros.recognition.multi_robot import Estimator, SourceEstimate
 from mmer_ros.sensing.stream_clock import StreamClock
+from mmer_ros.settings import NodeSettings
 from mmer_ros.types import InvalidInput
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -27,10 +28,9 @@ OTHER_FACES = ('{source}: faces are cut there by other settings than bundle {bun
                'with; give the segmenter the same `bundle`')
 
 
-def part_qos(node: Node) -> QoSProfile:
+def part_qos(settings: NodeSettings) -> QoSProfile:
     """Return the quality of service of parts: none is to be lost."""
-    return QoSProfile(depth=node.get_parameter('parts_depth').value,
-                      reliability=ReliabilityPolicy.RELIABLE)
+    return QoSProfile(depth=settings.parts_depth, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class PartSession:
@@ -40,13 +40,14 @@ class PartSession:
     :param publish: takes each estimate, its latency in seconds, and its frame.
     """
 
-    def __init__(self, node: Node, estimator: Estimator, *,
+    def __init__(self, node: Node, settings: NodeSettings, estimator: Estimator, *,
                  publish: Callable[[SourceEstimate, float, str], object], events: EventLog,
                  meter: Meter) -> None:
         """Start nothing yet."""
         self.inputs: PartSession | None = None  # itself, while it listens
-        self.inbox = Inbox({'part': node.get_parameter('parts_queue').value})
+        self.inbox = Inbox({'part': settings.parts_queue})
         self._node = node
+        self._settings = settings
         self._estimator: Estimator | None = estimator
         self._publish = publish
         self._events = events
@@ -63,7 +64,7 @@ class PartSession:
     def topic(self) -> str:
         """From which parts come."""
         return self._node.resolve_topic_name(  # type: ignore[no-any-return]
-            self._node.get_parameter('parts_topic').value)
+            self._settings.parts_topic)
 
     @property
     def publishers(self) -> int:
@@ -78,7 +79,7 @@ class PartSession:
     def listen(self) -> None:
         """Subscribe."""
         self._subscription = self._node.create_subscription(
-            UtterancePart, self.topic, self._on_part, part_qos(self._node))
+            UtterancePart, self.topic, self._on_part, part_qos(self._settings))
         self.inputs = self
 
     def pause(self) -> None:

@@ -20,6 +20,7 @@ from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.sensing.sensor_pipeline import Result, SensorPipeline
 from mmer_ros.sensing.stream_clock import StreamClock
+from mmer_ros.settings import NodeSettings
 from rclpy.clock import ClockChange, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -39,14 +40,15 @@ class Session(Generic[Result]):
     :param publish: takes each result of the pipeline, and the present as capture time, seconds.
     """
 
-    def __init__(self, node: Node, pipeline: SensorPipeline[Result], activity: GivenActivity, *,
-                 publish: Callable[[Result, float], object], events: EventLog,
-                 meter: Meter) -> None:
+    def __init__(self, node: Node, settings: NodeSettings, pipeline: SensorPipeline[Result],
+                 activity: GivenActivity, *, publish: Callable[[Result, float], object],
+                 events: EventLog, meter: Meter) -> None:
         """Start nothing yet."""
         self.inputs: Inputs | None = None
-        self.inbox = Inbox({'image': node.get_parameter('image_queue').value,
-                            'audio': node.get_parameter('audio_queue').value, **QUEUES})
+        self.inbox = Inbox({'image': settings.image_queue, 'audio': settings.audio_queue,
+                            **QUEUES})
         self._node = node
+        self._settings = settings
         self._pipeline: SensorPipeline[Result] | None = pipeline
         self._activity = activity
         self._events = events
@@ -80,7 +82,7 @@ class Session(Generic[Result]):
     def listen(self) -> None:
         """Subscribe."""
         stamps = Stamps(self.now, self._clock, self._frames, self._events.add)
-        self.inputs = Inputs(self._node, sampler=self._sampler, stamps=stamps,
+        self.inputs = Inputs(self._node, self._settings, sampler=self._sampler, stamps=stamps,
                              put=self._put, tell=self._events.add, activity=self._activity)
         self.inputs.start()
 
