@@ -11,20 +11,15 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from mmer_ros.interfaces.definitions import AUDIO, AUDIO_DEFINITION
 from mmer_ros.recordings.meld.clip import read_clip
 from mmer_ros.recordings.meld.corpus import MeldClip, MeldDialogue
-from mmer_ros.recordings.meld.settings import AUDIO_TOPIC, BagSettings, IMAGE_TOPIC, TEXT_TOPIC
-from mmer_ros.recordings.meld.timeline import Message, TimeLine
-from mmer_ros.recordings.recording import COMPRESSED_IMAGE, TRANSCRIPT
-from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE
-import numpy as np
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+from mmer_ros.recordings.meld.settings import BagSettings
+from mmer_ros.recordings.meld.timeline import TimeLine
+from mmer_ros.recordings.sensor_bag import Message, SensorBag, TEXT_TOPIC, TYPES
+from mmer_ros.types import EMOTIONS, InvalidInput
 
-VERSION = 1  # raised when the same clips begin to give other recordings
+VERSION = 2  # raised when the same clips begin to give other recordings
 LABELS, FACTS = 'labels.csv', 'meld2bag.json'
-TYPES = {IMAGE_TOPIC: COMPRESSED_IMAGE, AUDIO_TOPIC: AUDIO, TEXT_TOPIC: TRANSCRIPT}
 COLUMNS = ('start', 'end', 'speaker', 'emotion', 'text', 'clip')
 
 
@@ -115,8 +110,6 @@ class _Bag:
 
     def __init__(self, dialogue: MeldDialogue, folder: Path, settings: BagSettings) -> None:
         self._dialogue, self._folder, self._settings = dialogue, folder, settings
-        self._store = get_typestore(Stores.ROS2_JAZZY)
-        self._store.register(get_types_from_msg(AUDIO_DEFINITION, AUDIO))
         self._problems = list(dialogue.problems)
         self._labels: list[dict[str, Any]] = []  # rows of labels.csv
 
@@ -125,16 +118,11 @@ class _Bag:
         settings, dialogue = self._settings, self._dialogue
         line = TimeLine(settings, seed=dialogue.number)
         begin = line.now_ns
-        writer = Writer(self._folder, version=9,
-                        storage_plugin=StoragePlugin[settings.storage.upper()])
-        with writer:
-            self._connections = {
-                topic: writer.add_connection(topic, name, typestore=self._store)
-                for topic, name in TYPES.items()
-                if topic != TEXT_TOPIC or settings.transcripts}
+        topics = [topic for topic in TYPES if topic != TEXT_TOPIC or settings.transcripts]
+        with SensorBag(self._folder, topics=topics, storage=settings.storage) as bag:
             for clip in dialogue.clips:
-                self._add(clip, line, writer)
-            self._put(line.pause(), writer)
+                self._add(clip, line, bag)
+            _put(line.pause(), bag)
         seconds = (line.now_ns - begin) / 1e9
         self._write_labels()
         (self._folder / FACTS).write_text(json.dumps({
@@ -144,7 +132,7 @@ class _Bag:
         return Written(dialogue.name, self._folder, len(self._labels), seconds,
                        tuple(self._problems))
 
-    def _add(self, clip: MeldClip, line: TimeLine, writer: Writer) -> None:
+    def _add(self, clip: MeldClip, line: TimeLine, bag: SensorBag) -> None:
         """Add a clip to the recording, or say why not."""
         try:
             media = read_clip(clip.path, self._settings)
@@ -159,34 +147,21 @@ class _Bag:
             return
         if media.problem:
             self._problems.append(media.problem)
-        self._put(line.pause(media), writer)
+        _put(line.pause(media), bag)
         start = round(line.now_ns / 1e9, 6)
         emotion = '' if clip.emotion is None else EMOTIONS[clip.emotion]
         self._labels.append({
             'start': start, 'end': round(start + media.seconds, 6), 'speaker': clip.speaker,
             'emotion': emotion, 'text': clip.text, 'clip': clip.name})
-        self._put(line.clip(media, clip.text if self._settings.transcripts else ''), writer)
-
-    def _put(self, messages: Sequence[Message], writer: Writer) -> None:
-        for message in messages:
-            connection = self._connections[message.topic]
-            data = self._store.serialize_cdr(self._message(message), connection.msgtype)
-            writer.write(connection, message.arrived_ns, data)
-
-    def _message(self, message: Message) -> Any:
-        types = self._store.types
-        if isinstance(message.content, str):
-            return types[TRANSCRIPT](message.content)
-        stamp = types['builtin_interfaces/msg/Time'](*divmod(message.stamp_ns, 10 ** 9))
-        if message.topic == AUDIO_TOPIC:
-            header = types['std_msgs/msg/Header'](stamp, 'microphone')
-            return types[AUDIO](header, SAMPLE_RATE, 1, message.content)
-        header = types['std_msgs/msg/Header'](stamp, 'camera')
-        return types[COMPRESSED_IMAGE](
-            header, 'jpeg', np.frombuffer(message.content, np.uint8))
+        _put(line.clip(media, clip.text if self._settings.transcripts else ''), bag)
 
     def _write_labels(self) -> None:
         with (self._folder / LABELS).open('w', newline='', encoding='utf-8') as file:
             table = csv.DictWriter(file, COLUMNS, lineterminator='\n')
             table.writeheader()
             table.writerows(self._labels)
+
+
+def _put(messages: Sequence[Message], bag: SensorBag) -> None:
+    for message in messages:
+        bag.write(message)

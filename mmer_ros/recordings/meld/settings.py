@@ -12,8 +12,6 @@ SAMPLE_NS = 10 ** 9 // SAMPLE_RATE  # exact at 16 kHz
 CHUNK = SAMPLE_RATE // 20  # samples in a message, 50 ms
 WORDS_AFTER_S = 0.1  # from the end of a clip until its words arrive
 
-IMAGE_TOPIC, AUDIO_TOPIC, TEXT_TOPIC = '/camera/image/compressed', '/audio', '/transcript'
-
 
 class BagSettings(BaseModel):
     """

@@ -9,40 +9,21 @@ speaker. Black images would end all face tracks; without images the segmenter wo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 import math
 
 from mmer_ros.recordings.meld.clip import ClipMedia, cross_fade, RoomNoise
 from mmer_ros.recordings.meld.settings import (
-    AUDIO_TOPIC,
     BagSettings,
     CHUNK,
     EPOCH_NS,
-    IMAGE_TOPIC,
     SAMPLE_NS,
-    TEXT_TOPIC,
     WORDS_AFTER_S,
 )
+from mmer_ros.recordings.sensor_bag import AUDIO_TOPIC, IMAGE_TOPIC, Message, TEXT_TOPIC
 from mmer_ros.types import Int16, SAMPLE_RATE
 import numpy as np
 
 Image = tuple[float, bytes]  # seconds, JPEG
-
-
-@dataclass(frozen=True)
-class Message:
-    """
-    What a recorder takes down.
-
-    :param arrived_ns: time of recording: audio comes when its last sample is there, images at
-        once.
-    :param stamp_ns: capture time.
-    """
-
-    arrived_ns: int
-    stamp_ns: int
-    topic: str
-    content: Int16 | bytes | str
 
 
 class TimeLine:

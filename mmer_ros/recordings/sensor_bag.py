@@ -1,0 +1,110 @@
+"""
+Recordings that the project makes itself: camera, microphone and words as a rosbag2 folder.
+
+    >>> with SensorBag(Path('meeting')) as bag:
+    ...     bag.write(Message(stamp_ns + 50_000_000, stamp_ns, AUDIO_TOPIC, samples))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from mmer_ros.interfaces.definitions import AUDIO, AUDIO_DEFINITION
+from mmer_ros.recordings.recording import COMPRESSED_IMAGE, TRANSCRIPT
+from mmer_ros.types import Int16, SAMPLE_RATE
+import numpy as np
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+
+IMAGE_TOPIC, AUDIO_TOPIC, TEXT_TOPIC = '/camera/image/compressed', '/audio', '/transcript'
+TYPES = {IMAGE_TOPIC: COMPRESSED_IMAGE, AUDIO_TOPIC: AUDIO, TEXT_TOPIC: TRANSCRIPT}
+DEPTHS = {IMAGE_TOPIC: 10, AUDIO_TOPIC: 50, TEXT_TOPIC: 10}  # of the offered QoS
+FRAME_IDS = {IMAGE_TOPIC: 'camera', AUDIO_TOPIC: 'microphone'}
+_FOREVER = QosTime(sec=9223372036, nsec=854775807)
+
+
+@dataclass(frozen=True)
+class Message:
+    """
+    What a recorder takes down.
+
+    :param arrived_ns: time of recording.
+    :param stamp_ns: capture time: of the first sample of audio, of the image; words have none.
+    :param topic: one of TYPES.
+    :param content: (n,) int16 samples, 16 kHz mono; a JPEG image; or words.
+    """
+
+    arrived_ns: int
+    stamp_ns: int
+    topic: str
+    content: Int16 | bytes | str
+
+
+class SensorBag:
+    """
+    A new recording, complete when the block ends.
+
+    :param folder: must not exist.
+    :param topics: those of TYPES that the recording has.
+    :param compress: zstd within the mcap file, which every player reads by itself.
+    :param made_by: the program, kept in metadata.yaml.
+    """
+
+    def __init__(self, folder: Path, *, topics: Sequence[str] = tuple(TYPES),
+                 storage: Literal['mcap', 'sqlite3'] = 'mcap', compress: bool = False,
+                 made_by: str = '') -> None:
+        self._store = get_typestore(Stores.ROS2_JAZZY)
+        self._store.register(get_types_from_msg(AUDIO_DEFINITION, AUDIO))
+        self._topics = topics
+        self._writer = Writer(folder, version=9, storage_plugin=StoragePlugin[storage.upper()])
+        if compress:
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        if made_by:
+            self._writer.set_custom_data('made_by', made_by)
+
+    def __enter__(self) -> SensorBag:
+        self._writer.open()
+        self._connections = {
+            topic: self._writer.add_connection(
+                topic, TYPES[topic], typestore=self._store,
+                offered_qos_profiles=[_reliable(DEPTHS[topic])]) for topic in self._topics}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._writer.close()
+
+    def write(self, message: Message) -> None:
+        """Add a message; those of all topics come by `arrived_ns`."""
+        connection = self._connections[message.topic]
+        data = self._store.serialize_cdr(self._to_ros(message), connection.msgtype)
+        self._writer.write(connection, message.arrived_ns, data)
+
+    def _to_ros(self, message: Message) -> Any:
+        types = self._store.types
+        if isinstance(message.content, str):
+            return types[TRANSCRIPT](message.content)
+        stamp = types['builtin_interfaces/msg/Time'](*divmod(message.stamp_ns, 10 ** 9))
+        header = types['std_msgs/msg/Header'](stamp, FRAME_IDS[message.topic])
+        if isinstance(message.content, bytes):
+            return types[COMPRESSED_IMAGE](
+                header, 'jpeg', np.frombuffer(message.content, np.uint8))
+        return types[AUDIO](header, SAMPLE_RATE, 1, message.content)
+
+
+def _reliable(depth: int) -> Qos:
+    """Return a QoS that serves reliable and best-effort subscribers alike."""
+    return Qos(QosHistory.KEEP_LAST, depth, QosReliability.RELIABLE, QosDurability.VOLATILE,
+               _FOREVER, _FOREVER, QosLiveliness.AUTOMATIC, _FOREVER, False)
