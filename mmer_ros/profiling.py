@@ -6,14 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from mmer_ros.types import Modality
+
 Clock = Callable[[], float]  # seconds that pass, e.g. time.perf_counter
 OnStage = Callable[[str, float], object]  # name of the stage, seconds that it took
 Function = TypeVar('Function', bound=Callable[..., Any])
 
 VOICE_ACTIVITY, FACE_DETECTION = 'voice activity', 'face detection'
-AUDIO, FACE, TEXT = 'audio encoder', 'face encoder', 'text encoder'
+AUDIO, FACE, TEXT = 'audio encoder', 'face encoder', 'text encoder'  # as of stage_of
 FUSION = 'fusion'
 RECOGNITION = (VOICE_ACTIVITY, AUDIO, FACE, TEXT, FUSION)  # one after another, in one thread
+
+
+def stage_of(modality: Modality) -> str:
+    """Return the stage in which a modality's encoder works."""
+    return f'{modality.key} encoder'
 
 
 class Stages:

@@ -117,7 +117,7 @@ def offline(bundle: str, device: str, threads: int, until_s: float) -> dict[str,
     recognizer.warm_up()
     watch = Stopwatch()
     model = recognizer.model
-    watch.wrap(pipeline._faces._detector._mtcnn, 'detect', 'MTCNN')
+    watch.wrap(pipeline._faces._detector, 'detect', 'MTCNN')
     watch.wrap(pipeline._segmenter._speech, '_probability', 'voice activity')
     watch.wrap(model.audio, 'spectrogram', 'WaveRNN')
     watch.wrap(model.audio, 'sample_features', 'WaveRNN')

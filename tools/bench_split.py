@@ -25,7 +25,8 @@ from mmer_ros.nodes.tools.watch import Watcher
 from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
 from mmer_ros.recognition.multi_robot import SentPart
 from mmer_ros.recordings.recording import AUDIO, Recording, TRANSCRIPT
-from mmer_ros.sensing.faces import FaceDetector, FaceStream
+from mmer_ros.sensing.face_detector import make_detector
+from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.sensor_pipeline import PartPipeline
 from mmer_ros.types import Transcript, UtterancePart, VideoFrame
 from rich.console import Console
@@ -40,7 +41,7 @@ TIMEOUT_S = 300.0
 
 def sample_parts(bundle: str) -> list[UtterancePart]:
     """Return what a segmenter makes of the sample."""
-    faces = FaceStream(FaceDetector(Bundle.read_config(bundle).faces))
+    faces = FaceStream(make_detector(Bundle.read_config(bundle).faces))
     pipeline = PartPipeline(faces)
     sampler = pipeline.sampler()
     parts: list[UtterancePart] = []

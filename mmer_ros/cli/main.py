@@ -19,7 +19,8 @@ from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recordings.clips import utterance_of_clip
 from mmer_ros.recordings.media import duration, read_media
-from mmer_ros.sensing.faces import FaceDetector, FaceStream, FrameSampler
+from mmer_ros.sensing.face_detector import make_detector
+from mmer_ros.sensing.faces import FaceStream, FrameSampler
 from mmer_ros.types import (
     AudioBlock,
     Estimate,
@@ -161,7 +162,7 @@ def _with_progress(clip: Path, sampler: FrameSampler,
 
 def _one_utterance(clip: Path, recognizer: Recognizer, text: str,
                    console: Console) -> Utterance:
-    faces = FaceStream(FaceDetector(recognizer.config.faces, recognizer.device))
+    faces = FaceStream(make_detector(recognizer.config.faces, recognizer.device))
     return utterance_of_clip(_with_progress(clip, faces.sampler(), console), faces, text=text)
 
 

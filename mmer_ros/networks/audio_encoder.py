@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 import math
+from typing import Literal
 
-from mmer_ros.types import SAMPLE_RATE
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from mmer_ros.networks.batching import as_float, pad_features
+from mmer_ros.networks.encoder import (
+    DialogueContext,
+    Encoded,
+    Encoder,
+    EncoderConfig,
+    register_backbone,
+)
+from mmer_ros.types import Modality, SAMPLE_RATE
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 import torch
 from torch import nn, Tensor
 from torchaudio.models import WaveRNN
@@ -17,7 +28,7 @@ from typing_extensions import Self
 MIN_LEVEL_DB = -100.0  # of the spectrogram, as torchaudio's LJSpeech vocoder normalises it
 
 
-class AudioEncoderConfig(BaseModel):
+class AudioEncoderConfig(EncoderConfig):
     """
     Sizes of the WaveRNN and of its spectrogram.
 
@@ -32,8 +43,7 @@ class AudioEncoderConfig(BaseModel):
     :param mel_std: by which it is divided then.
     """
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
-
+    backbone: Literal['wavernn'] = 'wavernn'
     hop_length: int = 200
     n_fft: int = 1024
     win_length: int = 800
@@ -90,17 +100,24 @@ class AudioState:
     features: list[Tensor]
     received: int = 0
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no sample yet."""
+        return not self.received
 
-class AudioEncoder(nn.Module):
+
+@register_backbone(Modality.AUDIO, 'wavernn', config=AudioEncoderConfig)
+class AudioEncoder(Encoder):
     """
     WaveRNN as a feature extractor, up to the layers before its fully connected ones.
 
-    `forward` takes whole batches, `start`, `stream` and `finish` take an utterance part by part;
-    both give the same features: the mean over each hop of the recurrent layers' output.
+    `forward` encodes padded batches; `start`, `stream` and `finish` an utterance by increments.
+    Both give the same features: the mean over each hop of the recurrent layers' output.
     """
 
+    classifier: nn.Sequential
+
     def __init__(self, config: AudioEncoderConfig, n_classes: int) -> None:
-        """Build the network with random weights."""
         super().__init__()
         self.config = config
         self.width = config.n_rnn
@@ -199,40 +216,28 @@ class AudioEncoder(nn.Module):
         return AudioState(pad, torch.zeros(1, self.config.n_freq, 0, device=device), none, None,
                           [])
 
-    def stream(self, state: AudioState, audio: Tensor) -> None:
-        """
-        Take the next samples of the utterance.
-
-        :param audio: (n,) float in [-1, 1], 16 kHz.
-        """
-        self.stream_together([state], [audio])
-
-    def stream_together(self, states: Sequence[AudioState], audio: Sequence[Tensor]) -> None:
-        """Take the next samples of several utterances, as `stream`, in fewer steps."""
-        for state, samples in zip(states, audio):
-            state.received += samples.shape[0]
-            self._append(state, samples[None])
+    def stream(self, states: Sequence[AudioState], evidence: Sequence[NDArray[np.generic]]
+               ) -> None:
+        """Advance utterances by samples, (n,) each, as far as the look-ahead allows."""
+        device = self.device
+        for state, samples in zip(states, evidence):
+            audio = torch.from_numpy(as_float(samples)).to(device)
+            state.received += audio.shape[0]
+            self._append(state, audio[None])
         self._advance(states)
 
-    def finish(self, state: AudioState) -> Tensor | None:
-        """
-        Return the features of the utterance, (T, width), or None if it has no audio.
-
-        The state itself is not changed: more audio may follow, so this serves partial results.
-        """
-        return self.finish_together([state])[0]
-
-    def finish_together(self, states: Sequence[AudioState]) -> list[Tensor | None]:
-        """Return the features of several utterances, as `finish`, in fewer steps."""
+    def finish(self, states: Sequence[AudioState], contexts: Sequence[DialogueContext] = ()
+               ) -> Encoded | None:
+        """Return the features of all samples so far, the look-ahead filled with silence."""
         hop, pad = self.config.hop_length, self.config.pad_samples
         ends = [AudioState(s.samples, s.frames, s.wave, s.hidden, list(s.features), s.received)
                 for s in states]
-        heard = [end for end in ends if end.received]
+        heard = [end for end in ends if not end.empty]
         for end in heard:
             self._append(end, end.wave.new_zeros(1, -end.received % hop + pad))
         self._advance(heard)
-        return [torch.cat(end.features)[:-(-end.received // hop)] if end.received else None
-                for end in ends]
+        return pad_features([None if end.empty else
+                             torch.cat(end.features)[:-(-end.received // hop)] for end in ends])
 
     def _append(self, state: AudioState, audio: Tensor) -> None:
         """Add samples, (1, n), and the spectrogram frames that they complete."""

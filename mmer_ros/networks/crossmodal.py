@@ -3,43 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
+from mmer_ros.networks.fusion import Features, FusionConfig
 from mmer_ros.types import MODALITIES, Modality
-from pydantic import BaseModel, ConfigDict, model_validator
 import torch
 from torch import nn, Tensor
-from typing_extensions import Self
-
-
-class FusionConfig(BaseModel):
-    """
-    Sizes of fusion and classifier.
-
-    :param width: d_k = d_V of the crossmodal blocks.
-    :param heads: of the attention; must divide the width.
-    :param embracement_size: c of EmbraceNet, 256 in the paper.
-    :param pooling: what is taken of a target over time, where the paper says nothing: 'mean' of
-        all steps, or 'summary', what the encoders' own classifiers take: the last step of text
-        (<cls>) and face, which have seen all before them, and the mean of audio.
-    :param own_answers: whether what the encoders' own classifiers say is added to the logits;
-        see own_answers.py.
-    """
-
-    model_config = ConfigDict(frozen=True, extra='forbid')
-
-    width: int = 256
-    heads: int = 8
-    embracement_size: int = 256
-    dropout: float = 0.1
-    pooling: Literal['mean', 'summary'] = 'mean'
-    own_answers: bool = False
-
-    @model_validator(mode='after')
-    def _check(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f'heads {self.heads} must divide the width {self.width}')
-        return self
 
 
 class CrossmodalBlock(nn.Module):
@@ -50,7 +18,6 @@ class CrossmodalBlock(nn.Module):
     """
 
     def __init__(self, target_size: int, source_size: int, config: FusionConfig) -> None:
-        """Build the block with random weights."""
         super().__init__()
         width = config.width
         self.heads = config.heads
@@ -94,7 +61,6 @@ class CrossmodalFusion(nn.Module):
     """
 
     def __init__(self, sizes: Mapping[Modality, int], config: FusionConfig) -> None:
-        """Build six blocks and three projections for modalities of the given feature sizes."""
         super().__init__()
         self.pooling = config.pooling
         self.blocks = nn.ModuleDict({
@@ -106,8 +72,7 @@ class CrossmodalFusion(nn.Module):
                 nn.Linear(sizes[target], config.width), nn.LayerNorm(config.width))
             for target in MODALITIES})
 
-    def forward(self, features: Mapping[Modality, tuple[Tensor, Tensor]]) -> dict[
-            Modality, Tensor]:
+    def forward(self, features: Features) -> dict[Modality, Tensor]:
         """
         Fuse a batch.
 
@@ -129,7 +94,7 @@ class CrossmodalFusion(nn.Module):
         return summary(target, x, mask)[:, None], mask.any(dim=1)[:, None]
 
     def _enrich(self, target: Modality, x: Tensor,
-                features: Mapping[Modality, tuple[Tensor, Tensor]],
+                features: Features,
                 present: Mapping[Modality, Tensor]) -> Tensor:
         product: Tensor | None = None
         any_source = torch.zeros_like(present[target])

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from facenet_pytorch import InceptionResnetV1
 from facenet_pytorch.models.mtcnn import fixed_image_standardization
+from mmer_ros.networks.batching import encode_padded, pad
 from mmer_ros.networks.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from mmer_ros.networks.encoder import (
+    DialogueContext,
+    Encoded,
+    Encoder,
+    EncoderConfig,
+    register_backbone,
+)
+from mmer_ros.types import Modality, UInt8
+import numpy as np
+from pydantic import Field, model_validator
 import torch
 from torch import nn, Tensor
 from typing_extensions import Self
 
 
-class FaceEncoderConfig(BaseModel):
+class FaceEncoderConfig(EncoderConfig):
     """
     Sizes of the face encoder.
 
@@ -24,8 +35,6 @@ class FaceEncoderConfig(BaseModel):
     :param max_images: longer sequences are sampled evenly down to this (50 in the paper).
     :param hidden: width of the GRU.
     """
-
-    model_config = ConfigDict(frozen=True, extra='forbid')
 
     backbone: Literal['inception_resnet_v1', 'compact'] = 'inception_resnet_v1'
     width: int = 32
@@ -47,18 +56,22 @@ class FaceState:
 
     embeddings: list[Tensor] = field(default_factory=list)
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no crop yet."""
+        return not self.embeddings
 
-class FaceEncoder(nn.Module):
+
+@register_backbone(Modality.FACE, 'inception_resnet_v1', 'compact', config=FaceEncoderConfig)
+class FaceEncoder(Encoder):
     """
     FaceNet, then a GRU whose outputs go to the fusion.
 
-    `forward` takes whole batches, `start` and `stream` take an utterance part by part.
-    Embeddings are computed as crops come; the GRU is run at the end, over at most `max_images`
-    of them (batching.encode_faces), so that both ways give the same.
+    `forward` encodes padded batches of embeddings. `stream` embeds crops as they come, and
+    `finish` runs the GRU over at most `max_images` of them.
     """
 
     def __init__(self, config: FaceEncoderConfig, n_classes: int) -> None:
-        """Build the network with random weights."""
         super().__init__()
         self.config = config
         self.width = config.hidden
@@ -94,24 +107,40 @@ class FaceEncoder(nn.Module):
         mask = steps < lengths[:, None]
         return outputs * mask[..., None], mask
 
-    def last_hidden(self, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """Return the GRU's last valid output, (B, hidden), which the classifier takes."""
-        rows = torch.arange(outputs.shape[0], device=outputs.device)
-        return outputs[rows, lengths - 1]
-
     def start(self) -> FaceState:
         """Return the state before the first crop."""
         return FaceState()
 
-    def stream(self, state: FaceState, crops: Tensor) -> None:
+    def stream(self, states: Sequence[FaceState], evidence: Sequence[UInt8]) -> None:
         """
-        Take the next crops of the utterance.
+        Embed crops, (n, 160, 160, 3) of each utterance.
 
-        :param crops: (n, 160, 160, 3) uint8 RGB; one by one, so that the answer does not
-            depend on how crops are spread over parts.
+        Those of one utterance are embedded one by one, so that the features do not depend on how
+        they were cut into increments.
         """
-        for crop in crops:
-            state.embeddings.append(self.embed(crop[None])[0])
+        device = self.device
+        crops = [torch.from_numpy(np.ascontiguousarray(images)).to(device) for images in evidence]
+        if len(crops) == 1:
+            for crop in crops[0]:
+                states[0].embeddings.append(self.embed(crop[None])[0])
+            return
+        embeddings = self.embed(torch.cat(crops))
+        for state, rows in zip(states, torch.split(embeddings, [len(c) for c in crops])):
+            state.embeddings += list(rows)
+
+    def finish(self, states: Sequence[FaceState], contexts: Sequence[DialogueContext] = ()
+               ) -> Encoded | None:
+        """Run the GRU over the embeddings so far."""
+        some = next((state.embeddings[0] for state in states if not state.empty), None)
+        if some is None:
+            return None
+        rows = [torch.stack(sample_evenly(state.embeddings, self.config.max_images))
+                if not state.empty else some.new_zeros(0, len(some)) for state in states]
+        return encode_padded(self, [pad(rows, 0)], [len(row) for row in rows])
+
+    def select(self, evidence: UInt8) -> UInt8:
+        """Return the crops that `finish` would choose, so that no others are embedded."""
+        return np.stack(sample_evenly(list(evidence), self.config.max_images))
 
 
 def sample_evenly(items: Any, count: int) -> list[Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 import copy
 import math
-from typing import Self
 
 from mmer_ros.networks.crossmodal import summary
-from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
+from mmer_ros.types import EMOTIONS, MODALITIES, Modality, SUBSETS
 import torch
 from torch import nn, Tensor
+from typing_extensions import Self
 
 GATE_HIDDEN = 32
 OPEN = 4.0  # the logit of gates that have learnt nothing
@@ -37,7 +37,7 @@ class OwnAnswers(nn.Module):
         :param classifiers: each maps `summary` of the features, (B, width), to (B, 7).
         """
         super().__init__()
-        members = {subset_name(m): m for m in MODALITIES if m in classifiers}
+        members = {m.key: m for m in MODALITIES if m in classifiers}
         self.classifiers = nn.ModuleDict({
             name: copy.deepcopy(classifiers[m]) for name, m in members.items()})
         self.classifiers.requires_grad_(False)
@@ -64,7 +64,7 @@ class OwnAnswers(nn.Module):
         subset = (present * bits).sum(dim=1)
         logits = self.offsets[subset]
         for column, modality in enumerate(MODALITIES):
-            name = subset_name(modality)
+            name = modality.key
             if modality not in features or name not in self.classifiers:
                 continue
             vector = summary(modality, *features[modality])

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from mmer_ros.types import Turn
-from pydantic import BaseModel, ConfigDict
+from mmer_ros.networks.batching import encode_padded, pad
+from mmer_ros.networks.encoder import (
+    DialogueContext,
+    Encoded,
+    Encoder,
+    EncoderConfig,
+    register_backbone,
+)
+from mmer_ros.types import Modality, Turn
 from tokenizers import decoders, models, pre_tokenizers, Tokenizer
 import torch
 from torch import nn, Tensor
@@ -15,7 +23,7 @@ from transformers import OpenAIGPTConfig, OpenAIGPTModel
 SPECIAL_TOKENS = ('<bos>', '<speaker1>', '<speaker2>', '<cls>', '<pad>')
 
 
-class TextEncoderConfig(BaseModel):
+class TextEncoderConfig(EncoderConfig):
     """
     Sizes of the GPT; the defaults are those of `openai-gpt`, the paper's.
 
@@ -23,8 +31,7 @@ class TextEncoderConfig(BaseModel):
     :param history_turns: earlier turns that are shown to the network.
     """
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
-
+    backbone: Literal['gpt'] = 'gpt'
     vocab_size: int = 40_483
     n_positions: int = 512
     n_embd: int = 768
@@ -110,17 +117,24 @@ class TextState:
         """The words as one string."""
         return ' '.join(self.words)
 
+    @property
+    def empty(self) -> bool:
+        """Whether there are no words yet."""
+        return not self.words
 
-class TextEncoder(nn.Module):
+
+@register_backbone(Modality.TEXT, 'gpt', config=TextEncoderConfig)
+class TextEncoder(Encoder):
     """
     GPT whose last hidden states go to the fusion.
 
-    `forward` takes whole batches, `start` and `stream` take an utterance part by part; the network
-    runs at the end, over all words at once (batching.encode_text).
+    `forward` encodes padded batches of tokens; `stream` collects words, and `finish` runs the
+    network over the dialogue and all words at once.
     """
 
+    tokenizer: DialogueTokenizer | None = None
+
     def __init__(self, config: TextEncoderConfig, n_classes: int) -> None:
-        """Build the network with random weights."""
         super().__init__()
         self.config = config
         self.width = config.n_embd
@@ -157,11 +171,39 @@ class TextEncoder(nn.Module):
                                 history=list(history)[-turns:] if turns else [],
                                 max_tokens=self.config.n_positions)
 
+    def use_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Lay out dialogues with this tokenizer, which has to know the SPECIAL_TOKENS."""
+        layout = DialogueTokenizer(tokenizer)
+        tokens = max(tokenizer.get_vocab().values()) + 1
+        if tokens > self.config.vocab_size:
+            raise ValueError(f'it has {tokens} tokens, but the network has room for '
+                             f'{self.config.vocab_size}; set vocab_size to {tokens}')
+        self.tokenizer = layout
+
     def start(self) -> TextState:
         """Return the state before the first word."""
         return TextState()
 
-    def stream(self, state: TextState, text: str) -> None:
-        """Take the next words of the utterance."""
-        if text:
-            state.words.append(text)
+    def stream(self, states: Sequence[TextState], evidence: Sequence[str]) -> None:
+        """Append words to each utterance."""
+        for state, text in zip(states, evidence):
+            if text:
+                state.words.append(text)
+
+    def finish(self, states: Sequence[TextState], contexts: Sequence[DialogueContext]
+               ) -> Encoded | None:
+        """
+        Encode the words so far, each utterance with its dialogue.
+
+        :raises ValueError: if the encoder has no tokenizer.
+        """
+        if self.tokenizer is None:
+            raise ValueError('the text encoder has no tokenizer; call use_tokenizer first')
+        inputs = [TextInput([], []) if state.empty else self.context(
+            self.tokenizer, state.text, speaker=context.speaker, history=context.history,
+            reply=context.reply) for state, context in zip(states, contexts)]
+        ids = pad([torch.tensor(i.token_ids, dtype=torch.long) for i in inputs],
+                  self.tokenizer.pad)                                           # (B, T)
+        types = pad([torch.tensor(i.token_types, dtype=torch.long) for i in inputs],
+                    self.tokenizer.pad)                                         # (B, T)
+        return encode_padded(self, [ids, types], [len(i.token_ids) for i in inputs])

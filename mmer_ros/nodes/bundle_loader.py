@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from mmer_ros.recognition.recognizer import Recognizer, UNTRAINED
-from mmer_ros.sensing.faces import FaceDetector
+from mmer_ros.sensing.face_detector import FaceDetector, make_detector
 from mmer_ros.settings import NodeSettings
 from mmer_ros.types import InvalidInput
 from rclpy.node import Node
@@ -31,7 +31,7 @@ def load(bundle: str, device: str, expected_hash: str, prior: str) -> Loaded:
     recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash,
                                  prior=prior)
     recognizer.warm_up()
-    return Loaded(recognizer, FaceDetector(recognizer.config.faces, recognizer.device))
+    return Loaded(recognizer, make_detector(recognizer.config.faces, recognizer.device))
 
 
 def load_recognizer(node: Node, settings: NodeSettings) -> Recognizer:

@@ -21,7 +21,8 @@ from mmer_ros.profiling import Stages
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.multi_robot import SentPart
 from mmer_ros.recognition.recognizer import check_device
-from mmer_ros.sensing.faces import FaceDetector, FaceStream
+from mmer_ros.sensing.face_detector import make_detector
+from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.sensing.sensor_pipeline import PartPipeline
 from mmer_ros.settings import HealthLimits, NodeSettings, SEGMENTER
@@ -58,7 +59,7 @@ class SegmenterNode(ManagedNode):
         self._number, self._sent = random.SystemRandom().getrandbits(32), 0
         stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
         self._pipeline = PartPipeline(
-            FaceStream(FaceDetector(faces, device)), settings.segmenter,
+            FaceStream(make_detector(faces, device)), settings.segmenter,
             probability=self._activity if settings.hears_voices else None,
             stages=stages, on_faces=self._on_faces)
         self._publisher = self.create_lifecycle_publisher(

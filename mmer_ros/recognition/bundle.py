@@ -12,9 +12,9 @@ import tempfile
 from typing import Annotated, Any, Literal
 
 from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
-from mmer_ros.networks.text_encoder import byte_tokenizer, DialogueTokenizer
-from mmer_ros.sensing.faces import FaceConfig
-from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE, subset_name, SUBSETS
+from mmer_ros.networks.text_encoder import byte_tokenizer
+from mmer_ros.sensing.face_detector import FaceConfig
+from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE, SUBSETS
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
@@ -105,6 +105,7 @@ class Bundle:
             with torch.no_grad():
                 for parameter in _matrices(model):
                     parameter.copy_(parameter.half())
+        model.use_tokenizer(tokenizer)
         contents = _contents(config, model, tokenizer, card)
         config = config.model_copy(update={
             'files': {name: _sha256(data) for name, data in contents.items()}})
@@ -267,13 +268,18 @@ def _read(folder: Path) -> Bundle:
     for name in (WEIGHTS, TOKENIZER):
         if name not in data:
             raise BundleError(f'bundle {folder}: {CONFIG} does not list {name}; it is incomplete')
-    tokenizer = _read_tokenizer(folder, config, data[TOKENIZER])
+    tokenizer = _read_tokenizer(folder, data[TOKENIZER])
     try:
         model = EmotionModel(config.model).eval()
     except (RuntimeError, ValueError) as error:
         raise BundleError(f'bundle {folder}: no model can have the sizes in {CONFIG}: {error}; '
                           'correct them') from error
     _load_weights(folder, model, data[WEIGHTS])
+    try:
+        model.use_tokenizer(tokenizer)
+    except ValueError as error:
+        raise BundleError(f'bundle {folder}: {TOKENIZER} does not fit the network: {error}'
+                          ) from error
     return Bundle(config, model, tokenizer, data.get(CARD, b'').decode(), content_hash)
 
 
@@ -287,7 +293,7 @@ def _check_config(folder: Path, config: BundleConfig) -> None:
     if config.sample_rate != SAMPLE_RATE:
         raise BundleError(f'bundle {folder}: sample rate {config.sample_rate}; expected '
                           f'{SAMPLE_RATE} Hz')
-    known = [subset_name(subset) for subset in SUBSETS]
+    known = [subset.title for subset in SUBSETS]
     for name in [*config.temperatures, *config.priors]:
         if name not in known:
             kind = 'temperature' if name in config.temperatures else 'prior'
@@ -308,17 +314,11 @@ def _checked(folder: Path, name: str, digest: str) -> bytes:
     return data
 
 
-def _read_tokenizer(folder: Path, config: BundleConfig, data: bytes) -> Tokenizer:
+def _read_tokenizer(folder: Path, data: bytes) -> Tokenizer:
     try:
-        tokenizer = Tokenizer.from_str(data.decode())
-        DialogueTokenizer(tokenizer)
+        return Tokenizer.from_str(data.decode())
     except Exception as error:  # tokenizers raises nothing narrower
         raise BundleError(f'bundle {folder}: {TOKENIZER} cannot be used: {error}') from error
-    tokens, room = max(tokenizer.get_vocab().values()) + 1, config.model.text.vocab_size
-    if tokens > room:
-        raise BundleError(f'bundle {folder}: {TOKENIZER} has {tokens} tokens, but {CONFIG} has '
-                          f'room for {room}; give the model the sizes of its tokenizer')
-    return tokenizer
 
 
 def _load_weights(folder: Path, model: EmotionModel, data: bytes) -> None:

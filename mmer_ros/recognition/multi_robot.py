@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mmer_ros.profiling import Stages, UNMEASURED
-from mmer_ros.recognition.dialogue_stream import push_together, RecognitionStream, REVISABLE
+from mmer_ros.recognition.dialogue_stream import DialogueStream, push_together, REVISABLE
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import Estimate, StreamEvent, UtterancePart
 import numpy as np
@@ -51,7 +51,7 @@ class Source:
     :param ended: how often an utterance was ended without its last part.
     """
 
-    stream: RecognitionStream
+    stream: DialogueStream
     received: int = 0
     lost: int = 0
     repeated: int = 0
@@ -120,7 +120,7 @@ class Estimator:
         estimates: list[SourceEstimate] = []
         waiting = deque(parts)
         while waiting:
-            together: list[tuple[str, RecognitionStream, UtterancePart]] = []
+            together: list[tuple[str, DialogueStream, UtterancePart]] = []
             for sent in self._next_batch(waiting):
                 source = self._source(sent, now)
                 if not self._is_new(sent, source):
@@ -177,7 +177,7 @@ class Estimator:
                                 'name: give each a namespace or the parameter `source`')
             while len(self.sources) >= SOURCES:
                 self.sources.popitem(last=False)
-            self.sources[name] = Source(RecognitionStream(
+            self.sources[name] = Source(DialogueStream(
                 self._recognizer, partial_rate=self._partial_rate, stages=self._stages))
         self.sources.move_to_end(name)
         return self.sources[name]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mmer_ros.profiling import Stages, UNMEASURED
+from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.recognizer import Recognizer
-from mmer_ros.sensing.faces import FaceDetector, FaceStream
+from mmer_ros.sensing.face_detector import FaceDetector, make_detector
+from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.sensor_pipeline import OnFaces, SensorPipeline
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from mmer_ros.types import Estimate, Int16, StreamEvent, UtterancePart
@@ -29,15 +31,15 @@ class Pipeline(SensorPipeline[Estimate]):
 
         :param faces: another way to find faces; None: in the same thread, image by image.
         :param probability: another voice activity detection, as vad.SpeechProbability.
-        :param partial_rate: as in recognition_stream.RecognitionStream.
+        :param partial_rate: as in recognition_stream.DialogueStream.
         :param stages: is told how long the stages take.
         :param on_faces: is told each image that was looked at, and its faces.
         """
         super().__init__(
-            faces or FaceStream(FaceDetector(recognizer.config.faces, recognizer.device)),
+            faces or FaceStream(make_detector(recognizer.config.faces, recognizer.device)),
             config, probability=probability, stages=stages, on_faces=on_faces)
         self.recognizer = recognizer
-        self._stream = recognizer.stream(partial_rate=partial_rate, stages=stages)
+        self._stream = DialogueStream(recognizer, partial_rate=partial_rate, stages=stages)
 
     def change_recognizer(self, recognizer: Recognizer, detector: FaceDetector | None = None
                           ) -> None:
@@ -48,7 +50,7 @@ class Pipeline(SensorPipeline[Estimate]):
         """
         self.recognizer = self._stream.recognizer = recognizer
         self._change_detector(
-            detector or FaceDetector(recognizer.config.faces, recognizer.device))
+            detector or make_detector(recognizer.config.faces, recognizer.device))
 
     @property
     def partial_rate(self) -> float:

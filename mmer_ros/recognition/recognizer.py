@@ -5,30 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 import logging
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
 
-from mmer_ros.networks.batching import batch_features
-from mmer_ros.networks.emotion_model import available, FusionOutput
-from mmer_ros.networks.face_encoder import sample_evenly
-from mmer_ros.networks.text_encoder import DialogueTokenizer
+from mmer_ros.networks.encoder import DialogueContext, Encoded
+from mmer_ros.networks.fusion import available, FusionOutput
 from mmer_ros.profiling import FUSION, Stages, UNMEASURED
 from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
 from mmer_ros.recognition.prior_correction import correction, read_prior
-from mmer_ros.recognition.streaming_encoders import Context, Encoders, Evidence
+from mmer_ros.recognition.streaming_encoders import EncoderStates, StreamingEncoders
 from mmer_ros.types import (
     Estimate,
+    FACE_SIZE,
     InvalidInput,
     Modality,
-    subset_name,
+    SAMPLE_RATE,
     Utterance,
 )
 import numpy as np
 from numpy.typing import NDArray
 import torch
-from torch import Tensor
-
-if TYPE_CHECKING:
-    from mmer_ros.recognition.dialogue_stream import RecognitionStream
 
 LOGGER = logging.getLogger('mmer_ros')
 UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
@@ -51,14 +45,12 @@ class Recognizer:
     """
 
     def __init__(self, bundle: Bundle, device: str = 'cpu', prior: str = '') -> None:
-        """Move the bundle to the device."""
         shares = read_prior(prior)
         self.device = check_device(device)
         self.bundle = bundle
         self.config = bundle.config
         self.model = bundle.model.to(self.device).eval()
-        self._tokenizer = DialogueTokenizer(bundle.tokenizer)
-        self.encoders = Encoders(self.model, self._tokenizer, self.device)
+        self.encoders = StreamingEncoders(self.model)
         self._trust = torch.tensor(self.config.trust, device=self.device)
         self._corrections = {} if shares is None else {
             subset: correction(shares, trained) for subset, trained in self.config.priors.items()}
@@ -82,20 +74,13 @@ class Recognizer:
         read_prior(prior)
         return cls(Bundle.load(name_or_path, expected_hash), device, prior)
 
-    @torch.inference_mode()
     def recognize(self, utterance: Utterance) -> Estimate:
         """
         Estimate the emotion of a whole utterance.
 
         :raises InvalidInput: if it has no modality at all.
         """
-        encoding = self.encoders.start()
-        faces = utterance.faces
-        if faces is not None and len(faces):
-            faces = np.stack(sample_evenly(list(faces), self.model.config.face.max_images))
-        self.encoders.stream([Evidence(encoding, utterance.text, utterance.audio, faces)])
-        return self.finish([
-            Context(encoding, utterance.speaker, utterance.history, utterance.reply)])[0]
+        return self.recognize_batch([utterance])[0]
 
     @torch.inference_mode()
     def recognize_batch(self, utterances: Sequence[Utterance]) -> list[Estimate]:
@@ -104,36 +89,27 @@ class Recognizer:
 
         :raises InvalidInput: if one of them has no modality at all.
         """
-        if not utterances:
-            return []
-        return self._fused(batch_features(self.model, self._tokenizer, utterances, self.device))
-
-    def stream(self, **options: Any) -> RecognitionStream:
-        """Return a RecognitionStream with these options."""
-        from mmer_ros.recognition.dialogue_stream import RecognitionStream  # which builds on this
-        return RecognitionStream(self, **options)
+        return self._fused(self.encoders.encode(utterances)) if utterances else []
 
     def warm_up(self) -> None:
         """Run the networks once, so that the first utterance is not slower than the others."""
-        faces = np.zeros((1, 160, 160, 3), np.uint8)
-        silent = np.zeros(16_000, np.int16)
-        self.recognize(Utterance(text='hello', audio=silent, faces=faces))
+        faces = np.zeros((1, FACE_SIZE, FACE_SIZE, 3), np.uint8)
+        silence = np.zeros(SAMPLE_RATE, np.int16)
+        self.recognize(Utterance(text='hello', audio=silence, faces=faces))
 
     @torch.inference_mode()
-    def finish(self, contexts: Sequence[Context], stages: Stages = UNMEASURED
-               ) -> list[Estimate]:
+    def finish(self, states: Sequence[EncoderStates], contexts: Sequence[DialogueContext],
+               stages: Stages = UNMEASURED) -> list[Estimate]:
         """
         Estimate from all that the encoders have received of utterances; more may follow.
 
         :raises InvalidInput: if nothing was received of one of them.
         """
-        batch = self.encoders.finish(contexts, stages)
+        batch = self.encoders.finish(states, contexts, stages)
         with stages.measuring(FUSION):
             return self._fused(batch)
 
-    # ------------------------------------------------------------ fusion
-
-    def _fused(self, features: dict[Modality, tuple[Tensor, Tensor]]) -> list[Estimate]:
+    def _fused(self, features: dict[Modality, Encoded]) -> list[Estimate]:
         try:
             output = self.model.fuse(features, self._trust)
         except ValueError as error:
@@ -144,7 +120,7 @@ class Recognizer:
 
     def _to_estimate(self, output: FusionOutput, row: int, there: NDArray[np.bool_]) -> Estimate:
         modalities = Modality.where(there)
-        subset = subset_name(modalities)
+        subset = modalities.title
         temperature = self.config.temperatures.get(subset, 1.0)
         logits = output.logits[row].float().cpu()
         scaled = logits / temperature

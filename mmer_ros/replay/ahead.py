@@ -9,28 +9,28 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from mmer_ros.profiling import FACE_DETECTION, Stages, UNMEASURED
 from mmer_ros.recordings.recording import Recorded
 from mmer_ros.replay.arrivals import Arrival, Arrivals
-from mmer_ros.sensing.faces import Detection, FaceConfig, FaceDetector
+from mmer_ros.sensing.face_detector import Detection, FaceDetector
 from mmer_ros.types import UInt8, VideoFrame
-import torch
 
 AHEAD_IMAGES = 6  # that wait for the recogniser at most
 AHEAD_BYTES = 64 << 20  # of messages that wait
 
 
-class AheadDetector(FaceDetector):
+class AheadDetector:
     """
-    A detector that is told of images before it is asked for their faces.
+    A face detector that works ahead in threads on images that are announced to it.
 
-    Each image is looked at by itself, so the answer does not depend on when that is.
+    Each image is processed by itself, so the answer does not depend on when that happens.
 
+    :param detector: does the work; called from several threads.
     :param threads: that work ahead; 0: none.
-    :param stages: is told how long each image took, from several threads.
+    :param stages: measures each image, from several threads.
     """
 
-    def __init__(self, config: FaceConfig, device: torch.device | str, threads: int,
+    def __init__(self, detector: FaceDetector, threads: int,
                  stages: Stages = UNMEASURED) -> None:
-        """Load the networks."""
-        super().__init__(config, device)
+        self.config = detector.config
+        self._detector = detector
         self._stages = stages
         self._pool = ThreadPoolExecutor(threads, 'faces') if threads else None
         self._found: dict[int, Future[list[Detection]]] = {}
@@ -52,7 +52,7 @@ class AheadDetector(FaceDetector):
 
     def _look(self, image: UInt8) -> list[Detection]:
         with self._stages.measuring(FACE_DETECTION):
-            return super().detect(image)
+            return self._detector.detect(image)
 
     @property
     def depth(self) -> int:

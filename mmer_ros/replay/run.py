@@ -29,6 +29,7 @@ from mmer_ros.replay.stages import BINS_PER_DECADE, StageTimes
 from mmer_ros.replay.thumbnails import Thumbnails
 from mmer_ros.replay.topics import choose_topics
 from mmer_ros.replay.tracks import Tracks
+from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import FaceCrop, InvalidInput, StreamEvent, VideoFrame
 import torch
@@ -116,8 +117,8 @@ class _Run:
         config = self.recognizer.config.faces
         begin = self.stages.clock()
         with ExitStack() as stack:
-            detector = AheadDetector(config, self.recognizer.device, self.options.detect_ahead,
-                                     self.stages.here)
+            detector = AheadDetector(make_detector(config, self.recognizer.device),
+                                     self.options.detect_ahead, self.stages.here)
             stack.callback(detector.close)
             pipeline = Pipeline(
                 self.recognizer, self.options.segmenter, faces=FaceStream(detector),

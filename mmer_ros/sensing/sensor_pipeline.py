@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from mmer_ros.profiling import FACE_DETECTION, Stages, UNMEASURED, VOICE_ACTIVITY
-from mmer_ros.sensing.faces import FaceDetector, FaceStream, FrameSampler
+from mmer_ros.sensing.face_detector import FaceDetector
+from mmer_ros.sensing.faces import FaceStream, FrameSampler
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
 from mmer_ros.sensing.vad import SpeechProbability
 from mmer_ros.types import (

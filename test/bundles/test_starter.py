@@ -11,7 +11,7 @@ from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE, find_bundle
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.replay import replay_bag, ReplayOptions
-from mmer_ros.sensing.faces import FaceConfig, FaceDetector
+from mmer_ros.sensing.face_detector import FaceConfig, make_detector
 from mmer_ros.types import (
     AudioBlock,
     EMOTIONS,
@@ -178,7 +178,7 @@ def test_where_all_emotions_are_as_common_it_is_sure_of_no_such_picture(kind: st
 
 @pytest.mark.parametrize('kind', PICTURES)
 def test_no_such_picture_gets_past_face_detection(kind: str):
-    picture, detector = pictures(kind)[0], FaceDetector(FaceConfig())
+    picture, detector = pictures(kind)[0], make_detector(FaceConfig())
     for side in (60, 100, 200):
         frame = np.full((240, 320, 3), 90, np.uint8)
         frame[20:20 + side, 60:60 + side] = cv2.resize(picture, (side, side))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig, AudioState
 from mmer_ros.types import InvalidInput
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +47,14 @@ def whole(audio: AudioEncoder, wave: Tensor) -> Tensor:
 def streamed(audio: AudioEncoder, parts: list[Tensor]) -> Tensor:
     state = audio.start()
     for part in parts:
-        audio.stream(state, part)
-    features = audio.finish(state)
-    assert features is not None
-    return features
+        audio.stream([state], [part.numpy()])
+    return finished(audio, state)
+
+
+def finished(audio: AudioEncoder, state: AudioState) -> Tensor:
+    encoded = audio.finish([state])
+    assert encoded is not None and encoded[1].all()
+    return encoded[0][0]
 
 
 def split(wave: Tensor, rng: np.random.Generator) -> list[Tensor]:
@@ -246,11 +250,9 @@ def test_partial_features_do_not_disturb_the_stream(config: AudioEncoderConfig) 
     audio, wave = encoder(config), waveform(900)
     state = audio.start()
     for i, part in enumerate(wave.split(100)):
-        audio.stream(state, part)
-        so_far = audio.finish(state)
-        assert so_far is not None
-        torch.testing.assert_close(so_far, whole(audio, wave[:100 * (i + 1)]), atol=TOLERANCE,
-                                   rtol=0)
+        audio.stream([state], [part.numpy()])
+        torch.testing.assert_close(finished(audio, state), whole(audio, wave[:100 * (i + 1)]),
+                                   atol=TOLERANCE, rtol=0)
 
 
 def test_work_is_done_while_speech_goes_on() -> None:
@@ -258,7 +260,7 @@ def test_work_is_done_while_speech_goes_on() -> None:
     audio = encoder(TINY_AUDIO)
     state = audio.start()
     for part in waveform(8_000).split(400):
-        audio.stream(state, part)
+        audio.stream([state], [part.numpy()])
         assert state.wave.shape[1] < TINY_AUDIO.pad_samples + TINY_AUDIO.hop_length
         assert state.samples.shape[1] < TINY_AUDIO.n_fft
     done = sum(map(len, state.features))
@@ -268,9 +270,9 @@ def test_work_is_done_while_speech_goes_on() -> None:
 def test_no_audio_gives_nothing() -> None:
     audio = encoder(TINY_AUDIO)
     state = audio.start()
-    assert audio.finish(state) is None
-    audio.stream(state, torch.zeros(0))
-    assert audio.finish(state) is None
+    assert state.empty and audio.finish([state]) is None
+    audio.stream([state], [np.zeros(0, np.float32)])
+    assert state.empty and audio.finish([state]) is None
 
 
 def test_silence_is_audio() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from mmer_ros.networks.crossmodal import CrossmodalBlock, CrossmodalFusion, FusionConfig
+from mmer_ros.networks.crossmodal import CrossmodalBlock, CrossmodalFusion
+from mmer_ros.networks.fusion import FusionConfig
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
 from numpy.typing import NDArray

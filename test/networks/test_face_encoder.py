@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mmer_ros.networks.batching import encode_faces
 from mmer_ros.networks.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
+from mmer_ros.networks.crossmodal import summary
 from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig, FaceState, sample_evenly
+from mmer_ros.types import Modality
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -97,8 +98,8 @@ def test_classifier_sees_the_last_valid_output() -> None:
     """Section 4.1.3: the last hidden state h_t, not that of the padding."""
     face = encoder()
     x, lengths = embeddings(6, batch=3), torch.tensor([6, 2, 4])
-    out, _ = face(x, lengths)
-    last = face.last_hidden(out, lengths)
+    out, mask = face(x, lengths)
+    last = summary(Modality.FACE, out, mask)
     for row, length in enumerate(lengths.tolist()):
         _, h = face.gru(x[row:row + 1, :length])
         torch.testing.assert_close(last[row], h[0, 0], atol=TOLERANCE, rtol=0)
@@ -118,8 +119,7 @@ def test_more_than_50_images_are_sampled_evenly(have: int) -> None:
 
 
 def finished(face: FaceEncoder, state: FaceState) -> torch.Tensor:
-    """Return the features of an utterance, as encoding.Encoders has them."""
-    encoded = encode_faces(face, [state.embeddings], torch.device('cpu'))
+    encoded = face.finish([state])
     assert encoded is not None and encoded[1].all()
     return encoded[0][0]
 
@@ -127,30 +127,29 @@ def finished(face: FaceEncoder, state: FaceState) -> torch.Tensor:
 def test_stream_runs_the_gru_over_the_sampled_images() -> None:
     """Of 11 images, 6 are taken: every second one."""
     face = encoder()
-    images = torch.from_numpy(random_faces(11))
+    images = random_faces(11)
     state = face.start()
-    face.stream(state, images[:4])
-    face.stream(state, images[4:4])
-    face.stream(state, images[4:])
+    for part in (images[:4], images[4:4], images[4:]):
+        face.stream([state], [part])
     features = finished(face, state)
     assert features.shape == (6, face.width)
-    whole, _ = face(face.embed(images[::2])[None], torch.tensor([6]))
+    whole, _ = face(face.embed(torch.from_numpy(images[::2]))[None], torch.tensor([6]))
     torch.testing.assert_close(features, whole[0], atol=TOLERANCE, rtol=0)
 
 
 def test_no_face_gives_nothing() -> None:
     face = encoder()
-    assert encode_faces(face, [face.start().embeddings], torch.device('cpu')) is None
+    assert face.start().empty and face.finish([face.start()]) is None
 
 
 @pytest.mark.parametrize('sizes', [[11], [1] * 11, [0, 3, 0, 0, 7, 1, 0], [5, 6]])
 def test_answer_does_not_depend_on_the_split_to_the_bit(sizes: list[int]) -> None:
     face = encoder()
-    images = torch.from_numpy(random_faces(11))
+    images = random_faces(11)
     whole, parts = face.start(), face.start()
-    face.stream(whole, images)
-    for part in torch.split(images, sizes):
-        face.stream(parts, part)
+    face.stream([whole], [images])
+    for part in np.split(images, np.cumsum(sizes)[:-1]):
+        face.stream([parts], [part])
     assert torch.equal(finished(face, parts), finished(face, whole))
 
 

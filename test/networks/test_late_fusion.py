@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmer_ros.networks.crossmodal import FusionConfig, summary
-from mmer_ros.networks.emotion_model import FusionNetwork
+from mmer_ros.networks.crossmodal import summary
+from mmer_ros.networks.fusion import FusionConfig
+from mmer_ros.networks.fusion_families import FusionNetwork
 from mmer_ros.networks.late_fusion import OPENED, OwnAnswers
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.recognizer import Recognizer

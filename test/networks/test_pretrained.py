@@ -12,7 +12,7 @@ from typing import Any
 from facenet_pytorch import InceptionResnetV1
 import huggingface_hub.constants
 from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
-from mmer_ros.networks.batching import encode_text
+from mmer_ros.networks.encoder import DialogueContext
 from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig
 from mmer_ros.networks.pretrained import (
     load_facenet,
@@ -23,7 +23,6 @@ from mmer_ros.networks.pretrained import (
 )
 from mmer_ros.networks.text_encoder import (
     byte_tokenizer,
-    DialogueTokenizer,
     SPECIAL_TOKENS,
     TextEncoder,
     TextEncoderConfig,
@@ -118,12 +117,13 @@ def test_loaded_gpt_encodes_dialogues(tmp_path: Path) -> None:
     """Words keep the ids that the network knows; the dialogue's tokens come after them."""
     published_gpt(tmp_path, words_tokenizer())
     encoder: TextEncoder = seeded(TextEncoder, GPT, 7)
-    dialogue = DialogueTokenizer(load_gpt(encoder, str(tmp_path)))
+    encoder.use_tokenizer(load_gpt(encoder, str(tmp_path)))
+    dialogue = encoder.tokenizer
+    assert dialogue is not None
     ids = dialogue.encode('how was i').token_ids
     assert ids == [dialogue.bos, dialogue.speaker1, 1, 2, 3, dialogue.cls]
     assert min(dialogue.bos, dialogue.speaker1, dialogue.cls) >= len(WORDS)
-    encoded = encode_text(encoder, [encoder.context(dialogue, 'how was i')], dialogue.pad,
-                          torch.device('cpu'))
+    encoded = encoder.encode(['how was i'], [DialogueContext()])
     assert encoded is not None and encoded[0].shape == (1, 6, 16)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmer_ros.networks.batching import encode_text
+from mmer_ros.networks.encoder import DialogueContext
 from mmer_ros.networks.text_encoder import (
     byte_tokenizer,
     DialogueTokenizer,
@@ -166,9 +166,8 @@ def test_features_are_the_last_hidden_states_with_segment_embeddings() -> None:
 
 def finished(text: TextEncoder, state: TextState, d: DialogueTokenizer, **context: Any
              ) -> torch.Tensor:
-    """Return the features of an utterance, as encoding.Encoders has them."""
-    encoded = encode_text(text, [text.context(d, state.text, **context)], d.pad,
-                          torch.device('cpu'))
+    text.use_tokenizer(d.tokenizer)
+    encoded = text.finish([state], [DialogueContext(**context)])
     assert encoded is not None and encoded[1].all()
     return encoded[0][0]
 
@@ -180,7 +179,7 @@ def test_streamed_is_whole(parts: list[str]) -> None:
     text, d = encoder(), dialogue()
     state = text.start()
     for part in parts:
-        text.stream(state, part)
+        text.stream([state], [part])
     context = d.encode('how was I to know', speaker='rachel', history=HISTORY)
     whole, _ = text(torch.tensor([context.token_ids]), torch.tensor([context.token_types]),
                     torch.tensor([len(context.token_ids)]))
@@ -193,7 +192,7 @@ def test_only_the_latest_turns_of_the_history_are_shown() -> None:
     """`history_turns` is 3 here."""
     text, d = encoder(), dialogue()
     state = text.start()
-    text.stream(state, 'why')
+    text.stream([state], ['why'])
     longer = [Turn('ross', 'once upon a time'), *HISTORY]
     assert torch.equal(finished(text, state, d, history=longer),
                        finished(text, state, d, history=HISTORY))
@@ -205,7 +204,7 @@ def test_only_the_latest_turns_of_the_history_are_shown() -> None:
 def test_history_can_be_switched_off() -> None:
     text: TextEncoder = seeded(TextEncoder, TINY.text.model_copy(update={'history_turns': 0}), 7)
     d, state = dialogue(), text.start()
-    text.stream(state, 'why')
+    text.stream([state], ['why'])
     assert torch.equal(finished(text, state, d, history=HISTORY), finished(text, state, d))
 
 
@@ -213,13 +212,22 @@ def test_history_can_be_switched_off() -> None:
 def test_context_longer_than_the_network_still_runs() -> None:
     text, d = encoder(), dialogue()
     state = text.start()
-    text.stream(state, 'word ' * 100)
+    text.stream([state], ['word ' * 100])
     assert finished(text, state, d).shape == (TINY.text.n_positions, TINY.text.n_embd)
 
 
 def test_no_words_give_nothing() -> None:
     text, d = encoder(), dialogue()
-    assert encode_text(text, [None, None], d.pad, torch.device('cpu')) is None
+    text.use_tokenizer(d.tokenizer)
     state = text.start()
-    text.stream(state, '')
-    assert not state.words
+    text.stream([state], [''])
+    assert state.empty and not state.words
+    assert text.finish([state, text.start()], [DialogueContext()] * 2) is None
+
+
+def test_without_a_tokenizer_the_error_says_what_to_call() -> None:
+    text = encoder()
+    state = text.start()
+    text.stream([state], ['why'])
+    with pytest.raises(ValueError, match='use_tokenizer'):
+        text.finish([state], [DialogueContext()])

@@ -11,8 +11,9 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
+from mmer_ros.sensing.face_detector import FaceConfig, make_detector
 from mmer_ros.sensing.face_tracker import Box
-from mmer_ros.sensing.faces import FaceConfig, FaceDetector, FaceStream
+from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import VideoFrame
 from sensor_msgs.msg import CompressedImage
 
@@ -48,7 +49,7 @@ def test_the_speaker_is_found_among_four_though_the_others_are_larger(tmp_path: 
 
 def boxes(pictures: list[bytes]) -> dict[str, Box]:
     """Return where each face is, by the id that the node gives it."""
-    stream = FaceStream(FaceDetector(FaceConfig()))
+    stream = FaceStream(make_detector(FaceConfig()))
     found: dict[str, Box] = {}
     for i, data in enumerate(pictures[:3]):
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]

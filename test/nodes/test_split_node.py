@@ -18,9 +18,10 @@ from mmer_msgs.srv import LoadBundle
 from mmer_ros.nodes.conversions import to_message, to_seconds
 from mmer_ros.nodes.outputs.robots import topic_of
 from mmer_ros.nodes.part_messages import from_part_message, to_part_message
+from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.multi_robot import SentPart
 from mmer_ros.recognition.recognizer import Recognizer
-from mmer_ros.sensing.faces import FaceConfig
+from mmer_ros.sensing.face_detector import FaceConfig
 from mmer_ros.types import Estimate, InvalidInput
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -141,7 +142,7 @@ def test_lost_parts_are_told_in_the_log_and_the_diagnostics(tmp_path) -> None:
         assert patient.reaches('parts', 1)  # a warning
         assert '1 times' in patient.message('parts')
         assert patient.value('parts', '/: received, lost, repeated') == f'{len(parts) - 3}, 3, 0'
-        stream = tiny_recognizer().stream()
+        stream = DialogueStream(tiny_recognizer())
         expected = [e for s in parts[:4] + parts[7:] if (e := stream.push(s.part)) is not None]
         for message, estimate in zip(heard, expected):
             np.testing.assert_array_equal(message.probabilities, estimate.probabilities)

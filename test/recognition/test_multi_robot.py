@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.multi_robot import Estimator, SentPart, SourceEstimate
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
@@ -55,7 +56,7 @@ def by_turns() -> list[SentPart]:
 
 def alone(robot: str, recognizer: Recognizer | None = None, **options: Any) -> list[Estimate]:
     """Return what a single process estimates for a robot."""
-    stream = (recognizer or tiny_recognizer()).stream(**options)
+    stream = DialogueStream(recognizer or tiny_recognizer(), **options)
     return [e for part in parts_of(robot) if (e := stream.push(part)) is not None]
 
 
@@ -116,11 +117,11 @@ def test_dialogues_are_apart(estimator: Estimator) -> None:
 def test_what_begins_a_new_dialogue_there_does_so_here() -> None:
     first, second = [list(p) for p in _halves(parts_of('hall'))]
     forgotten = [replace(part, dialogue=7) for part in second]
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     known = [stream.push(p) for p in first + second][-1]
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     new = [stream.push(p) for p in first + forgotten][-1]
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     only = [stream.push(p) for p in second][-1]
     assert known is not None and new is not None and only is not None
     assert exact([new]) == exact([only]) != exact([known])
@@ -155,7 +156,7 @@ def test_lost_parts_are_told_and_the_rest_still_counts(estimator: Estimator) -> 
 def test_the_first_part_that_is_heard_need_not_be_the_first(estimator: Estimator) -> None:
     first, second = _halves(parts_of('hall'))
     found = estimator.push(sent('hall')[len(first):], 0.0)
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     assert exact(of('hall', found)) == exact([e for p in second if (e := stream.push(p))])
     assert kinds(estimator) == []
 
@@ -227,7 +228,7 @@ def test_histories_are_forgotten_when_asked(estimator: Estimator) -> None:
     estimator.push(parts[:len(first)], 0.0)
     estimator.reset_history()
     (estimate,) = of('hall', estimator.push(parts[len(first):], 0.0))
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     assert exact([estimate]) == exact([e for p in second if (e := stream.push(p))])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmer_ros.networks.batching import as_float
 from mmer_ros.networks.emotion_model import EmotionModel
-from mmer_ros.recognition.dialogue_stream import RecognitionStream
+from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.recognizer import check_device, Recognizer
 from mmer_ros.types import (
     EMOTIONS,
@@ -63,7 +63,7 @@ def parts_of(whole: Utterance, rng: np.random.Generator, *, count: int = 8, name
                           last=i == count - 1, **more) for i in range(count)]
 
 
-def pushed(stream: RecognitionStream, parts: list[UtterancePart]) -> Estimate:
+def pushed(stream: DialogueStream, parts: list[UtterancePart]) -> Estimate:
     """Push all parts; only the last one may give an estimate."""
     estimates = [stream.push(part) for part in parts]
     assert all(estimate is None for estimate in estimates[:-1])
@@ -101,7 +101,7 @@ def test_streamed_is_whole_for_any_split(modalities: Modality) -> None:
     assert expected.modalities == modalities
     for seed in range(4):
         parts = parts_of(whole, np.random.default_rng(seed))
-        assert_same(pushed(recognizer.stream(), parts), expected)
+        assert_same(pushed(DialogueStream(recognizer), parts), expected)
 
 
 def test_streamed_sample_by_sample_is_whole() -> None:
@@ -109,7 +109,8 @@ def test_streamed_sample_by_sample_is_whole() -> None:
     audio = random_audio(300)
     parts = [UtterancePart('u', i, 0, i / 16_000, (i + 1) / 16_000, audio=audio[i:i + 1],
                            last=i == 299) for i in range(300)]
-    assert_same(pushed(recognizer.stream(), parts), recognizer.recognize(Utterance(audio=audio)))
+    assert_same(pushed(DialogueStream(recognizer), parts),
+                recognizer.recognize(Utterance(audio=audio)))
 
 
 def test_batch_of_all_subsets_is_each_of_them_alone() -> None:
@@ -185,7 +186,7 @@ def test_two_runs_are_the_same_to_the_bit() -> None:
         recognizer = Recognizer(tiny_bundle())
         torch.manual_seed(torch.seed())  # the state of the generator plays no part
         parts = parts_of(utterance(ALL, 5), np.random.default_rng(1))
-        answers.append([recognizer.recognize(whole), pushed(recognizer.stream(), parts),
+        answers.append([recognizer.recognize(whole), pushed(DialogueStream(recognizer), parts),
                         *recognizer.recognize_batch([whole, utterance(Modality.AUDIO)])])
     for one, other in zip(*answers):
         np.testing.assert_array_equal(one.logits, other.logits)
@@ -306,7 +307,7 @@ def test_speaker_and_reply_change_what_is_read_into_words() -> None:
 
 
 def test_stream_gives_each_utterance_the_turns_before_it() -> None:
-    recognizer, stream = tiny_recognizer(), tiny_recognizer().stream()
+    recognizer, stream = tiny_recognizer(), DialogueStream(tiny_recognizer())
     turns = [Turn('ross', 'hi'), Turn('rachel', 'oh, hi'), Turn('ross', 'so')]
     for i, turn in enumerate(turns):
         estimate = stream.push(said(f'u{i}', 10.0 * i, turn.text, person_id=turn.speaker))
@@ -318,12 +319,12 @@ def test_stream_gives_each_utterance_the_turns_before_it() -> None:
 def test_stream_forgets_old_turns_and_those_before_a_reset() -> None:
     alone = tiny_recognizer().recognize(Utterance(text='so', speaker='rachel'))
     for seconds, same in ((119.0, False), (122.0, True)):
-        stream = RecognitionStream(tiny_recognizer(), history_s=120.0)
+        stream = DialogueStream(tiny_recognizer(), history_s=120.0)
         stream.push(said('u0', 0.0, 'hi'))
         estimate = stream.push(said('u1', seconds, 'so'))
         assert estimate is not None
         assert bool(np.allclose(estimate.logits, alone.logits, atol=TOLERANCE)) is same
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     stream.push(said('u0', 0.0, 'hi'))
     stream.reset_history()
     estimate = stream.push(said('u1', 3.0, 'so'))
@@ -332,7 +333,7 @@ def test_stream_forgets_old_turns_and_those_before_a_reset() -> None:
 
 
 def test_two_streams_know_nothing_of_each_other() -> None:
-    one, other = tiny_recognizer().stream(), tiny_recognizer().stream()
+    one, other = DialogueStream(tiny_recognizer()), DialogueStream(tiny_recognizer())
     one.push(said('u0', 0.0, 'hi'))
     estimate = other.push(said('u0', 3.0, 'so', index=0))
     assert estimate is not None
@@ -341,7 +342,7 @@ def test_two_streams_know_nothing_of_each_other() -> None:
 
 
 def test_utterances_of_two_persons_may_overlap() -> None:
-    recognizer, stream = tiny_recognizer(), tiny_recognizer().stream()
+    recognizer, stream = tiny_recognizer(), DialogueStream(tiny_recognizer())
     wholes = [utterance(Modality.AUDIO | Modality.FACE, seed) for seed in (1, 2)]
     rows = [parts_of(w, np.random.default_rng(i), name=f'u{i}') for i, w in enumerate(wholes)]
     estimates = [stream.push(part) for pair in zip(*rows) for part in pair][-2:]
@@ -360,7 +361,7 @@ def test_estimate_tells_whose_it_is_and_when() -> None:
         UtterancePart('u7', 1, 5.0, 6.0, 7.5, audio=random_audio(200), text='so', last=True,
                       faces=(FaceCrop(6.9, 'face_1', random_faces(1)[0]),),
                       person_id='p', face_id='f', voice_id='v')]
-    e = pushed(tiny_recognizer().stream(), parts)
+    e = pushed(DialogueStream(tiny_recognizer()), parts)
     assert (e.utterance_id, e.start, e.end, e.stamp) == ('u7', 5.0, 7.5, 7.5)
     assert (e.person_id, e.face_id, e.voice_id) == ('p', 'f', 'v')
     assert (e.transcript, e.final, e.revision) == ('how so', True, 0)
@@ -368,7 +369,7 @@ def test_estimate_tells_whose_it_is_and_when() -> None:
 
 def test_stamp_is_of_the_last_evidence_not_of_silence_after_it() -> None:
     """The last part brings words only: the last audio ended at 6 s, the last image was at 6.2."""
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     face = FaceCrop(6.2, 'face_1', random_faces(1)[0])
     e = pushed(stream, [
         UtterancePart('u', 0, 5.0, 5.0, 6.0, audio=random_audio(200)),
@@ -378,7 +379,7 @@ def test_stamp_is_of_the_last_evidence_not_of_silence_after_it() -> None:
 
 
 def test_partial_estimates_are_of_what_came_so_far_and_disturb_nothing() -> None:
-    recognizer, stream = tiny_recognizer(), tiny_recognizer().stream()
+    recognizer, stream = tiny_recognizer(), DialogueStream(tiny_recognizer())
     whole = utterance(ALL, 4)
     parts = parts_of(whole, np.random.default_rng(4))
     compared = 0
@@ -399,14 +400,14 @@ def test_partial_estimates_are_of_what_came_so_far_and_disturb_nothing() -> None
 
 
 def test_partial_of_an_utterance_that_never_began_is_nothing() -> None:
-    assert tiny_recognizer().stream().partial(said('u', 0.0, 'so')) is None
+    assert DialogueStream(tiny_recognizer()).partial(said('u', 0.0, 'so')) is None
 
 
 # ---------------------------------------------------------------- late words, lost parts
 
 
 def test_late_words_revise_the_estimate() -> None:
-    recognizer, stream = tiny_recognizer(), tiny_recognizer().stream()
+    recognizer, stream = tiny_recognizer(), DialogueStream(tiny_recognizer())
     whole = utterance(ALL, 6)
     parts = parts_of(replace(whole, text='how was'), np.random.default_rng(6))
     first = pushed(stream, parts)
@@ -423,7 +424,7 @@ def test_late_words_revise_the_estimate() -> None:
 
 
 def test_late_words_become_part_of_the_turn_and_not_a_second_one() -> None:
-    recognizer, stream = tiny_recognizer(), tiny_recognizer().stream()
+    recognizer, stream = tiny_recognizer(), DialogueStream(tiny_recognizer())
     stream.push(said('u0', 0.0, 'how was'))
     stream.push(said('u0', 0.0, 'I to know', index=1, revision=1))
     estimate = stream.push(said('u1', 3.0, 'so'))
@@ -433,7 +434,7 @@ def test_late_words_become_part_of_the_turn_and_not_a_second_one() -> None:
 
 
 def test_late_words_do_not_make_an_utterance_its_own_history() -> None:
-    recognizer, stream = tiny_recognizer(), tiny_recognizer().stream()
+    recognizer, stream = tiny_recognizer(), DialogueStream(tiny_recognizer())
     stream.push(said('u0', 0.0, 'hi', person_id='ross'))
     stream.push(said('u1', 3.0, 'oh'))
     revised = stream.push(said('u1', 3.0, 'hi', index=1, revision=1))
@@ -443,7 +444,7 @@ def test_late_words_do_not_make_an_utterance_its_own_history() -> None:
 
 
 def test_late_words_after_the_next_utterance_keep_the_order_of_turns() -> None:
-    recognizer, stream = tiny_recognizer(), tiny_recognizer().stream()
+    recognizer, stream = tiny_recognizer(), DialogueStream(tiny_recognizer())
     stream.push(said('u0', 0.0, 'how was', person_id='ross'))
     stream.push(said('u1', 3.0, 'so'))
     stream.push(said('u0', 0.0, 'I to know', index=1, revision=1, person_id='ross'))
@@ -455,7 +456,7 @@ def test_late_words_after_the_next_utterance_keep_the_order_of_turns() -> None:
 
 
 def test_lost_part_is_told_and_the_rest_is_used() -> None:
-    recognizer, stream = tiny_recognizer(), tiny_recognizer().stream()
+    recognizer, stream = tiny_recognizer(), DialogueStream(tiny_recognizer())
     parts = parts_of(utterance(Modality.AUDIO, 7), np.random.default_rng(7))
     estimate = pushed(stream, parts[:2] + parts[5:])
     (event,) = stream.events
@@ -466,20 +467,20 @@ def test_lost_part_is_told_and_the_rest_is_used() -> None:
 
 
 def test_lost_beginning_is_told() -> None:
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     assert stream.push(said('u', 0.0, 'so', index=3)) is not None
     assert [e.kind for e in stream.events] == ['part_lost']
     assert 'part 3' in stream.events[0].text
 
 
 def test_complete_parts_raise_no_event() -> None:
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     pushed(stream, parts_of(utterance(ALL), np.random.default_rng(0)))
     assert stream.events == []
 
 
 def test_utterance_of_nothing_gives_no_estimate_and_says_so() -> None:
-    stream = tiny_recognizer().stream()
+    stream = DialogueStream(tiny_recognizer())
     assert stream.push(UtterancePart('u', 0, 1.0, 1.0, 2.0)) is None
     assert not stream.events
     assert stream.push(UtterancePart('u', 1, 1.0, 2.0, 3.0, last=True)) is None
@@ -541,7 +542,7 @@ def test_a_face_that_takes_over_is_all_that_was_seen() -> None:
     """The first parts show somebody who did not speak; the switch brings the speaker's crops."""
     recognizer = tiny_recognizer()
     audio, mine, other = random_audio(600), random_faces(6, 1), random_faces(3, 2)
-    stream = recognizer.stream()
+    stream = DialogueStream(recognizer)
     seen = [(crops(other), 'a'), (crops(mine[:4]), 'b'), (crops(mine[4:]), 'b')]
     parts = [UtterancePart('u', i, 0, i, i + 1, audio=audio[200 * i:200 * (i + 1)], faces=faces,
                            face_id=name, last=i == 2, speaker_by='mouth', speaker_margin=0.25)
@@ -554,7 +555,7 @@ def test_a_face_that_takes_over_is_all_that_was_seen() -> None:
 
 def test_the_turns_of_two_faces_and_of_an_unseen_person_are_told_apart() -> None:
     recognizer = tiny_recognizer()
-    stream = recognizer.stream()
+    stream = DialogueStream(recognizer)
     turns = [('face1', 'how are you'), ('face2', 'fine'), ('', 'me too'), ('face1', 'good'),
              ('', 'so am I')]
     for i, (face, text) in enumerate(turns):
@@ -572,7 +573,7 @@ def test_the_turns_of_two_faces_and_of_an_unseen_person_are_told_apart() -> None
 
 def test_a_named_voice_counts_more_than_the_face_that_seemed_to_speak() -> None:
     recognizer = tiny_recognizer()
-    stream = recognizer.stream()
+    stream = DialogueStream(recognizer)
     stream.push(said('u0', 100.0, 'hello', person_id='', face_id='face1', voice_id='tom'))
     estimate = stream.push(said('u1', 102.0, 'it is me', person_id='', face_id='face2',
                                 voice_id='tom'))

@@ -14,6 +14,7 @@ from mmer_ros.sensing.active_speaker import (
     SpeakerConfig,
     SpeakerFaces,
 )
+from mmer_ros.sensing.face_detector import FaceConfig, FaceDetector, make_detector
 from mmer_ros.sensing.face_patch import (
     aligned_patch,
     look_of,
@@ -22,7 +23,7 @@ from mmer_ros.sensing.face_patch import (
     PATCH_SIZE,
     PLACES,
 )
-from mmer_ros.sensing.faces import FaceConfig, FaceDetector, FaceStream
+from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
 from mmer_ros.types import AudioBlock, FaceCrop, UInt8, UtterancePart, VideoFrame
 import numpy as np
@@ -286,7 +287,7 @@ def test_the_choice_depends_on_stamps_alone(size: int, lag: float) -> None:
 
 @cache
 def detector() -> FaceDetector:
-    return FaceDetector(FaceConfig())
+    return make_detector(FaceConfig())
 
 
 @pytest.mark.parametrize('who', range(4))

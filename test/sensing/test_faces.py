@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import cv2
 from facenet_pytorch.models.utils.detect_face import extract_face
+from mmer_ros.sensing.face_detector import FaceConfig, FaceDetector, make_detector
 from mmer_ros.sensing.face_tracker import Box, FaceTracker
-from mmer_ros.sensing.faces import crop_face, FaceConfig, FaceDetector, FaceStream, FrameSampler
+from mmer_ros.sensing.faces import crop_face, FaceStream, FrameSampler
 from mmer_ros.types import UInt8, VideoFrame
 import numpy as np
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ PERIOD = 0.2  # seconds between the images that are looked at
 
 @pytest.fixture(scope='module')
 def detector() -> FaceDetector:
-    return FaceDetector(FaceConfig())
+    return make_detector(FaceConfig())
 
 
 def photograph() -> UInt8:
@@ -155,7 +156,7 @@ def test_the_box_of_a_cut_face_stays_in_the_image(rows: slice, columns: slice,
                                                   side: int) -> None:
     image = np.ascontiguousarray(photograph()[rows, columns])  # cut through the face
     height, width = image.shape[:2]
-    found, = FaceDetector(FaceConfig(min_score=0.5)).detect(image)
+    found, = make_detector(FaceConfig(min_score=0.5)).detect(image)
     left, top, right, bottom = found.box
     assert 0 <= left < right <= width and 0 <= top < bottom <= height
     assert found.box[side] == (0, 0, width, height)[side]

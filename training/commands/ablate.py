@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 
+from mmer_ros.networks.fusion_families import UnimodalClassifier
 from mmer_ros.types import Modality
 from rich.progress import Progress
 from training.commands.evaluate import (
@@ -29,7 +30,6 @@ from training.evaluation.evaluation import evaluate
 from training.evaluation.report import write_report
 from training.evaluation.tables import ablation_table, singles_table, specialist_table
 from training.fusion.ablation import FAMILIES, SeedData, TITLES, train_variant, Variant, variants
-from training.fusion.families import OwnClassifier
 from training.fusion.features import make_features
 from training.fusion.predictor import FusionPredictor
 from training.fusion.stage import FusionRecipe
@@ -117,6 +117,6 @@ def _encoders_alone(options: argparse.Namespace,
             name = f'{str(modality.name).capitalize()} encoder'
             replies = data[seed].with_reply if modality is Modality.TEXT else None
             alone.setdefault(name, {})[trained.digest] = FusionPredictor(
-                name, OwnClassifier(trained), data[seed].causal, of_split, with_reply=replies,
-                allowed=modality)
+                name, UnimodalClassifier(trained.modality, trained.encoder.classifier),
+                data[seed].causal, of_split, with_reply=replies, allowed=modality)
     return {name: list(seeds.values()) for name, seeds in alone.items()}

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 import re
 
+from mmer_ros.networks.fusion_families import UnimodalClassifier
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.types import InvalidInput, Modality
 from torch import nn
@@ -15,7 +16,6 @@ from training.corpora.clips import Clips
 from training.encoders.trained_encoder import encoders_of, is_encoder, TrainedEncoder
 from training.engine.config import without_seeds
 from training.engine.progress import Reporter
-from training.fusion.families import OwnClassifier
 from training.fusion.features import make_features
 from training.fusion.predictor import FusionPredictor
 
@@ -107,7 +107,8 @@ def _encoder(path: Path) -> TrainedModel:
     metrics = sorted([*path.glob('metrics.jsonl'), *path.glob('*/metrics.jsonl')])
     runs = tuple(p.parent for p in metrics)
     return TrainedModel(path, _plain([trained.modality.name, origin]),
-                        {trained.modality: trained}, OwnClassifier(trained), {}, (1.0, 1.0, 1.0),
+                        {trained.modality: trained}, UnimodalClassifier(
+                            trained.modality, trained.encoder.classifier), {}, (1.0, 1.0, 1.0),
                         runs)
 
 

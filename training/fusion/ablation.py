@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 from mmer_ros.types import MODALITIES, Modality, subset_name, SUBSETS
 from rich.console import Console
@@ -15,17 +14,16 @@ from training.engine.config import with_seed
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.fusion.calibration import fit_temperatures
-from training.fusion.families import Family
 from training.fusion.features import FeatureCache
 from training.fusion.predictor import FusionPredictor
 from training.fusion.stage import FusionRecipe, train_fusion
 
-FAMILIES: tuple[Family, ...] = tuple(f for f in get_args(Family) if f != 'full')
-TITLES: dict[Family, str] = {
+TITLES = {
     'full': 'Full model', 'concatenation': 'Feature-level concatenation',
     'averaging': 'Decision-level averaging',
     'crossmodal_only': 'Crossmodal blocks without EmbraceNet',
     'embracenet_only': 'EmbraceNet without crossmodal blocks'}
+FAMILIES = tuple(family for family in TITLES if family != 'full')
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Variant:
     :param modalities: that it is trained on and may see.
     """
 
-    family: Family
+    family: str
     modalities: Modality = Modality(7)
 
     @property
@@ -49,7 +47,8 @@ class Variant:
         """Return the recipe, which differs from the base in nothing else."""
         names = [str(m.name).lower() for m in MODALITIES if m in self.modalities]
         return with_seed(base, seed).model_copy(
-            update={'family': self.family, 'modalities': tuple(names)})
+            update={'fusion': base.fusion.model_copy(update={'family': self.family}),
+                    'modalities': tuple(names)})
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class SeedData:
     with_reply: FeatureCache
 
 
-def variants(families: Sequence[Family], *, specialists: bool) -> Iterator[Variant]:
+def variants(families: Sequence[str], *, specialists: bool) -> Iterator[Variant]:
     """Yield the full model, the families, and its like for each smaller subset."""
     yield Variant('full')
     yield from (Variant(family) for family in families)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from mmer_ros.networks.crossmodal import FusionConfig
 from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
+from mmer_ros.networks.fusion import FusionConfig
 from mmer_ros.recognition.bundle import Bundle, BundleConfig
-from mmer_ros.sensing.faces import FaceConfig
+from mmer_ros.sensing.face_detector import FaceConfig
 from mmer_ros.types import InvalidInput, MODALITIES, Modality
 from torch import nn
 from training.encoders.trained_encoder import TrainedEncoder

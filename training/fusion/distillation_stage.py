@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer_ros.networks.crossmodal import FusionConfig
-from mmer_ros.networks.emotion_model import FusionNetwork
+from mmer_ros.networks.fusion import FusionConfig
+from mmer_ros.networks.fusion_families import FusionNetwork
 from mmer_ros.networks.late_fusion import OwnAnswers
 from mmer_ros.types import MODALITIES, Modality
 from pydantic import Field, PositiveFloat

@@ -6,12 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import hashlib
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
-from mmer_ros.networks.batching import batch_features
-from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
-from mmer_ros.networks.text_encoder import byte_tokenizer, DialogueTokenizer
+from mmer_ros.recognition.streaming_encoders import context_of, evidence_of
 from mmer_ros.types import MODALITIES, Modality, Utterance
 import torch
 from torch import Tensor
@@ -69,9 +65,8 @@ def make_features(encoders: Mapping[Modality, TrainedEncoder], clips: Clips, fol
     splits = list(splits)
     made = {}
     for modality in (m for m in MODALITIES if m in encoders):
-        with placed(encoders[modality].encoder, device) as here:
-            worker = _Worker(encoders[modality], clips, with_reply and modality is Modality.TEXT,
-                             here)
+        with placed(encoders[modality].encoder, device):
+            worker = _Worker(encoders[modality], clips, with_reply and modality is Modality.TEXT)
             made[modality] = [worker.store(folder, split, reporter) for split in splits]
     return FeatureCache({m: encoders[m].encoder.width for m in made}, made)
 
@@ -80,10 +75,12 @@ class _Worker:
     """One encoder on one corpus."""
 
     def __init__(self, trained: TrainedEncoder, clips: Clips, with_reply: bool,
-                 device: torch.device) -> None:
-        self.trained, self.clips, self.with_reply, self.device = trained, clips, with_reply, device
-        self.name = str(trained.modality.name).lower()
-        self.model, self.tokenizer = _alone(trained)
+                 ) -> None:
+        self.trained, self.clips, self.with_reply = trained, clips, with_reply
+        self.name = trained.modality.key
+        trained.encoder.eval()
+        if trained.tokenizer is not None:
+            trained.encoder.use_tokenizer(trained.tokenizer)
         turns = trained.config.history_turns if trained.modality is Modality.TEXT else 0
         self.turns = {d.example.key: d for d in dialogues(clips.examples, turns)}
 
@@ -105,10 +102,11 @@ class _Worker:
         step = BATCH[self.trained.modality]
         for start in range(0, len(order), step):
             part = order[start:start + step]
-            features, mask = batch_features(
-                self.model, self.tokenizer, [given[key] for key in part],
-                self.device)[self.trained.modality]
-            for key, values, valid in zip(part, features, mask, strict=True):
+            utterances = [given[key] for key in part]
+            encoded = self.trained.encoder.encode(
+                [evidence_of(u)[self.trained.modality] for u in utterances],
+                [context_of(u) for u in utterances])
+            for key, values, valid in zip(part, *encoded, strict=True):
                 found[key] = values[valid].cpu().contiguous()
         return {key: found[key] for key in given}
 
@@ -136,15 +134,6 @@ class _Worker:
                 str(getattr(self.clips, 'digest', '')))
             digest.update(json.dumps([info, list(keys)]).encode())
         return digest.hexdigest()[:16]
-
-
-def _alone(trained: TrainedEncoder) -> tuple[EmotionModel, DialogueTokenizer]:
-    """Return as much of an EmotionModel as `batch_features` asks for, and a tokenizer."""
-    encoder = trained.encoder.eval()
-    name = str(trained.modality.name).lower()
-    model = SimpleNamespace(text=encoder, audio=encoder, face=encoder,
-                            config=ModelConfig(**{name: trained.config}))
-    return cast(EmotionModel, model), DialogueTokenizer(trained.tokenizer or byte_tokenizer())
 
 
 def _size(utterance: Utterance) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mmer_ros.networks.emotion_model import available
+from mmer_ros.networks.fusion import available
 from mmer_ros.types import MODALITIES, Modality, subset_name
 import numpy as np
 from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
-from mmer_ros.networks.crossmodal import FusionConfig
+from mmer_ros.networks.fusion import AnyFusionConfig, FusionConfig, make_fusion
 from mmer_ros.types import InvalidInput, MODALITIES, Modality, SUBSETS
 import numpy as np
 from pydantic import Field, model_validator, PositiveFloat
@@ -20,7 +20,6 @@ from training.engine.losses import class_counts, EmotionLoss, LossConfig, target
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.sampling import Draw
-from training.fusion.families import Family, make_fusion
 from training.fusion.features import FeatureCache
 
 Values = Mapping[Modality, Tensor]
@@ -28,9 +27,8 @@ Values = Mapping[Modality, Tensor]
 
 class FusionRecipe(Settings):
     """
-    Recipe of a fusion.
+    Recipe of a fusion; `fusion.family` chooses its kind.
 
-    :param family: the full model, or one of those that it is compared with.
     :param modalities: what the model may see at all, in training and after.
     :param modality_dropout: share of the training examples that show a random subset of their
         modalities, so that any subset works.
@@ -39,8 +37,7 @@ class FusionRecipe(Settings):
     :param trust: relative weights of text, audio and face in EmbraceNet.
     """
 
-    fusion: FusionConfig = FusionConfig()
-    family: Family = 'full'
+    fusion: AnyFusionConfig = FusionConfig()
     modalities: tuple[Literal['text', 'audio', 'face'], ...] = ('text', 'audio', 'face')
     modality_dropout: float = Field(0.5, ge=0, le=1)
     feature_noise: float = Field(0.0, ge=0)
@@ -183,7 +180,7 @@ def train_fusion(recipe: FusionRecipe, cache: FeatureCache, examples: Sequence[E
     """
     run = RunFolder.take_up(folder, recipe)
     torch.manual_seed(recipe.engine.seed)
-    network = make_fusion(recipe.family, cache.widths, recipe.fusion)
+    network = make_fusion(cache.widths, recipe.fusion)
     counts = class_counts([e.labels for e in examples if e.split == 'train' and e.key in cache])
     module = FusionModule(network, EmotionLoss(recipe.loss, counts), recipe.trust)
     task = FusionTask(module, cache, examples, recipe)

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from mmer_ros.sensing.faces import FaceConfig
+from mmer_ros.sensing.face_detector import FaceConfig
 from mmer_ros.types import EMOTIONS
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from training.corpora.corpus import emotion_index, Problem

@@ -11,7 +11,8 @@ import cv2
 from mmer_ros.networks.face_encoder import sample_evenly
 from mmer_ros.recordings.clips import resampled, utterance_of_clip
 from mmer_ros.recordings.media import duration, read_audio, read_media
-from mmer_ros.sensing.faces import FaceDetector, FaceStream
+from mmer_ros.sensing.face_detector import FaceDetector
+from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import (
     AudioBlock,
     FACE_SIZE,

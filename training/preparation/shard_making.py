@@ -21,7 +21,7 @@ import threading
 from typing import Any
 
 import cv2
-from mmer_ros.sensing.faces import FaceDetector
+from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.types import InvalidInput
 import torch
 from training.corpora.corpus import Problem
@@ -64,7 +64,7 @@ class ShardMaker:
 
     def __post_init__(self) -> None:
         """Load the face detector."""
-        self._reader = ClipReader(FaceDetector(self.config.faces), self.config.max_images)
+        self._reader = ClipReader(make_detector(self.config.faces), self.config.max_images)
 
     def make(self, plan: ShardPlan, skip: frozenset[str] = frozenset()) -> None:
         """

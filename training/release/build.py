@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.evaluation.metrics import score
-from mmer_ros.networks.emotion_model import FusionNetwork
+from mmer_ros.networks.fusion_families import FusionNetwork
 from mmer_ros.networks.late_fusion import OwnAnswers
 from mmer_ros.types import MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmer_ros.recognition.bundle import Bundle
-from mmer_ros.sensing.faces import FaceConfig
+from mmer_ros.sensing.face_detector import FaceConfig
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
 from training.corpora.examples import Example, split_view_key

@@ -13,7 +13,7 @@ from mmer_ros.evaluation.metrics import (
     score,
     weighted_f1,
 )
-from mmer_ros.networks.emotion_model import FusionNetwork
+from mmer_ros.networks.fusion_families import FusionNetwork
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from numpy.typing import NDArray

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.networks.audio_encoder import AudioEncoderConfig
+from mmer_ros.networks.fusion import make_fusion
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import Modality, subset_name, SUBSETS, Utterance
@@ -19,7 +20,6 @@ from training.__main__ import main
 from training.encoders.text.data import dialogues
 from training.encoders.trained_encoder import encoders_of, TrainedEncoder
 from training.engine.progress import Reporter
-from training.fusion.families import make_fusion
 from training.fusion.features import FeatureCache, make_features
 from training.fusion.predictor import FusionPredictor
 from training.preparation.clip_cache import ClipCache
@@ -168,7 +168,7 @@ def test_training_changed_the_weights(work: Path) -> None:
     trained = Bundle.load(work / 'mine-seed0').model
     features = made_features(work, ['train', 'dev'])
     torch.manual_seed(0)  # as train_fusion begins
-    fresh = make_fusion('full', features.widths, trained.config.fusion).state_dict()
+    fresh = make_fusion(features.widths, trained.config.fusion).state_dict()
     for name, weight in trained.fusion.named_parameters():
         moved = (weight - fresh[name]).abs().max()
         assert 0 < moved < 0.1, f'{name}: few small steps from where it began'

@@ -12,7 +12,8 @@ from typing import Any
 
 from mmer_ros.recordings.media import read_audio, read_media
 from mmer_ros.recordings.meld.table import CLIP_FOLDERS, COLUMNS, TABLES
-from mmer_ros.sensing.faces import FaceConfig, FaceDetector, FrameSampler
+from mmer_ros.sensing.face_detector import FaceConfig, make_detector
+from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import AudioBlock, EMOTIONS, InvalidInput, SAMPLE_RATE, VideoFrame
 import numpy as np
 import pytest
@@ -143,7 +144,7 @@ def test_defects_are_those_that_were_asked_for(tmp_path: Path) -> None:
 
     assert set(kinds('no audio')) == {VideoFrame}
     assert set(kinds('no face')) == {VideoFrame, AudioBlock} == set(kinds(''))
-    detector = FaceDetector(FaceConfig())
+    detector = make_detector(FaceConfig())
     empty = clip_path(tmp_path, clips['no face'])
     assert not any(detector.detect(item.image) for item in read_media(empty, FrameSampler(2.0))
                    if isinstance(item, VideoFrame))

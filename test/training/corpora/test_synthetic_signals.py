@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import islice
 
 import cv2
-from mmer_ros.sensing.faces import FaceConfig, FaceDetector
+from mmer_ros.sensing.face_detector import FaceConfig, FaceDetector, make_detector
 from mmer_ros.sensing.vad import FRAME_SAMPLES, SpeechProbability
 from mmer_ros.types import EMOTIONS, Int16, SAMPLE_RATE, UInt8
 import numpy as np
@@ -109,7 +109,7 @@ def test_the_mouth_follows_the_voice() -> None:
 
 @pytest.fixture(scope='module')
 def detector() -> FaceDetector:
-    return FaceDetector(FaceConfig())
+    return make_detector(FaceConfig())
 
 
 @pytest.mark.parametrize('emotion', EMOTIONS)

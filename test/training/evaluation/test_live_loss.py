@@ -9,9 +9,9 @@ from pathlib import Path
 from mmer_ros.evaluation.labels import Label
 from mmer_ros.evaluation.utterances import evaluate
 from mmer_ros.networks.audio_encoder import AudioEncoderConfig
-from mmer_ros.networks.crossmodal import FusionConfig
 from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
 from mmer_ros.networks.face_encoder import FaceEncoderConfig
+from mmer_ros.networks.fusion import FusionConfig
 from mmer_ros.networks.text_encoder import byte_tokenizer, TextEncoderConfig
 from mmer_ros.recognition.bundle import Bundle, BundleConfig
 from mmer_ros.replay.result import ReplayResult

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from mmer_ros.evaluation.metrics import score
-from mmer_ros.networks.crossmodal import FusionConfig
+from mmer_ros.networks.fusion import FusionConfig, make_fusion
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
 import pytest
@@ -20,7 +20,6 @@ from training.engine.run_folder import RunFolder
 from training.engine.tensor_store import make_store
 from training.evaluation.evaluation import evaluate, Evaluation
 from training.fusion.ablation import FAMILIES, SeedData, TITLES, train_variant, Variant, variants
-from training.fusion.families import Family, make_fusion
 from training.fusion.features import FeatureCache
 from training.fusion.predictor import FusionPredictor
 from training.fusion.stage import FusionRecipe
@@ -108,7 +107,8 @@ def test_runs_differ_in_nothing_but_what_they_are_about(
 
     full = settings('full')
     assert full == RECIPE
-    assert settings('averaging') == full.model_copy(update={'family': 'averaging'})
+    assert settings('averaging') == full.model_copy(
+        update={'fusion': full.fusion.model_copy(update={'family': 'averaging'})})
     assert settings('full-text+face') == full.model_copy(update={'modalities': ('text', 'face')})
     other = settings('full', 1)
     assert other == full.model_copy(update={
@@ -117,7 +117,7 @@ def test_runs_differ_in_nothing_but_what_they_are_about(
 
 @pytest.mark.parametrize('family', ['full', *FAMILIES])
 def test_every_family_gains_by_fusing(
-        trained: dict[Variant, list[FusionPredictor]], family: Family) -> None:
+        trained: dict[Variant, list[FusionPredictor]], family: str) -> None:
     """
     All three beat each one alone.
 
@@ -175,11 +175,11 @@ def test_finished_runs_are_kept(work: Path, trained: dict[Variant, list[FusionPr
 
 
 @pytest.mark.parametrize('family', ['full', *FAMILIES])
-def test_a_row_without_a_modality_is_as_if_it_had_never_been(family: Family) -> None:
+def test_a_row_without_a_modality_is_as_if_it_had_never_been(family: str) -> None:
     """Whatever else is in the batch, and whatever stands where there is nothing."""
     torch.manual_seed(0)
     config = FusionConfig(width=8, heads=2, embracement_size=8)
-    network = make_fusion(family, WIDTHS, config).eval()
+    network = make_fusion(WIDTHS, config.model_copy(update={'family': family})).eval()
     values = {m: (torch.randn(2, 3, width), torch.ones(2, 3, dtype=torch.bool))
               for m, width in WIDTHS.items()}
     values[AUDIO][1][0] = False

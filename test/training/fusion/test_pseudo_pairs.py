@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmer_ros.networks.crossmodal import FusionConfig, summary
-from mmer_ros.networks.emotion_model import FusionNetwork
+from mmer_ros.networks.crossmodal import summary
+from mmer_ros.networks.fusion import FusionConfig
+from mmer_ros.networks.fusion_families import FusionNetwork
 from mmer_ros.networks.late_fusion import OPEN, OwnAnswers
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np

@@ -9,7 +9,8 @@ import shutil
 import cv2
 from mmer_ros.recordings.clips import utterance_of_clip
 from mmer_ros.recordings.media import read_media
-from mmer_ros.sensing.faces import FaceConfig, FaceDetector, FaceStream
+from mmer_ros.sensing.face_detector import FaceConfig, make_detector
+from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import InvalidInput, Modality, SAMPLE_RATE
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_the_cache_holds_what_the_robot_would_have_seen(meld: Path, whole: Path)
     """Sound to the bit; faces as the crops that live preprocessing cuts, but for the JPEG."""
     cache = ClipCache(whole)
     cache.verify()
-    detector = FaceDetector(FaceConfig())
+    detector = make_detector(FaceConfig())
     train = [e for e in cache.examples if e.split == 'train']
     assert len(train) == 6
     for example in train[:3]:

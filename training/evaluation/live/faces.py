@@ -9,7 +9,8 @@ from mmer_ros.interfaces.images import compressed_to_rgb
 from mmer_ros.recordings.recording import NANOSECONDS, Recording
 from mmer_ros.recordings.sensor_bag import IMAGE_TOPIC
 from mmer_ros.sensing.active_speaker import most_prominent
-from mmer_ros.sensing.faces import FaceDetector, FaceStream
+from mmer_ros.sensing.face_detector import FaceDetector
+from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import FaceCrop, UInt8, VideoFrame
 import numpy as np
 

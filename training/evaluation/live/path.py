@@ -10,12 +10,10 @@ from typing import Any
 
 from mmer_ros import __version__
 from mmer_ros.evaluation.utterances import Evaluation
-from mmer_ros.networks.batching import batch_features
-from mmer_ros.networks.text_encoder import DialogueTokenizer
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recordings.meld.dialogue import clip_names, read_facts
 from mmer_ros.replay import replay_bag, ReplayOptions, ReplayResult
-from mmer_ros.sensing.faces import FaceDetector
+from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.types import InvalidInput, Modality, subset_name, Utterance
 from pydantic import BaseModel, ConfigDict
 import torch
@@ -96,11 +94,11 @@ class LivePath:
         config = recognizer.config
         self._recognizer, self._features, self._options = recognizer, features, options
         self._turns = {e.key: Dialogue(e, (), None) for e in examples} | {
-            d.example.key: d for d in dialogues(examples, config.model.text.history_turns)}
+            d.example.key: d for d in dialogues(
+                examples, getattr(config.model.text, 'history_turns', 0))}
         self._place = {key: i for i, key in enumerate(offline.keys)}
         self._offline = offline
-        self._detector = FaceDetector(config.faces, recognizer.device)
-        self._tokenizer = DialogueTokenizer(recognizer.bundle.tokenizer)
+        self._detector = make_detector(config.faces, recognizer.device)
         self._trust = torch.tensor(config.trust)
 
     def measure(self, bag: Path, output: Path) -> LiveDialogue:
@@ -183,8 +181,7 @@ class LivePath:
         return logits
 
     def _encode(self, utterance: Utterance) -> dict[Modality, Tensor]:
-        encoded = batch_features(self._recognizer.model, self._tokenizer, [utterance],
-                                 self._recognizer.device)
+        encoded = self._recognizer.encoders.encode([utterance])
         return {modality: x[0][mask[0]] for modality, (x, mask) in encoded.items()}
 
     def _fused(self, values: Values) -> list[float]:

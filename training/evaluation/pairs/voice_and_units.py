@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer_ros.networks.emotion_model import FusionNetwork
+from mmer_ros.networks.fusion_families import FusionNetwork
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 from numpy.typing import NDArray

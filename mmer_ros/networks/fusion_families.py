@@ -1,32 +1,70 @@
-"""The full fusion, the simpler families of section 2.1, and an encoder's own classifier."""
+"""The fusions: the paper's full model, and the simpler families of its section 2.1."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
-from mmer_ros.networks.crossmodal import CrossmodalFusion, FusionConfig, masked_mean, summary
+from mmer_ros.networks.crossmodal import CrossmodalFusion, masked_mean, summary
 from mmer_ros.networks.embracenet import EmbraceNet, selection_probabilities
-from mmer_ros.networks.emotion_model import available, Features, FusionNetwork, FusionOutput
+from mmer_ros.networks.fusion import (
+    available,
+    Classifiers,
+    Features,
+    FusionConfig,
+    FusionOutput,
+    register_fusion,
+)
+from mmer_ros.networks.late_fusion import OwnAnswers
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality
 import torch
 from torch import nn, Tensor
-from training.encoders.trained_encoder import TrainedEncoder
 
-Family = Literal['full', 'concatenation', 'averaging', 'crossmodal_only', 'embracenet_only']
 Sizes = Mapping[Modality, int]
 Vectors = Mapping[Modality, Tensor]  # (B, width) each; zeros in rows that lack the modality
 
 
-def make_fusion(family: Family, sizes: Sizes, config: FusionConfig) -> nn.Module:
-    """Return a network that maps features and trust to a FusionOutput, as FusionNetwork does."""
-    if family == 'full':
-        return FusionNetwork(sizes, config)
-    pool = (CrossmodalFusion if family == 'crossmodal_only' else Means)(dict(sizes), config)
-    joins: dict[str, type[nn.Module]] = {
-        'averaging': Averaging, 'embracenet_only': Embracement, 'concatenation': Concatenation,
-        'crossmodal_only': Concatenation}
-    return SimpleFusion(pool, joins[family](config))
+@register_fusion('full')
+class FusionNetwork(nn.Module):
+    """
+    The paper's fusion: crossmodal blocks, EmbraceNet and classifier.
+
+    :param sizes: width of each modality's features.
+    :param classifiers: the encoders' own, which `config.own_answers` needs.
+    :raises ValueError: if it needs them and they are not given.
+    """
+
+    def __init__(self, sizes: Sizes, config: FusionConfig,
+                 classifiers: Classifiers | None = None) -> None:
+        super().__init__()
+        self.crossmodal = CrossmodalFusion(dict(sizes), config)
+        self.embracenet = EmbraceNet([config.width] * len(MODALITIES), config.embracement_size)
+        self.classifier = nn.Linear(config.embracement_size, len(EMOTIONS))
+        self.own_answers: OwnAnswers | None = None
+        if config.own_answers:
+            if not classifiers:
+                raise ValueError("own_answers: the fusion needs the encoders' own classifiers")
+            self.own_answers = OwnAnswers(sizes, classifiers)
+            nn.init.zeros_(self.classifier.weight)  # at first the encoders' answers stand
+            nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, features: Features, trust: Tensor, *, sample: bool | None = None,
+                generator: torch.Generator | None = None) -> FusionOutput:
+        """Fuse the features of a batch, as EmotionModel.fuse."""
+        if not features:
+            raise ValueError('an utterance has no modality; nothing can be estimated')
+        pooled = self.crossmodal(features)                                # (B, width) each
+        some = next(iter(pooled.values()))
+        missing = torch.zeros_like(some)
+        present = available(features)                                     # (B, M)
+        weights = selection_probabilities(present * trust.to(some))       # (B, M)
+        embedding = self.embracenet([pooled.get(m, missing) for m in MODALITIES], weights,
+                                    sample=sample, generator=generator)   # (B, size)
+        logits = self.classifier(embedding)                               # (B, 7)
+        if self.own_answers is not None:
+            logits = logits + self.own_answers(features, present)
+        return FusionOutput(logits, weights, embedding)
 
 
 class SimpleFusion(nn.Module):
@@ -38,7 +76,6 @@ class SimpleFusion(nn.Module):
     """
 
     def __init__(self, pool: nn.Module, join: nn.Module) -> None:
-        """Take the two steps."""
         super().__init__()
         self.pool, self.join = pool, join
 
@@ -48,7 +85,7 @@ class SimpleFusion(nn.Module):
         there = available(features)
         weights = selection_probabilities(
             there * trust.to(next(iter(features.values()))[0]))
-        vectors = {m: vector * there[:, [MODALITIES.index(m)]]
+        vectors = {m: vector * there[:, [m.column]]
                    for m, vector in self.pool(features).items()}
         joined = self.join(vectors, weights, Draw(sample, generator))
         return FusionOutput(joined.logits, weights, joined.embedding)
@@ -72,7 +109,6 @@ class Means(nn.Module):
     """A projection of each modality's mean over time."""
 
     def __init__(self, sizes: Sizes, config: FusionConfig) -> None:
-        """Build the projections with random weights."""
         super().__init__()
         self.project = nn.ModuleDict({str(m.name): nn.Linear(size, config.width)
                                       for m, size in sizes.items()})
@@ -87,7 +123,6 @@ class Concatenation(nn.Module):
     """Feature-level fusion: vectors side by side, zeros for what is missing."""
 
     def __init__(self, config: FusionConfig) -> None:
-        """Build the layers with random weights."""
         super().__init__()
         self.hidden = nn.Sequential(
             nn.Linear(len(MODALITIES) * config.width, config.embracement_size), nn.ReLU(),
@@ -104,7 +139,6 @@ class Averaging(nn.Module):
     """Decision-level fusion: each modality answers, the weighted mean of the logits counts."""
 
     def __init__(self, config: FusionConfig) -> None:
-        """Build the classifiers with random weights."""
         super().__init__()
         self.classifiers = nn.ModuleDict({
             str(m.name): nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout),
@@ -113,7 +147,7 @@ class Averaging(nn.Module):
 
     def forward(self, vectors: Vectors, weights: Tensor, draw: Draw) -> Joined:
         """Return the answer of a batch."""
-        own = weights[:, [MODALITIES.index(m) for m in vectors], None]
+        own = weights[:, [m.column for m in vectors], None]
         answers = torch.stack([self.classifiers[str(m.name)](x) for m, x in vectors.items()], 1)
         embedding = torch.stack(list(vectors.values()), dim=1)
         return Joined((answers * own).sum(dim=1), (embedding * own).sum(dim=1))
@@ -123,7 +157,6 @@ class Embracement(nn.Module):
     """EmbraceNet and a classifier, as in the full model."""
 
     def __init__(self, config: FusionConfig) -> None:
-        """Build the layers with random weights."""
         super().__init__()
         self.embracenet = EmbraceNet([config.width] * len(MODALITIES), config.embracement_size)
         self.classifier = nn.Linear(config.embracement_size, len(EMOTIONS))
@@ -135,20 +168,36 @@ class Embracement(nn.Module):
         return Joined(self.classifier(embedding), embedding)
 
 
-class OwnClassifier(nn.Module):
-    """The classifier that an encoder was trained with, in the place of a fusion."""
+class UnimodalClassifier(nn.Module):
+    """
+    The classifier that an encoder was trained with, in the place of a fusion.
 
-    def __init__(self, trained: TrainedEncoder) -> None:
-        """Take it from the encoder."""
+    :param modality: of the encoder.
+    :param classifier: maps the `summary` of its features, (B, width), to (B, 7).
+    """
+
+    def __init__(self, modality: Modality, classifier: nn.Module) -> None:
         super().__init__()
-        self.modality, self.classifier = trained.modality, trained.encoder.classifier
+        self.modality, self.classifier = modality, classifier
 
     def forward(self, features: Features, trust: Tensor) -> FusionOutput:
-        """Return the answer of a batch, each row of which has the modality."""
+        """Classify a batch, each row of which has the modality."""
         values, mask = features[self.modality]
-        embedding = summary(self.modality, values, mask)
+        embedding = summary(self.modality, values, mask)                  # (B, width)
         weights = available(features).to(values)
         return FusionOutput(self.classifier(embedding), weights, embedding)
+
+
+def _simple(pool: type[nn.Module], join: type[nn.Module], sizes: Sizes, config: FusionConfig,
+            classifiers: Classifiers | None = None) -> SimpleFusion:
+    return SimpleFusion(pool(dict(sizes), config), join(config))
+
+
+for _name, _pool, _join in (('concatenation', Means, Concatenation),
+                            ('averaging', Means, Averaging),
+                            ('crossmodal_only', CrossmodalFusion, Concatenation),
+                            ('embracenet_only', Means, Embracement)):
+    register_fusion(_name)(partial(_simple, _pool, _join))
 
 
 def _in_order(vectors: Vectors) -> list[Tensor]:

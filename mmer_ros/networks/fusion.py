@@ -1,0 +1,135 @@
+"""
+What all fusions have in common, and the registry that a bundle's `family` is looked up in.
+
+A fusion is added by registering a class; nothing else has to know of it::
+
+    @register_fusion('mean')
+    class MeanFusion(nn.Module):
+        def __init__(self, sizes, config, classifiers): ...
+        def forward(self, features, weights, *, sample=None, generator=None): ...
+
+and is then chosen by the bundle's configuration: `"fusion": {"family": "mean"}`.
+docs/extending.md shows a complete example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from mmer_ros.registry import Registry
+from mmer_ros.types import MODALITIES, Modality
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator, SerializeAsAny
+import torch
+from torch import nn, Tensor
+from typing_extensions import Self
+
+Features = Mapping[Modality, tuple[Tensor, Tensor]]  # (B, T, size) and mask (B, T) each
+DEFAULT_FAMILY = 'full'
+
+
+class FusionConfig(BaseModel):
+    """
+    Sizes of fusion and classifier.
+
+    :param family: name under which the fusion is registered; 'full' is the paper's.
+    :param width: d_k = d_V of the crossmodal blocks.
+    :param heads: of the attention; must divide the width.
+    :param embracement_size: c of EmbraceNet, 256 in the paper.
+    :param pooling: how a target is reduced over time, where the paper is silent: 'mean' of all
+        steps, or 'summary', the vector that the encoder's own classifier reads: the last step of
+        text (<cls>) and face, which have seen all before them, and the mean of audio.
+    :param own_answers: add the encoders' own log-probabilities to the logits (late_fusion.py).
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    family: str = DEFAULT_FAMILY
+    width: int = 256
+    heads: int = 8
+    embracement_size: int = 256
+    dropout: float = 0.1
+    pooling: Literal['mean', 'summary'] = 'mean'
+    own_answers: bool = False
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f'heads {self.heads} must divide the width {self.width}')
+        return self
+
+
+class FusionOutput(NamedTuple):
+    """
+    Output of a fusion for a batch.
+
+    logits: (B, 7); weights: (B, M) of MODALITIES in the result, sum 1; embedding:
+    (B, embracement_size), the fused vector.
+    """
+
+    logits: Tensor
+    weights: Tensor
+    embedding: Tensor
+
+
+def available(features: Features) -> Tensor:
+    """Return which of MODALITIES each row has, (B, M) bool."""
+    some = next(iter(features.values()))[1]
+    none = torch.zeros(len(some), dtype=torch.bool, device=some.device)
+    return torch.stack([features[m][1].any(dim=1) if m in features else none
+                        for m in MODALITIES], dim=1)
+
+
+Classifiers = Mapping[Modality, nn.Module]
+FusionClass = TypeVar('FusionClass', bound=Callable[..., nn.Module])
+
+
+@dataclass(frozen=True)
+class Family:
+    """A fusion class and the class of its settings."""
+
+    config: type[FusionConfig]
+    build: Callable[..., nn.Module]
+
+
+FAMILIES = Registry[Family]('fusion')
+
+
+def register_fusion(name: str, config: type[FusionConfig] = FusionConfig
+                    ) -> Callable[[FusionClass], FusionClass]:
+    """
+    Register a fusion, called as fusion(sizes, config, classifiers), under a name.
+
+    :raises ValueError: if another fusion has the name.
+    """
+    def register(build: FusionClass) -> FusionClass:
+        FAMILIES.add(name, Family(config, build))
+        return build
+    return register
+
+
+def parse_fusion_config(values: FusionConfig | Mapping[str, Any]) -> FusionConfig:
+    """
+    Return the settings of a fusion, of the class that belongs to their `family`.
+
+    :raises ValueError: if the family is not registered, or does not have these settings.
+    """
+    if isinstance(values, FusionConfig):
+        return values
+    return FAMILIES.find(str(values.get('family', DEFAULT_FAMILY))).config.model_validate(values)
+
+
+# A field of this type reads the settings of any registered family, and writes all of them.
+AnyFusionConfig = Annotated[SerializeAsAny[FusionConfig], BeforeValidator(parse_fusion_config)]
+
+
+def make_fusion(sizes: Mapping[Modality, int], config: FusionConfig,
+                classifiers: Classifiers | None = None) -> nn.Module:
+    """
+    Return the fusion of these settings, with random weights.
+
+    :param sizes: width of each modality's features.
+    :param classifiers: the encoders' own, for fusions that read them.
+    """
+    return FAMILIES.find(config.family).build(sizes, config, classifiers)

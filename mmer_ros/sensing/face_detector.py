@@ -1,0 +1,144 @@
+"""
+Face detection, and the registry that the setting `detector` is looked up in.
+
+A detector is added by registering what makes it; nothing else has to know of it::
+
+    DETECTORS.add('yunet', YuNetDetector)  # called as YuNetDetector(config, device)
+
+docs/extending.md shows a complete example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import hashlib
+from typing import Protocol
+
+import cv2
+from facenet_pytorch import MTCNN
+from mmer_ros.registry import Registry
+from mmer_ros.sensing.face_tracker import Box
+from mmer_ros.types import FACE_SIZE, InvalidInput, UInt8
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+import torch
+
+MTCNN_NAME = 'mtcnn'
+
+
+class FaceConfig(BaseModel):
+    """
+    Settings of face detection and tracking; the same in training and on the robot.
+
+    :param detector: name under which the detector is registered.
+    :param rate_hz: faces are looked for in at most this many frames a second of capture time.
+    :param detect_max_side: larger images are scaled down to this for detection, pixels.
+    :param min_face_size: smallest face in the scaled image, pixels.
+    :param min_score: least detection probability.
+    :param margin: pixels of the crop around the box, at FACE_SIZE, as facenet-pytorch has it.
+    :param max_occlusion_s: a face that comes back within this keeps its id, seconds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    detector: str = MTCNN_NAME
+    rate_hz: float = Field(5.0, gt=0, le=60)
+    detect_max_side: int = Field(480, ge=160, le=4096)
+    min_face_size: int = Field(36, ge=20, le=400)
+    min_score: float = Field(0.9, ge=0, le=1)
+    margin: int = Field(24, ge=0, lt=FACE_SIZE)
+    max_occlusion_s: float = Field(1.0, ge=0, le=30)
+
+    @property
+    def digest(self) -> str:
+        """Short hash of the settings, to tell whether two sides have the same."""
+        # Caches that were made before there was a choice of detectors stay valid.
+        left_out = {'detector'} if self.detector == MTCNN_NAME else None
+        return hashlib.sha256(self.model_dump_json(exclude=left_out).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """
+    A face in an image.
+
+    :param box: left, top, right, bottom, pixels of the image.
+    :param score: probability that it is a face, [0, 1].
+    :param landmarks: (5, 2) x and y of eyes, nose, corners of the mouth; pixels. None from a
+        detector without landmarks: then only the sizes of faces decide who speaks.
+    """
+
+    box: Box
+    score: float
+    landmarks: NDArray[np.float32] | None = None
+
+
+class FaceDetector(Protocol):
+    """Finds faces in single images; the answer depends on the image and the settings alone."""
+
+    config: FaceConfig
+
+    def detect(self, image: UInt8) -> list[Detection]:
+        """
+        Find faces.
+
+        :param image: (height, width, 3) uint8 RGB.
+        :return: those with a score of at least config.min_score, largest first.
+        """
+
+
+MakeDetector = Callable[[FaceConfig, 'torch.device | str'], FaceDetector]
+DETECTORS = Registry[MakeDetector]('face detector')
+
+
+def make_detector(config: FaceConfig, device: torch.device | str = 'cpu') -> FaceDetector:
+    """
+    Return the detector that the settings name.
+
+    :raises InvalidInput: if no detector of that name is registered.
+    """
+    try:
+        make = DETECTORS.find(config.detector)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
+    return make(config, device)
+
+
+class MtcnnDetector:
+    """MTCNN of facenet-pytorch; its weights ship in that package."""
+
+    def __init__(self, config: FaceConfig, device: torch.device | str = 'cpu') -> None:
+        self.config = config
+        self._mtcnn = MTCNN(keep_all=True, min_face_size=config.min_face_size,
+                            device=torch.device(device)).eval()
+        # A fifth faster on a CPU; boxes differ in the fifth place after the point.
+        self._mtcnn.to(memory_format=torch.channels_last)
+
+    def detect(self, image: UInt8) -> list[Detection]:
+        """Find faces with five landmarks each, as FaceDetector.detect."""
+        height, width = image.shape[:2]
+        scale = min(1.0, self.config.detect_max_side / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = image if scale == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        if min(size) < self.config.min_face_size:
+            return []
+        boxes, scores, landmarks = self._mtcnn.detect(np.ascontiguousarray(small), landmarks=True)
+        if boxes is None:
+            return []
+        return [
+            Detection(_clip_box(box / scale, width, height), float(score),
+                      np.asarray(points, np.float32) / np.float32(scale))
+            for box, score, points in zip(boxes.astype(float), scores, landmarks)
+            if score is not None and score >= self.config.min_score
+        ]
+
+
+DETECTORS.add(MTCNN_NAME, MtcnnDetector)
+
+
+def _clip_box(box: NDArray[np.float64], width: int, height: int) -> Box:
+    left, right = np.clip(box[[0, 2]], 0, width)
+    top, bottom = np.clip(box[[1, 3]], 0, height)
+    return float(left), float(top), float(right), float(bottom)
