@@ -18,6 +18,9 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
+        # `ros2 run` and launch look here. Console scripts would be put into bin/ by pip, where
+        # `watch` and `monitor` would hide the system's.
+        ('lib/' + package_name, files('resource/executables/*')),
         ('share/' + package_name + '/launch', files('launch/*.py')),
         ('share/' + package_name + '/config', files('config/*')),
         ('share/' + package_name + '/config/sros2', files('config/sros2/*')),
@@ -57,16 +60,7 @@ setup(
     description='Multimodal emotion recognition for human-robot interaction',
     license='Apache-2.0',
     entry_points={
-        'console_scripts': [
-            'mmer = mmer_ros.cli.main:main',
-            'emotion = mmer_ros.nodes.emotion:run',
-            'estimator = mmer_ros.nodes.estimator:run',
-            'monitor = mmer_ros.nodes.tools.monitor:main',
-            'play = mmer_ros.nodes.tools.player:main',
-            'replay = mmer_ros.cli.main:replay_main',
-            'segmenter = mmer_ros.nodes.segmenter:run',
-            'watch = mmer_ros.nodes.tools.watch:main',
-        ],
+        'console_scripts': ['mmer = mmer_ros.cli.main:main'],
         # Commands of mmer that need ROS, which mmer_ros.cli.main does not import.
         'mmer_ros.ros_commands': ['monitor = mmer_ros.nodes.tools.monitor:run'],
     },

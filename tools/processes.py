@@ -24,7 +24,7 @@ def node_process(name: str, parameters: Mapping[str, Any], log: Path, *, namespa
 
     :param name: 'emotion', 'segmenter' or 'estimator'.
     """
-    command = [sys.executable, '-m', f'mmer_ros.nodes.{name}', '--ros-args']
+    command = [sys.executable, '-m', 'mmer_ros.nodes.executables', name, '--ros-args']
     if namespace:
         command += ['-r', f'__ns:={namespace}']
     for key, value in parameters.items():

@@ -25,8 +25,8 @@ from mmer_msgs.srv import LoadBundle
 from mmer_ros.networks.text_encoder import TextEncoderConfig
 from mmer_ros.nodes import bundle_loader
 from mmer_ros.nodes.conversions import to_seconds, to_time
-from mmer_ros.nodes.emotion import main
 from mmer_ros.nodes.emotion_node import EmotionNode
+from mmer_ros.nodes.executables import main
 from mmer_ros.nodes.health.process import resident_mb
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
 from mmer_ros.nodes.tools.playback import spinning
@@ -327,7 +327,7 @@ def test_two_nodes_in_one_domain_do_not_mix(tmp_path: Path) -> None:
 def start(*arguments: str) -> subprocess.Popen[str]:
     """Start the executable, its output in one pipe; a shell may have told us to ignore SIGINT."""
     own_domain()
-    command = [sys.executable, '-m', 'mmer_ros.nodes.emotion', *arguments]
+    command = [sys.executable, '-m', 'mmer_ros.nodes.executables', 'emotion', *arguments]
     return subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True,
                             env={**os.environ, 'PYTHONUNBUFFERED': '1'},
                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
@@ -391,6 +391,6 @@ def test_an_interrupt_in_mid_speech_is_no_traceback() -> None:
 
 def test_parameters_that_cannot_be_are_told_in_a_sentence(capfd) -> None:
     own_domain()
-    assert main(['emotion', '--ros-args', '-p', 'image_queue:=0']) == 2
+    assert main('emotion', ['emotion', '--ros-args', '-p', 'image_queue:=0']) == 2
     said = capfd.readouterr().err
     assert 'image_queue' in said and 'docs/parameters.md' in said and 'Traceback' not in said

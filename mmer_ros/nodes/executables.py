@@ -1,0 +1,98 @@
+"""
+The executables: start a node, and end it quickly and quietly when told to.
+
+    python -m mmer_ros.nodes.executables segmenter --ros-args -p source:=kitchen
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+import logging
+import os
+import sys
+from typing import NoReturn
+
+CLASSES = {  # executable: module and class of its node
+    'emotion': ('mmer_ros.nodes.emotion_node', 'EmotionNode'),
+    'segmenter': ('mmer_ros.nodes.segmenter_node', 'SegmenterNode'),
+    'estimator': ('mmer_ros.nodes.estimator_node', 'EstimatorNode'),
+}
+
+
+def main(name: str, arguments: list[str] | None = None) -> int:
+    """
+    Run a node until it is told to stop and return the exit code.
+
+    Modules that take seconds to import are imported here, so that an interrupt in the meantime
+    causes no traceback.
+
+    :param name: 'emotion', 'segmenter' or 'estimator'.
+    :param arguments: of the process, its own name first.
+    :return: 0 after an interrupt; 2 if the arguments or the parameters cannot be used.
+    """
+    try:
+        return _spin(name, arguments)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _spin(name: str, arguments: list[str] | None) -> int:
+    module, node_class = CLASSES[name]
+    make = getattr(import_module(module), node_class)
+    from mmer_ros.nodes.managed_node import SUCCESS
+    import rclpy
+    from rclpy.exceptions import ParameterException
+    from rclpy.executors import ExternalShutdownException
+    rclpy.init(args=arguments)
+    try:
+        node = make()
+        try:
+            if node.get_parameter('autostart').value:
+                if node.trigger_configure() == SUCCESS:
+                    node.trigger_activate()
+            rclpy.spin(node)
+        except (KeyboardInterrupt, ExternalShutdownException):
+            pass
+        finally:
+            node.destroy_node()
+    except ParameterException as error:
+        rclpy.logging.get_logger('mmer_ros').fatal(f'{error}; see docs/parameters.md')
+        return 2
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def run(name: str, arguments: list[str] | None = None) -> NoReturn:
+    """
+    Run a node as a process, like `main`, and end the process.
+
+    The process ends as soon as the node has. Python would take seconds to tear down the modules
+    of torch and would wait for a thread that is deep in a network.
+    """
+    code = main(name, arguments or sys.argv)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def emotion() -> NoReturn:
+    """Run the node `emotion`: sensors in, estimates out."""
+    run('emotion')
+
+
+def segmenter() -> NoReturn:
+    """Run the node `segmenter`: sensors in, utterance parts out."""
+    run('segmenter')
+
+
+def estimator() -> NoReturn:
+    """Run the node `estimator`: utterance parts in, estimates out."""
+    run('estimator')
+
+
+if __name__ == '__main__':
+    if len(sys.argv) < 2 or sys.argv[1] not in CLASSES:
+        sys.exit(f'expected one of {", ".join(CLASSES)} as the first argument')
+    run(sys.argv[1], [sys.argv[0], *sys.argv[2:]])

@@ -1,0 +1,72 @@
+"""What colcon and pip install: `mmer` is a command, all else is for `ros2 run` and launch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXECUTABLES = {'emotion', 'estimator', 'monitor', 'play', 'replay', 'segmenter', 'watch'}
+SOURCES = ('config', 'examples', 'launch', 'mmer_ros', 'package.xml', 'resource', 'setup.cfg',
+           'setup.py')
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the package's source, in which builds may leave their files."""
+    folder = tmp_path_factory.mktemp('source')
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(
+                '__pycache__', 'bundles'))
+        else:
+            shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def setup(source: Path, *arguments: str) -> None:
+    done = subprocess.run([sys.executable, '-W', 'ignore', 'setup.py', '-q', *arguments],
+                          cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_colcon_puts_every_executable_where_ros2_run_looks(source: Path, tmp_path: Path) -> None:
+    setup(source, 'install', '--prefix', str(tmp_path), '--record', str(tmp_path / 'record'),
+          '--single-version-externally-managed')
+    found = {path.name: path for path in (tmp_path / 'lib' / 'mmer_ros').iterdir()}
+    assert set(found) == EXECUTABLES | {'mmer'}
+    assert all(os.access(path, os.X_OK) for path in found.values())
+    assert not (tmp_path / 'bin').exists()
+
+
+def test_a_wheel_adds_no_command_but_mmer(source: Path, tmp_path: Path) -> None:
+    setup(source, 'bdist_wheel', '--dist-dir', str(tmp_path))
+    (wheel,) = tmp_path.glob('*.whl')
+    with zipfile.ZipFile(wheel) as archive:
+        modes = {name: archive.getinfo(name).external_attr >> 16 for name in archive.namelist()}
+        (entries,) = (archive.read(name).decode() for name in modes if 'entry_points' in name)
+    scripts = entries.partition('[console_scripts]\n')[2].partition('\n[')[0].split('\n')
+    assert [line for line in scripts if line] == ['mmer = mmer_ros.cli.main:main']
+    found = {name.rpartition('/')[2]: mode for name, mode in modes.items()
+             if '.data/data/lib/mmer_ros/' in name}
+    assert set(found) == EXECUTABLES
+    assert all(mode & 0o111 for mode in found.values())  # pip and uv keep it
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(('name', 'usage'), [
+    ('monitor', 'usage: monitor'), ('play', 'usage: play'), ('watch', 'usage: watch'),
+    ('replay', 'usage: mmer replay')])
+def test_an_installed_executable_runs(name: str, usage: str) -> None:
+    pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ['PATH']))
+    done = subprocess.run(
+        [ROOT / 'resource' / 'executables' / name, '--help'], capture_output=True, text=True,
+        env={**os.environ, 'PATH': path, 'PYTHONPATH': str(ROOT)}, check=False)
+    assert usage in done.stdout, done.stderr
