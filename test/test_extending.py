@@ -35,12 +35,21 @@ from mmer_ros.recognition.bundle import Bundle, BundleConfig, BundleError
 from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.registry import Registry
 from mmer_ros.sensing.face_detector import Detection, DETECTORS, FaceConfig, make_detector
-from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, Modality, UInt8, UtterancePart
+from mmer_ros.types import (
+    EMOTIONS,
+    InvalidInput,
+    MODALITIES,
+    Modality,
+    Turn,
+    UInt8,
+    UtterancePart,
+)
 import numpy as np
 import pytest
 import torch
 from torch import nn, Tensor
 
+from .fixtures.docs import DOCS, examples
 from .fixtures.model import random_audio, random_faces, TINY
 
 # ------------------------------------------------------------------ a text backbone
@@ -135,11 +144,11 @@ class Loudness(Encoder):
 
 
 class MeanFusionConfig(FusionConfig):
-    family: Literal['mean'] = 'mean'
+    family: Literal['toy_mean'] = 'toy_mean'
     sharpness: float = 2.0
 
 
-@register_fusion('mean', config=MeanFusionConfig)
+@register_fusion('toy_mean', config=MeanFusionConfig)
 class MeanFusion(nn.Module):
     """The weighted mean of the encoders' own logits over all steps."""
 
@@ -183,7 +192,7 @@ def toy_bundle(tmp_path: Path) -> Bundle:
     """Return a bundle of toys that has been on the disk."""
     config = ModelConfig.model_validate({
         'text': {'backbone': 'bag_of_words', 'buckets': 32}, 'audio': {'backbone': 'loudness'},
-        'face': TINY.face, 'fusion': {'family': 'mean', 'sharpness': 3.0}})
+        'face': TINY.face, 'fusion': {'family': 'toy_mean', 'sharpness': 3.0}})
     torch.manual_seed(0)
     made = Bundle.create(BundleConfig(name='toy', model=config, trained=True,
                                       faces=FaceConfig(detector='centre')),
@@ -289,3 +298,25 @@ def test_a_package_that_is_installed_registers_its_parts(
     mmer_ros.registry.load_plugins.cache_clear()
     config = FaceConfig(detector='shouting')
     assert make_detector(config) is config
+
+
+def test_the_examples_of_the_documentation_work(tmp_path: Path) -> None:
+    """RoBERTa, another face detector and another fusion, as docs/extending.md has them."""
+    namespace: dict[str, Any] = {'__name__': 'extending'}
+    for example in examples(DOCS / 'extending.md'):
+        exec(compile(example.code, 'extending.md', 'exec', dont_inherit=True), namespace)
+    tiny = {'vocab_size': 300, 'hidden_size': 16, 'num_hidden_layers': 1, 'num_attention_heads': 2,
+            'intermediate_size': 32, 'max_position_embeddings': 40}
+    config = ModelConfig.model_validate({
+        'text': {'backbone': 'roberta', 'architecture': tiny}, 'audio': TINY.audio,
+        'face': TINY.face, 'fusion': {'family': 'mean'}})
+    torch.manual_seed(0)
+    bundle = Bundle.create(BundleConfig(name='hub', model=config), EmotionModel(config).eval(),
+                           byte_tokenizer(), '# hub\n')
+    bundle.save(tmp_path / 'hub')
+    recognizer = Recognizer.load(tmp_path / 'hub')
+    assert type(recognizer.model.text).__name__ == 'RobertaText'
+    first, second = (recognizer.recognize(Utterance(
+        text='I see', history=[Turn('ross', said)] if said else ())) for said in ('', 'we won'))
+    assert not np.allclose(first.probabilities, second.probabilities)  # the dialogue counts
+    assert 'yunet' in DETECTORS.names()

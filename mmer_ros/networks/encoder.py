@@ -16,7 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from mmer_ros.registry import Registry
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, Turn
@@ -75,10 +75,12 @@ class Encoder(nn.Module, ABC):
     :ivar width: size of a feature.
     :ivar classifier: maps one vector (B, width) to (B, 7) logits: the mean of the valid steps for
         audio, the last valid step for text and faces. Late fusion uses it.
+    :cvar collects: whether `stream` only collects, so that its time is not worth measuring.
     """
 
     width: int
     classifier: nn.Module
+    collects: ClassVar[bool] = False
 
     @abstractmethod
     def start(self) -> Any:

@@ -132,6 +132,7 @@ class TextEncoder(Encoder):
     network over the dialogue and all words at once.
     """
 
+    collects = True
     tokenizer: DialogueTokenizer | None = None
 
     def __init__(self, config: TextEncoderConfig, n_classes: int) -> None:

@@ -71,9 +71,10 @@ class StreamingEncoders:
         for modality, encoder in self._encoders.items():
             new = [(i.states[modality], i.evidence[modality]) for i in increments
                    if i.evidence[modality] is not None and len(i.evidence[modality])]
-            if new:
-                with stages.measuring(stage_of(modality)):
-                    encoder.stream(*zip(*new))
+            if not new:
+                continue
+            with (UNMEASURED if encoder.collects else stages).measuring(stage_of(modality)):
+                encoder.stream(*zip(*new))
 
     def finish(self, states: Sequence[EncoderStates], contexts: Sequence[DialogueContext],
                stages: Stages = UNMEASURED) -> dict[Modality, Encoded]:
