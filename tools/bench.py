@@ -19,6 +19,7 @@ import time
 from typing import Any
 
 import cv2
+from mmer_ros.evaluation.labels import read_label_file
 from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb, image_to_rgb
 from mmer_ros.nodes.tools.playback import own_domain, play, watching
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
@@ -32,7 +33,6 @@ from mmer_ros.recordings.recording import (
     Recording,
     TRANSCRIPT,
 )
-from mmer_ros.report.recording_page import read_labels
 from mmer_ros.types import Estimate, Transcript, VideoFrame
 import numpy as np
 from rich.console import Console
@@ -174,9 +174,9 @@ def live(bundle: str, device: str, threads: int) -> dict[str, Any]:
             end = usage(process.pid)
         length = recording.length
     rows = [row for row in rows if row['final']]
-    labels = read_labels(SAMPLE / 'labels.csv')
-    delays = [row['stamp'] + row['latency'] - label['end'] for row in rows for label in labels
-              if row['start'] < label['end'] and label['start'] < row['end']]
+    labels = read_label_file(SAMPLE / 'labels.csv')
+    delays = [row['stamp'] + row['latency'] - label.end for row in rows for label in labels
+              if row['start'] < label.end and label.start < row['end']]
     latencies = [row['latency'] for row in rows]
     return {'recording_s': length, 'estimates': len(rows), 'utterances': len(labels),
             'node CPU / recording': (end.cpu_s - begin[0].cpu_s) / length,

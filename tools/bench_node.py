@@ -18,13 +18,13 @@ import time
 from typing import Any
 
 from mmer_msgs.msg import AudioChunk
+from mmer_ros.evaluation.labels import read_label_file
 from mmer_ros.nodes.conversions import to_time
 from mmer_ros.nodes.tools.playback import own_domain, play, watching
 from mmer_ros.nodes.tools.probes import Life, reliable
 from mmer_ros.nodes.tools.watch import Watcher
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, Recording, TRANSCRIPT
-from mmer_ros.report.recording_page import read_labels
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -120,9 +120,9 @@ def speaking(bundle: str, folder: Path) -> dict[str, Any]:
 def _latencies(rows: Sequence[tuple[float, Row]]) -> dict[str, float]:
     """Return from the true end of speech, and from the last evidence, to publication."""
     finals = [row for _, row in rows if row['final'] and row['revision'] == 0]
-    ends = [row['stamp'] + row['latency'] - label['end'] for row in finals
-            for label in read_labels(SAMPLE / 'labels.csv')
-            if row['start'] < label['end'] and label['start'] < row['end']]
+    ends = [row['stamp'] + row['latency'] - label.end for row in finals
+            for label in read_label_file(SAMPLE / 'labels.csv')
+            if row['start'] < label.end and label.start < row['end']]
     late = [row['latency'] for row in finals]
     return {'finals': len(finals),
             **{f'end of speech to final p{p} [s]': float(np.percentile(ends, p))

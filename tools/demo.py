@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import AbstractContextManager
+from dataclasses import replace
 import json
 from pathlib import Path
 import subprocess
@@ -19,11 +20,11 @@ from mmer_ros.nodes.tools.watch import Table
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recognition.recognizer import UNTRAINED
 from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
-from mmer_ros.replay import replay_bag, ReplayOptions
-from mmer_ros.report.recording_page import read_labels, timeline_of
-from mmer_ros.report.timeline_page import write_timeline
+from mmer_ros.replay import replay_bag, ReplayOptions, ReplayResult
+from mmer_ros.report.answer import Answer
+from mmer_ros.report.formats import millis
+from mmer_ros.report.replay_page import render_page, timeline_of_result
 from mmer_ros.types import InvalidInput
-import numpy as np
 from rich.console import Console
 from rich.panel import Panel
 from tools.processes import node_process
@@ -99,53 +100,47 @@ def _node(recording: Recording, topics: dict[str, str], options: argparse.Namesp
 
 def _finish(recording: Recording, rows: list[dict[str, Any]], options: argparse.Namespace,
             console: Console) -> int:
-    """Save what was estimated, write the page and judge."""
+    """Save the estimates, write the page and judge."""
     rows.sort(key=lambda row: (row['start'], row['final'], row['revision'], row['end']))
     estimates = options.out / 'estimates.jsonl'
     estimates.write_text(''.join(json.dumps(row) + '\n' for row in rows))
-    labels = read_labels(recording.path / 'labels.csv')
-    missed = [label for label in labels if not any(
-        row['start'] < label['end'] and label['start'] < row['end'] for row in rows)]
-    facts = _facts(rows, options)
-    trained = all(row['trained'] for row in rows)
+    replayed = replay_bag(recording.path, ReplayOptions(
+        bundle=options.bundle, device=options.device, output=options.out / 'replay'))
+    live = _live(replayed, rows, options.device)
     page = options.out / 'timeline.html'
-    write_timeline(timeline_of(
-        recording, rows, title=f'mmer_ros: {recording.path.name}', labels=labels, facts=facts,
-        warning='' if trained else UNTRAINED.format(name=rows[0]['bundle_name'])), page)
-    console.print(', '.join(f'{name} {value}' for name, value in facts.items()), highlight=False)
-    console.print(_compare(recording, rows, options), highlight=False)
+    page.write_text(render_page(live, f'mmer_ros: {recording.path.name}'), encoding='utf-8')
+    console.print(Answer(timeline_of_result(live)).sentence, highlight=False)
+    if latency := live.summary['latency_s']:
+        console.print(f'latency with computing: median {millis(latency["p50"])}, 95 % within '
+                      f'{millis(latency["p95"])}', highlight=False)
+    console.print(_compare(replayed, rows), highlight=False)
     console.print(f'saved {estimates} and {page}; open the page in a browser', highlight=False)
+    missed = live.evaluation.matching.missed if live.evaluation else ()
     if missed or not rows:
-        console.print(f'[bold red]{len(missed)} of {len(labels)} labelled utterances got no '
-                      f'estimate[/]' if rows else '[bold red]no estimate arrived[/]')
+        console.print(f'[bold red]{len(missed)} labelled utterances got no estimate[/]' if rows
+                      else '[bold red]no estimate arrived[/]')
         return 1
     return 0
 
 
-def _compare(recording: Recording, rows: list[dict[str, Any]], options: argparse.Namespace
-             ) -> str:
-    """Replay the recording without ROS and tell how many answers are the same to the bit."""
-    result = replay_bag(recording.path, ReplayOptions(
-        bundle=options.bundle, device=options.device))
+def _live(replayed: ReplayResult, rows: list[dict[str, Any]], device: str) -> ReplayResult:
+    """Return the result with the estimates of the live node in place of those of the replay."""
+    published = [{**row, 'published': row['stamp'] + row['latency']} for row in rows]
+    return replace(replayed.with_estimates(published),
+                   run={'device': device, 'threads': 1, 'live': True})
+
+
+def _compare(replayed: ReplayResult, rows: list[dict[str, Any]]) -> str:
+    """Return how many answers of the replay, which is without ROS, are the same to the bit."""
     live = {_name(row): row['probabilities'] for row in rows}
-    same = sum(live.get(_name(row)) == row['probabilities'] for row in result.estimates)
-    return (f'mmer replay, without ROS: {same} of {len(result.estimates)} estimates are those of '
-            'the live node to the bit')
+    same = sum(live.get(_name(row)) == row['probabilities'] for row in replayed.estimates)
+    return (f'mmer replay, without ROS: {same} of {len(replayed.estimates)} estimates are those '
+            'of the live node to the bit')
 
 
 def _name(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what tells an estimate from all others."""
+    """Return the values that identify an estimate."""
     return row['utterance_id'], row['final'], row['revision'], round(row['end'], 5)
-
-
-def _facts(rows: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, str]:
-    if not rows:
-        return {'estimates': '0'}
-    latencies = np.array([row['latency'] for row in rows if row['final']]) * 1000
-    return {'bundle': rows[0]['bundle_name'], 'hash': rows[0]['bundle_hash'][:12],
-            'device': options.device, 'estimates': str(len(rows)),
-            'latency p50': f'{np.percentile(latencies, 50):.0f} ms',
-            'latency p95': f'{np.percentile(latencies, 95):.0f} ms'}
 
 
 if __name__ == '__main__':

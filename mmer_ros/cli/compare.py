@@ -9,7 +9,7 @@ from typing import Any
 from mmer_ros.replay.comparison import load_comparison
 from mmer_ros.replay.outputs import replace_text, write_json
 from mmer_ros.report.comparison_page import render_comparison
-from mmer_ros.report.markup import percent
+from mmer_ros.report.formats import interval, percent, points
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -49,7 +49,7 @@ def _table(figures: dict[str, Any]) -> Table:
         gap = gaps.get(key)
         table.add_row(key.replace('_', ' '), *(
             f'{percent(each.get(key))} %' for each in scores), '' if gap is None else (
-                f'{100 * gap["value"]:+.1f} [{100 * gap["low"]:+.1f}, {100 * gap["high"]:+.1f}]'))
+                f'{points(gap["value"])} {interval(gap["low"], gap["high"], signed=True)}'))
     counts = figures['utterances']
     table.add_row('utterances', *(str(counts['both'] + counts[name])
                                   for name in ('only_first', 'only_second')), '')

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
+from mmer_ros.colours import COLOURS
 from mmer_ros.monitor.state import Heard, plain, Row
 from mmer_ros.types import EMOTIONS
 from rich.markup import escape
 from rich.panel import Panel
 from rich.text import Text
 
-STYLES = {'neutral': 'white', 'surprise': 'yellow', 'fear': 'magenta', 'sadness': 'blue',
-          'joy': 'green', 'disgust': 'cyan', 'anger': 'red'}
+STYLES = COLOURS  # rich takes the nearest one where a terminal has few
 CARD_LINES = len(EMOTIONS) + 5  # also 3 lines of facts, 2 of the border
 OLD_S = 10.0
 NAME_WIDTH = max(map(len, EMOTIONS))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import json
 from pathlib import Path
 from typing import Any
 
 from mmer_ros.evaluation.labels import Label
-from mmer_ros.evaluation.utterances import evaluate, Evaluation
+from mmer_ros.evaluation.utterances import (
+    evaluate,
+    Evaluation,
+    spread,
+    summarize,
+    utterances,
+)
 from mmer_ros.replay.outputs import ESTIMATES, MATCHES, RUN, SUMMARY, TRACKS, write_json
 from mmer_ros.types import EMOTIONS, InvalidInput
 
@@ -49,6 +56,18 @@ class ReplayResult:
             return NOTHING
         return PARTLY if self.summary['faults'] else GOOD
 
+    def with_estimates(self, rows: list[dict[str, Any]]) -> ReplayResult:
+        """
+        Return the result with other estimates of the same recording, counted and scored anew.
+
+        :param rows: as `estimates`, e.g. of the live node.
+        """
+        evaluation = None
+        if self.evaluation is not None:
+            evaluation = evaluate(self.evaluation.labels, rows, self.evaluation.outside)
+        return replace(self, summary=self.summary | summary_of(rows, evaluation), estimates=rows,
+                       evaluation=evaluation)
+
     def save(self) -> None:
         """Write the files that are not written row by row."""
         if self.folder is None:
@@ -86,6 +105,20 @@ class ReplayResult:
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise InvalidInput(f'{folder}: no results of mmer replay ({error!r}); run it again '
                                'with this --output') from error
+
+
+def summary_of(rows: Sequence[Mapping[str, Any]], evaluation: Evaluation | None
+               ) -> dict[str, Any]:
+    """Return the part of a summary that depends on the estimates."""
+    _, answers = utterances(rows)
+    finals = [row for row in rows if row['final']]
+    return {
+        'estimates': len(finals), 'partial_estimates': len(rows) - len(finals),
+        'utterances': len(answers), 'revised': sum(row['revision'] > 0 for row in answers),
+        'emotions': dict(Counter(row['label'] for row in answers)),
+        'modalities': dict(Counter('+'.join(row['modalities']) for row in answers)),
+        'latency_s': spread([row['latency'] for row in finals]),
+        'evaluation': summarize([evaluation]) if evaluation else None}
 
 
 def _json(path: Path) -> Any:

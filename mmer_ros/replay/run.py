@@ -13,7 +13,7 @@ from typing import Any
 
 from mmer_ros import __version__
 from mmer_ros.evaluation.labels import fit_to, Label, read_label_file
-from mmer_ros.evaluation.utterances import evaluate, spread, summarize, utterances
+from mmer_ros.evaluation.utterances import evaluate, spread
 from mmer_ros.profiling import Clock
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
@@ -24,7 +24,7 @@ from mmer_ros.replay.bag import BagWriter
 from mmer_ros.replay.feed import Feed, Published
 from mmer_ros.replay.options import ReplayOptions
 from mmer_ros.replay.outputs import Outputs
-from mmer_ros.replay.result import ReplayResult
+from mmer_ros.replay.result import ReplayResult, summary_of
 from mmer_ros.replay.stages import BINS_PER_DECADE, StageTimes
 from mmer_ros.replay.thumbnails import Thumbnails
 from mmer_ros.replay.topics import choose_topics
@@ -212,8 +212,7 @@ class _Run:
             evaluation = evaluate(self.labels[0], self.rows, self.labels[1])
         if self.bag is not None:
             self.notices += self.bag.notices
-        summary = self._summary()
-        summary['evaluation'] = summarize([evaluation]) if evaluation else None
+        summary = self._summary() | summary_of(self.rows, evaluation)
         result = ReplayResult(
             str(self.recording.path), summary, self.rows,
             {**self.tracks.to_dict(), 'pictures': self.options.faces,
@@ -230,8 +229,6 @@ class _Run:
     def _summary(self) -> dict[str, Any]:
         recording, config = self.recording, self.recognizer.config
         duration = recording.end - recording.start
-        _, answers = utterances(self.rows)
-        finals = [row for row in self.rows if row['final']]
         return {
             'bag': str(recording.path), 'mmer_ros': __version__,
             'bundle': {'name': config.name, 'hash': self.recognizer.bundle.content_hash,
@@ -242,14 +239,8 @@ class _Run:
             'messages': {topic: {'type': recording.topics[topic], 'recorded': count,
                                  'read': self.read[topic]}
                          for topic, count in recording.counts.items()},
-            'estimates': len(finals), 'partial_estimates': len(self.rows) - len(finals),
-            'utterances': len(answers),
-            'revised': sum(row['revision'] > 0 for row in answers),
-            'emotions': dict(Counter(row['label'] for row in answers)),
-            'modalities': dict(Counter('+'.join(row['modalities']) for row in answers)),
             'availability': self.tracks.shares(),
             'availability_over_time': self.tracks.over_time(recording.start - self.apart),
-            'latency_s': spread([row['latency'] for row in finals]),
             'events': dict(self.events), 'notices': self.topics.notices + self.notices,
             'faults': (recording.faults + self.topics.faults + self.faults + self._left_out())}
 

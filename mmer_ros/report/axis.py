@@ -1,19 +1,24 @@
-"""The report's time axis, and what is drawn on it only where it fits."""
+"""The time axis of a page, and how much of what is drawn on it fits at which width."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 import math
 
 TICK_PX = 58  # room that a tick needs on the page
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600)  # s, between ticks
 WIDTHS = tuple(round(400 * 1.25 ** step) for step in range(28))  # px, of the plot, 400..165436
+MINUTES_S = 120  # the longest recording whose ticks count in seconds
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Capture time to positions on the page."""
+    """
+    Capture time, seconds, to positions on the page.
+
+    :param duration: greater than 0.
+    """
 
     start: float
     duration: float
@@ -23,17 +28,48 @@ class Axis:
         return min(100.0, max(0.0, 100 * (stamp - self.start) / self.duration))
 
     def at(self, stamp: float) -> str:
+        """Return the style of what is at a moment."""
         return f'left:{self.percent(stamp):.4f}%'
 
     def span(self, start: float, end: float) -> str:
+        """Return the style of what lasts."""
         left, right = self.percent(start), self.percent(end)
         return f'left:{left:.4f}%;width:{right - left:.4f}%'
 
     def shows(self, start: float, end: float) -> bool:
+        """Return whether a time is on the axis, or a part of it."""
         return end >= self.start and start <= self.start + self.duration
 
     def since(self, stamp: float) -> str:
+        """Return the time since the start, in words."""
         return f'{stamp - self.start:.2f} s'
+
+    @property
+    def unit(self) -> str:
+        """How the ticks are named."""
+        return 'seconds' if self.duration <= MINUTES_S else 'min:s'
+
+    def ticks(self) -> list[tuple[float, str, str]]:
+        """Return stamp, name and classes of each tick; the classes say at which widths it fits."""
+        levels: dict[float, list[int]] = {}
+        for level, width in enumerate(WIDTHS):
+            least = self.duration * TICK_PX / width
+            step = next((step for step in STEPS if step >= least), 3600 * math.ceil(least / 3600))
+            for index in range(int(self.duration / step + 1e-9) + 1):
+                levels.setdefault(round(index * step, 3), []).append(level)
+        return [(self.start + second, self._name(second), fits(seen))
+                for second, seen in levels.items()]
+
+    def _name(self, second: float) -> str:
+        if self.duration <= MINUTES_S:
+            return f'{second:g} s'
+        digits = '02.0f' if second % 1 == 0 else '04.1f'
+        return f'{int(second // 60)}:{second % 60:{digits}}'
+
+
+def fits(levels: Iterable[int]) -> str:
+    """Return the classes of what shows while the plot is WIDTHS[level] px wide or more."""
+    return 'fit ' + ' '.join(f'f{level}' for level in levels)
 
 
 def pack_tracks(spans: Sequence[tuple[float, float]]) -> list[int]:
@@ -46,40 +82,3 @@ def pack_tracks(spans: Sequence[tuple[float, float]]) -> list[int]:
         ends[track:track + 1] = [end]
         tracks[index] = track
     return tracks
-
-
-def fit_rules() -> str:
-    """Return the style that shows `.fN` while the plot is WIDTHS[N] px wide or more."""
-    rules = []
-    for level, width in enumerate(WIDTHS):
-        wide = f'(min-width:{width if level else 0}px)'
-        if level + 1 < len(WIDTHS):
-            wide += f' and (max-width:{WIDTHS[level + 1] - .02:.2f}px)'
-        rules.append(f'@container plot {wide}{{.f{level}{{display:block}}}}')
-    return ''.join(rules)
-
-
-def classes(levels: Iterable[int]) -> str:
-    return 'fit ' + ' '.join(f'f{level}' for level in levels)
-
-
-def ticks_of(axis: Axis) -> dict[float, list[int]]:
-    """Return the seconds that are named on the axis, and the levels of width that name them."""
-    ticks: dict[float, list[int]] = {}
-    for level, width in enumerate(WIDTHS):
-        least = axis.duration * TICK_PX / width
-        step = next((step for step in STEPS if step >= least), 3600 * math.ceil(least / 3600))
-        for index in range(int(axis.duration / step + 1e-9) + 1):
-            ticks.setdefault(round(index * step, 3), []).append(level)
-    return ticks
-
-
-def scale(axis: Axis) -> Iterator[str]:
-    for second, levels in ticks_of(axis).items():
-        part = second / axis.duration
-        edge = ' first' if not second else ' last' if part > .98 else ''
-        name = f'{second:g} s' if axis.duration <= 120 else (
-            f'{int(second // 60)}:{second % 60:02.0f}' if second % 1 == 0
-            else f'{int(second // 60)}:{second % 60:04.1f}')
-        yield (f'<span class="tick{edge} {classes(levels)}" '
-               f'style="{axis.at(axis.start + second)}">{name}</span>')

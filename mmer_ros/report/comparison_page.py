@@ -2,134 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.evaluation.metrics import Interval
 from mmer_ros.evaluation.utterances import spread, utterances
 from mmer_ros.recognition.recognizer import UNTRAINED
 from mmer_ros.replay.comparison import Comparison, Facing
 from mmer_ros.replay.result import ReplayResult
-from mmer_ros.report.axis import pack_tracks
-from mmer_ros.report.figures import confidence_plot, latency_plot
-from mmer_ros.report.lanes import Run, Utterance
-from mmer_ros.report.markup import card, grid, millis, percent, table, tiles, told
-from mmer_ros.report.replay_page import FIGURES, interval, timeline_of_result
-from mmer_ros.report.timeline_page import (
-    bars,
-    chip,
-    fill_page,
-    length,
-    render_timeline,
+from mmer_ros.report.formats import counted, duration, millis, percent
+from mmer_ros.report.page import (
+    Banner,
+    Bars,
+    Card,
+    Chip,
+    Content,
+    Grid,
+    Note,
+    Page,
     Section,
-    table_card,
-    warning_of,
+    Tile,
+    Tiles,
 )
+from mmer_ros.report.replay_page import (
+    confidence_card,
+    FIGURES,
+    latency_card,
+    score_cell,
+    timeline_of_result,
+)
+from mmer_ros.report.table import Cell, in_percent, Row, row, Table
+from mmer_ros.report.utterances import numbered, Run, Utterance
 
-Row = Mapping[str, Any]
+Figures = Mapping[str, Any]
 
 
 def render_comparison(comparison: Comparison) -> str:
     """Return the page, self-contained HTML; with a timeline if it is of one recording."""
     figures = comparison.to_dict()
-    names = comparison.names
-    head = _tiles(figures, names) + told('Only in one of the two', comparison.alone)
-    sections = [Section('figures', 'Figures', _figures(comparison, figures))]
-    legend = ' &nbsp;against&nbsp; '.join(f'<b>{letter} {escape(name)}</b>'
-                                          for letter, name in zip('AB', names))
-    if len(comparison.pairs) == 1:
-        one, other = comparison.pairs[0]
-        rows = comparison.facing()[0]
-        timeline = timeline_of_result(one)
-        timeline = replace(timeline, title=f'{timeline.title}: two runs', facts={}, events=(),
-                           warning=_warning(comparison))
-        return render_timeline(
-            timeline, runs=_runs(rows, names), tiles=head, sections=sections,
-            summary=f'{legend} &nbsp;·&nbsp; {length(one.summary["duration_s"])}',
-            table=_table(rows, timeline.start, names))
-    parts = ''.join(f'<section class="part"><h2>{s.title}</h2>{s.body}</section>'
-                    for s in sections)
-    body = warning_of(_warning(comparison)) + head + parts + _recordings(comparison, names)
-    return fill_page('Two runs', f'{legend} &nbsp;·&nbsp; {len(comparison.pairs)} recordings', '',
-                     body=body)
+    names = [f'{letter} {name}' for letter, name in zip('AB', comparison.names)]
+    head = [Banner(_warning(comparison, names)), Tiles(list(_tiles(figures))),
+            Note(comparison.alone, 'Only in one of the two')]
+    measures = Section('figures', 'Figures', [Grid(*_figures(comparison, figures, names))])
+    if len(comparison.pairs) > 1:
+        sections = [measures, Section('recordings', 'Recordings', [
+            Card('', _recordings(comparison, names))])]
+        return str(Page('Two runs', [*names, counted(len(comparison.pairs), 'recording')], head,
+                        sections))
+    one = comparison.pairs[0][0]
+    rows = comparison.facing()[0]
+    timeline = replace(timeline_of_result(one), events=(), runs=[
+        _run(rows, side, name) for side, name in enumerate(names)])
+    return str(Page(
+        f'{Path(one.summary["bag"]).name}: two runs',
+        [*names, duration(one.summary['duration_s'])], head, [
+            Section('timeline', 'Timeline', [timeline], as_card=True), measures,
+            Section('utterances', 'Utterances', [_utterances(rows, timeline.start, names)],
+                    as_card=True)]))
 
 
-def _warning(comparison: Comparison) -> str:
+def _warning(comparison: Comparison, names: Sequence[str]) -> str:
     """Return which of the runs are of bundles that were never trained."""
-    untrained = [f'{letter} {name}' for side, (letter, name) in enumerate(zip(
-        'AB', comparison.names)) if any(not pair[side].summary['bundle']['trained']
-                                        for pair in comparison.pairs)]
+    untrained = [name for side, name in enumerate(names) if any(
+        not pair[side].summary['bundle']['trained'] for pair in comparison.pairs)]
     return UNTRAINED.format(name=' and '.join(untrained)) if untrained else ''
 
 
-def _runs(rows: Sequence[Facing], names: Sequence[str]) -> list[Run]:
-    runs = []
-    for side, letter in enumerate('AB'):
-        there = [(number, row) for number, facing in enumerate(rows, 1)
-                 if (row := (facing.first, facing.second)[side]) is not None]
-        tracks = pack_tracks([(row['start'], row['end']) for _, row in there])
-        runs.append(Run(f'{letter} {names[side]}', [
-            Utterance(row, (), number, track, f'u{number}')
-            for (number, row), track in zip(there, tracks, strict=True)]))
-    return runs
+def _run(rows: Sequence[Facing], side: int, name: str) -> Run:
+    there = [(number, row) for number, facing in enumerate(rows, 1)
+             if (row := (facing.first, facing.second)[side]) is not None]
+    return Run(name, numbered([Utterance(row) for _, row in there], [n for n, _ in there]))
 
 
-def _tiles(figures: Row, names: Sequence[str]) -> str:
+def _tiles(figures: Figures) -> Iterator[Tile]:
     counts, right = figures['utterances'], figures['right']
-    items = [('Utterances of both', str(counts['both']), '',
-              f'{counts["only_first"]} only A, {counts["only_second"]} only B'),
-             ('Same answer', percent(figures['same_answer']), '%',
-              f'{percent(figures["same_bits"])} % to the bit')]
+    yield Tile('Utterances of both', str(counts['both']), beneath=[
+        f'{counts["only_first"]} only A, {counts["only_second"]} only B'])
+    yield Tile('Same answer', percent(figures['same_answer']), '%',
+               [f'{percent(figures["same_bits"])} % to the bit'])
     for letter, evaluation in zip('AB', figures['evaluations']):
-        scores = (evaluation or {}).get('scores')
-        if scores:
-            items.append((f'{letter}: weighted F1', percent(scores['weighted_f1']), '%',
-                          interval(scores, 'weighted_f1')))
+        if scores := (evaluation or {}).get('scores'):
+            cell = score_cell(scores, 'weighted_f1')
+            yield Tile(f'{letter}: weighted F1', str(cell.text), '%', [cell.small])
     if figures['differences']:
-        gap = figures['differences']['weighted_f1']
-        items.append(('B less A', f'{100 * gap["value"]:+.1f}', 'points', _between(gap)))
+        gap = _gap(figures['differences'], 'weighted_f1')
+        yield Tile('B less A', str(gap.text), 'points', [gap.small])
     if right:
-        items.append(('Right', f'{right["only_first"]} : {right["only_second"]}', '',
-                      f'only A : only B; both {right["both"]}, none {right["none"]}'))
-    return tiles(items)
+        yield Tile('Right', f'{right["only_first"]} : {right["only_second"]}', beneath=[
+            f'only A : only B; both {right["both"]}, none {right["none"]}'])
 
 
-def _between(gap: Row) -> str:
-    return f'[{100 * gap["low"]:+.1f}, {100 * gap["high"]:+.1f}]'
+def _gap(differences: Figures | None, key: str) -> Cell:
+    """Return second less first in points, with its interval; empty without labels."""
+    if not differences or key not in differences:
+        return Cell('')
+    found = differences[key]
+    return in_percent(Interval(found['value'], found['low'], found['high']), signed=True)
 
 
-def _figures(comparison: Comparison, figures: Row) -> str:
-    cards = []
+def _figures(comparison: Comparison, figures: Figures, names: Sequence[str]) -> Iterator[Content]:
     scores = [(evaluation or {}).get('scores') for evaluation in figures['evaluations']]
     if any(scores):
-        gaps = figures['differences'] or {}
-        rows = [(escape(title), *(_score(each, key) for each in scores),
-                 f'{100 * gaps[key]["value"]:+.1f}<br><small>{_between(gaps[key])}</small>'
-                 if key in gaps else '') for key, title in FIGURES]
-        cards.append(card('Scores, %', table(
-            ['figure', f'A {comparison.names[0]}', f'B {comparison.names[1]}', 'B less A'], rows),
+        yield Card('Scores, %', Table(('figure', *names, 'B less A'), [
+            row(title, *(score_cell(each, key) for each in scores),
+                _gap(figures['differences'], key)) for key, title in FIGURES.items()]),
             '95 % bootstrap intervals. The differences are paired: over the labelled utterances '
-            'that both have.'))
-    cards.append(card('Latency and segmentation', _timing(comparison, figures)))
+            'that both have.')
+    yield Card('Latency and segmentation', _timing(comparison, figures))
     for side, letter in enumerate('AB'):
         pairs = [p for pair in comparison.pairs if (e := pair[side].evaluation) is not None
-                 for p in e.pairs if p['correct'] is not None]
-        if pairs:
-            cards.append(card(f'{letter}: confidence against correctness',
-                              str(confidence_plot(pairs))))
+                 for p in e.pairs]
+        if scores[side]:
+            yield confidence_card(pairs, f'{letter}: confidence against correctness')
     for side, letter in enumerate('AB'):
-        late = _latencies(comparison, side)
-        if late:
-            cards.append(card(f'{letter}: latency', str(latency_plot(late))))
-    return grid(*cards)
-
-
-def _score(scores: Row | None, key: str) -> str:
-    if not scores:
-        return ''
-    return f'{percent(scores[key])}<br><small>{interval(scores, key)}</small>'
+        if late := _latencies(comparison, side):
+            yield latency_card(late, f'{letter}: latency')
 
 
 def _latencies(comparison: Comparison, side: int) -> list[float]:
@@ -137,20 +126,18 @@ def _latencies(comparison: Comparison, side: int) -> list[float]:
             for row in utterances(pair[side].estimates)[0]]
 
 
-def _timing(comparison: Comparison, figures: Row) -> str:
-    rows = []
+def _timing(comparison: Comparison, figures: Figures) -> Table:
     late = [spread(_latencies(comparison, side)) or {} for side in (0, 1)]
-    for key, name in (('p50', 'latency, median'), ('p95', 'latency, 95 % within')):
-        rows.append((name, *(millis(each.get(key)) for each in late)))
-    for name in ('missed', 'split', 'merged', 'spurious'):
-        rows.append((name, *('' if each is None else str(each['segmentation'][name])
-                             for each in figures['evaluations'])))
-    for key in ('start', 'end'):
-        rows.append((f'{key}: 95 % are within', *(
-            '' if each is None else millis((each['segmentation'][f'{key}_error_s'] or {}).get(
-                'p95_abs')) for each in figures['evaluations'])))
-    rows.append(('speed, times real time', *(_speed(comparison, side) for side in (0, 1))))
-    return table(['', 'A', 'B'], rows)
+    rows = [row(name, *(millis(each.get(key)) for each in late))
+            for key, name in (('p50', 'latency, median'), ('p95', 'latency, 95 % within'))]
+    cuts = [(evaluation or {}).get('segmentation') for evaluation in figures['evaluations']]
+    rows += [row(name, *(str(cut[name]) if cut else '' for cut in cuts))
+             for name in ('missed', 'split', 'merged', 'spurious')]
+    rows += [row(f'{key}: 95 % are within', *(
+        millis((cut[f'{key}_error_s'] or {}).get('p95_abs')) if cut else '' for cut in cuts))
+        for key in ('start', 'end')]
+    rows.append(row('speed, times real time', *(_speed(comparison, side) for side in (0, 1))))
+    return Table(('', 'A', 'B'), rows)
 
 
 def _speed(comparison: Comparison, side: int) -> str:
@@ -162,46 +149,42 @@ def _speed(comparison: Comparison, side: int) -> str:
 # -- tables ---------------------------------------------------------------------------------
 
 
-def _table(rows: Sequence[Facing], start: float, names: Sequence[str]) -> str:
-    head = ''.join(f'<th{kind}>{name}</th>' for name, kind in (
-        ('#', ' class="num"'), ('Start', ' class="num"'), ('Truth', ''),
-        (f'A {escape(names[0])}', ' class="a"'), ('', ''),
-        (f'B {escape(names[1])}', ' class="b"'), ('', ''), ('Transcript', '')))
-    lines = []
-    for number, row in enumerate(rows, 1):
-        text = next((str(each['transcript']) for each in (row.first, row.second)
-                     if each is not None and each['transcript']), '')
-        marked = ' class="marked"' if row.differs else ''
-        lines.append(
-            f'<tr id="u{number}"{marked}><td class="num dim">{number}</td>'
-            f'<td class="num">{row.start - start:.2f} s</td>'
-            f'<td>{chip(row.truth) if row.truth else ""}</td>'
-            f'{_answer(row.first, row.truth, "a")}{_answer(row.second, row.truth, "b")}'
-            f'<td class="text">{escape(text) or "<small>none</small>"}</td></tr>')
-    return table_card(head, ''.join(lines), 'only where the answers differ')
+def _utterances(rows: Sequence[Facing], start: float, names: Sequence[str]) -> Table:
+    return Table(
+        ('#', 'Start', 'Truth', names[0], '', names[1], '', 'Transcript'), [
+            row(Cell(str(number), kind='dim'), f'{facing.start - start:.2f} s',
+                Chip(facing.truth) if facing.truth else '',
+                *_answer(facing.first, facing.truth, 'a'),
+                *_answer(facing.second, facing.truth, 'b'), Cell(_words(facing), kind='text'))
+            for number, facing in enumerate(rows, 1)],
+        align='nnwwwwww', title='Utterances',
+        anchors=[Utterance({}, number=n).anchor for n in range(1, len(rows) + 1)],
+        marked=frozenset(i for i, facing in enumerate(rows) if facing.differs),
+        mark='only where the answers differ')
 
 
-def _answer(row: Row | None, truth: str, kind: str) -> str:
-    if row is None:
-        return f'<td class="{kind}"><small>no such utterance</small></td><td></td>'
-    mark = '' if not truth else (
-        '<b class="yes">✓</b>' if row['label'] == truth else '<b class="no">✗</b>')
-    return (f'<td class="{kind}">{chip(row["label"])}<small class="verdict">{mark} '
-            f'{row["confidence"]:.1%}</small></td><td>{bars(row)}</td>')
+def _words(facing: Facing) -> str:
+    return next((str(each['transcript']) for each in (facing.first, facing.second)
+                 if each is not None and each['transcript']), '–')
 
 
-def _recordings(comparison: Comparison, names: Sequence[str]) -> str:
-    rows = []
-    for (one, other), facing in zip(comparison.pairs, comparison.facing(), strict=True):
-        differ = sum(row.differs for row in facing)
-        rows.append((escape(Path(one.bag).name), str(len(facing)), str(differ),
-                     *(_weighted_f1(each) for each in (one, other))))
-    scores = (f'{letter} {name}: weighted F1, %' for letter, name in zip('AB', names))
-    head = ['recording', 'utterances', 'differ', *scores]
-    return ('<section class="part"><h2>Recordings</h2>'
-            f'<div class="card">{table(head, rows)}</div></section>')
+def _answer(estimate: Figures | None, truth: str, kind: str) -> Row:
+    if estimate is None:
+        return row(Cell('', 'no such utterance', kind), '')
+    right = estimate['label'] == truth if truth else None
+    chip = Chip(estimate['label'], f'{percent(estimate["confidence"])} %', right,
+                {True: 'right', False: 'wrong', None: ''}[right])
+    return row(Cell(chip, kind=kind), Bars(estimate['probabilities']))
 
 
-def _weighted_f1(result: ReplayResult) -> str:
-    scores = (result.summary['evaluation'] or {}).get('scores') or {}
-    return percent(scores['weighted_f1']) if scores else ''
+def _recordings(comparison: Comparison, names: Sequence[str]) -> Table:
+    return Table(
+        ('recording', 'utterances', 'differ', *(f'{name}: weighted F1, %' for name in names)), [
+            row(Path(one.bag).name, str(len(facing)), str(sum(each.differs for each in facing)),
+                *(score_cell(_scores(each), 'weighted_f1') for each in (one, other)))
+            for (one, other), facing in zip(comparison.pairs, comparison.facing(), strict=True)])
+
+
+def _scores(result: ReplayResult) -> Figures | None:
+    found: Figures | None = (result.summary['evaluation'] or {}).get('scores')
+    return found

@@ -1,86 +1,109 @@
-"""The figures of a replay's page."""
+"""The figures that pages share, and those of a replay."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 import math
-from typing import Any
+from typing import Any, ClassVar
 
+from mmer_ros.evaluation.metrics import Reliability
 from mmer_ros.evaluation.utterances import spread
 from mmer_ros.profiling import FACE_DETECTION
 from mmer_ros.replay.stages import bin_of, BINS_PER_DECADE
-from mmer_ros.report.svg import Plot
+from mmer_ros.report.formats import duration
+from mmer_ros.report.page import Block
+from mmer_ros.report.plot import Plot, ticks
 from mmer_ros.types import EMOTIONS
 import numpy as np
+from numpy.typing import NDArray
 
-BINS = 10  # of the confidence
 MIN_BIN = 5  # answers, below which the accuracy of a bin is chance
-TIMES = {-4: '0.1 ms', -3: '1 ms', -2: '10 ms', -1: '0.1 s', 0: '1 s', 1: '10 s', 2: '100 s'}
+LEGEND = (('mark right', 'right'), ('mark wrong', 'wrong'))
+DEEP = .72  # share from which on letters on the colour are light
 
 Row = Mapping[str, Any]
 
 
-def confidence_plot(pairs: Sequence[Row]) -> Plot:
+@dataclass(frozen=True)
+class Confusion(Block):
     """
-    Draw how many answers of each confidence are right and wrong, and the share that is right.
+    A confusion matrix.
 
-    :param pairs: of Evaluation.pairs with a known label, at least one.
+    :param counts: (7, 7), rows truth, columns answer.
     """
-    sure = np.array([pair['confidence'] for pair in pairs])
-    right = np.array([bool(pair['correct']) for pair in pairs])
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
-    good = np.bincount(place[right], minlength=BINS)
-    bad = np.bincount(place[~right], minlength=BINS)
-    plot = Plot(560, 320, (0, 1), (0, 1), 'Confidence against correctness', (48, 10, 14, 44))
+
+    template: ClassVar[str] = 'confusion'
+
+    counts: NDArray[np.int64]
+
+    @property
+    def rows(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Each true emotion and its cells."""
+        for truth, name in enumerate(EMOTIONS):
+            total = int(self.counts[truth].sum())
+            yield name, [{
+                'share': count / max(1, total), 'count': int(count),
+                'kind': ' '.join(['hit'] * (truth == answer)
+                                 + ['deep'] * bool(count > DEEP * max(1, total))),
+                'tip': f'{name}, answered {EMOTIONS[answer]}: {count} of {total}'}
+                for answer, count in enumerate(self.counts[truth])]
+
+
+def reliability_plot(found: Reliability, label: str, width: int = 560) -> Plot:
+    """Draw the share of right answers against their confidence, above how many there are."""
+    plot = Plot(width, round(.57 * width) if width > 400 else width, (0, 1), (0, 1), label)
     marks = [0, .25, .5, .75, 1]
     plot.axes(marks, marks, 'confidence, %', 'share that is right, %',
               lambda value: f'{100 * value:.0f}')
-    scale = .42 / max(1, int((good + bad).max()))
-    for index in np.flatnonzero(good + bad):
-        left, end = index / BINS + .008, (index + 1) / BINS - .008
-        name = f'confidence {100 * index / BINS:.0f} to {100 * (index + 1) / BINS:.0f} %'
-        top = float(good[index] * scale)
-        if good[index]:
-            plot.bar((left, 0), (end, top), 'right', f'{name}: {good[index]} right')
-        if bad[index]:
-            plot.bar((left, top), (end, top + float(bad[index] * scale)), 'wrong',
-                     f'{name}: {bad[index]} wrong')
+    scale = .3 / found.count.max()
+    gap = 1 / plot.width
+    for i in np.flatnonzero(found.count):
+        left, end, count = found.edges[i] + gap, found.edges[i + 1] - gap, int(found.count[i])
+        good = round(count * found.accuracy[i])
+        name = f'confidence {100 * found.edges[i]:.0f} to {100 * found.edges[i + 1]:.0f} %'
+        for low, high, kind in ((0, good, 'right'), (good, count, 'wrong')):
+            if high > low:
+                plot.bar((left, low * scale), (end, high * scale), kind,
+                         f'{name}: {high - low} {kind}')
+        if count >= MIN_BIN:
+            plot.bar((left, found.accuracy[i]), (end, found.confidence[i]), 'gap')
     plot.line([(0, 0), (1, 1)], 'ideal')
-    filled = [i for i in range(BINS) if good[i] + bad[i] >= MIN_BIN]
-    points = [(float(sure[place == i].mean()), float(right[place == i].mean())) for i in filled]
+    filled = np.flatnonzero(found.count >= MIN_BIN)
+    points = [(float(found.confidence[i]), float(found.accuracy[i])) for i in filled]
     plot.line(points, 'mid')
-    for (x, y), index in zip(points, filled, strict=True):
-        plot.dot((x, y), 'strong', f'mean confidence {100 * x:.0f} %: {100 * y:.0f} % right, '
-                 f'{good[index] + bad[index]} answers', 3.5)
+    for i, point in zip(filled, points, strict=True):
+        plot.dot(point, 'strong', f'mean confidence {100 * point[0]:.0f} %: {100 * point[1]:.0f} '
+                 f'% right, {found.count[i]} answers', 3.5)
     return plot
 
 
-def confusion(pairs: Sequence[Row]) -> str:
-    """Return the confusion matrix as a table: rows truth, columns answer."""
-    counts = np.zeros((len(EMOTIONS), len(EMOTIONS)), int)
-    for pair in pairs:
-        counts[EMOTIONS.index(pair['label']['emotion']), EMOTIONS.index(pair['estimate'])] += 1
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    head = ''.join(f'<th>{name}</th>' for name in EMOTIONS)
-    rows = []
-    for truth, name in enumerate(EMOTIONS):
-        cells = ''.join(
-            f'<td class="{"hit " if truth == answer else ""}{"deep" if share > .55 else ""}" '
-            f'style="--v:{100 * share:.1f}%" title="{name}, answered {EMOTIONS[answer]}: '
-            f'{counts[truth, answer]} of {counts[truth].sum()}">'
-            + (f'{100 * share:.0f}<small>{counts[truth, answer]}</small>'
-               if counts[truth, answer] else '') + '</td>'
-            for answer, share in enumerate(shares[truth]))
-        rows.append(f'<tr><th>{name}</th>{cells}</tr>')
-    return (f'<div class="scroll"><table class="confusion"><thead><tr><th></th>{head}</tr></thead>'
-            f'<tbody>{"".join(rows)}</tbody></table></div>')
+def latency_plot(latencies: Sequence[float]) -> Plot:
+    """Draw how late the answers would come, seconds; at least one value."""
+    edges = np.linspace(0, max(latencies) * 1.0001 or .1, 25)
+    counts, _ = np.histogram(latencies, edges)
+    most, top = int(counts.max()), 1.08 * int(counts.max())
+    plot = Plot(560, 230, (0, float(edges[-1])), (0, top), 'Latency of the utterances')
+    plot.axes(ticks(0, float(edges[-1]), 8), sorted({0, round(most / 2), most}), 'latency, s',
+              'utterances')
+    for left, right, count in zip(edges, edges[1:], counts):
+        if count:
+            plot.bar((float(left) + edges[-1] * .002, 0), (float(right), float(count)), 'late',
+                     f'{left:.2f} to {right:.2f} s: {count}')
+    found = spread(latencies) or {}
+    for name, kind in (('p50', 'mid'), ('p95', 'late')):
+        plot.line([(found[name], 0), (found[name], top)], kind)
+    return plot
+
+
+# -- time of each stage ---------------------------------------------------------------------
 
 
 def stage_counts(run: Row, latencies: Sequence[float]) -> list[tuple[str, str, dict[int, int]]]:
     """
     Return name, kind and histogram of each time that makes up the latency, as bins of `bin_of`.
 
-    :param run: what run.json holds, of a replay that was timed.
+    :param run: the content of run.json, of a replay that was timed.
     :param latencies: waiting for the end of the utterance, seconds.
     """
     def histogram(values: Sequence[float]) -> dict[int, int]:
@@ -108,21 +131,18 @@ def stage_plot(run: Row, latencies: Sequence[float]) -> Plot | None:
     high = max(math.ceil((max(used) + 1) / BINS_PER_DECADE), low + 1)
     plot = Plot(720, 30 + 46 * len(rows), (low, high), (len(rows), 0), 'Time of each stage',
                 (158, 4, 150, 26))
-    plot.axes(range(low, high + 1), [], '', '', lambda value: TIMES.get(int(value), ''))
+    plot.axes(range(low, high + 1), [], shown=lambda decade: duration(10 ** decade))
+    plot.rows([name for name, _, _ in rows])
     for place, (name, kind, counts) in enumerate(rows):
-        most = max(counts.values())
-        base = place + .92
-        plot.text(148, plot.at_y(place + .62), name, 'end strong')
-        y = plot.at_y(base)
-        plot.add(f'<path class="base" d="M{plot.box[0]:.1f} {y:.1f}H{plot.box[2]:.1f}"/>')
+        most, base = max(counts.values()), place + .92
+        plot.line([(low, base), (high, base)], 'base')
         for number, count in sorted(counts.items()):
-            left = number / BINS_PER_DECADE
-            plot.bar((left + .006, base), (left + 1 / BINS_PER_DECADE - .006,
-                                           base - .74 * count / most), kind,
+            left, right = (n / BINS_PER_DECADE for n in (number, number + 1))
+            plot.bar((left + .006, base), (right - .006, base - .74 * count / most), kind,
                      f'{name}: {count} of {sum(counts.values())} within '
-                     f'{_time(10 ** left)} to {_time(10 ** (left + 1 / BINS_PER_DECADE))}')
-        plot.text(plot.box[2] + 10, plot.at_y(place + .62),
-                  f'{_time(_quantile(counts, .5))} / {_time(_quantile(counts, .95))}', 'strong')
+                     f'{duration(10 ** left)} to {duration(10 ** right)}')
+        plot.text(plot.box[2] + 10, plot.at_y(place + .5) + 4, ' / '.join(
+            duration(_quantile(counts, share)) for share in (.5, .95)), 'strong')
     return plot
 
 
@@ -132,31 +152,3 @@ def _quantile(counts: Mapping[int, int], share: float) -> float:
     passed = np.cumsum([counts[number] for number in numbers])
     index = int(np.searchsorted(passed, share * passed[-1] - 1e-9))
     return float(10 ** ((numbers[index] + .5) / BINS_PER_DECADE))
-
-
-def _time(seconds: float) -> str:
-    if seconds < .01:
-        return f'{1000 * seconds:.1f} ms'
-    return f'{1000 * seconds:.0f} ms' if seconds < 1 else f'{seconds:.1f} s'
-
-
-def latency_plot(latencies: Sequence[float]) -> Plot:
-    """Draw how late the answers would come, seconds; at least one value."""
-    edges = np.linspace(0, max(latencies) * 1.0001 or .1, 25)
-    counts, _ = np.histogram(latencies, edges)
-    step = 10 ** math.floor(math.log10(max(edges[-1], 1e-3)))
-    step = next(s for s in (step / 5, step / 2, step, 2 * step) if edges[-1] / s <= 8)
-    plot = Plot(560, 230, (0, float(edges[-1])), (0, float(counts.max()) * 1.08),
-                'Latency of the utterances', (48, 12, 14, 44))
-    marks = [step * i for i in range(int(edges[-1] / step) + 1)]
-    most = int(counts.max())
-    plot.axes(marks, sorted({0, round(most / 2), most}), 'latency, s', 'utterances')
-    for left, right, count in zip(edges, edges[1:], counts):
-        if count:
-            plot.bar((float(left) + edges[-1] * .002, 0), (float(right), float(count)), 'late',
-                     f'{left:.2f} to {right:.2f} s: {count}')
-    found = spread(latencies)
-    assert found is not None
-    for name, kind in (('p50', 'mid'), ('p95', 'late')):
-        plot.line([(found[name], 0), (found[name], float(counts.max()) * 1.08)], kind)
-    return plot

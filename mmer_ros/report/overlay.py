@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
+from mmer_ros import colours
+from mmer_ros.colours import rgb
 from mmer_ros.types import EMOTIONS, Estimate, FaceCrop, UInt8
 import numpy as np
 
 Colour = tuple[int, int, int]
 WHITE, DARK, GREY, GREEN = (255, 255, 255), (32, 32, 32), (190, 190, 190), (90, 220, 90)
-# RGB, in the order of EMOTIONS.
-COLOURS: tuple[Colour, ...] = (
-    (170, 170, 170), (255, 190, 60), (170, 110, 230), (80, 140, 255), (250, 225, 70),
-    (110, 190, 90), (240, 80, 70))
+COLOURS: tuple[Colour, ...] = tuple(rgb(colours.COLOURS[name]) for name in EMOTIONS)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SMALLEST = 240  # pixels, height of an image; smaller ones are enlarged, or nothing can be read
 

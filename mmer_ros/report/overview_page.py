@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,15 +10,23 @@ from urllib.parse import quote
 from mmer_ros.recognition.recognizer import UNTRAINED
 from mmer_ros.replay.outputs import replace_text
 from mmer_ros.replay.result import ReplayResult
-from mmer_ros.report.markup import percent, table, tiles, told
-from mmer_ros.report.replay_page import evaluation_cards, interval, PAGE
-from mmer_ros.report.timeline_page import fill_page, length, warning_of
-from mmer_ros.types import EMOTIONS
+from mmer_ros.report.answer import CARE, shares_of
+from mmer_ros.report.formats import counted, duration, millis, NONE
+from mmer_ros.report.page import Banner, Card, Link, Note, Page, Section, Tile, Tiles
+from mmer_ros.report.replay_page import (
+    evaluation_cards,
+    evaluation_tiles,
+    PAGE,
+    score_cell,
+)
+from mmer_ros.report.table import Cell, Row, row, Table
 
-Row = Mapping[str, Any]
+HEAD = ('recording', 'emotions', 'length', 'utterances', 'matched', 'accuracy, %',
+        'weighted F1, %', 'latency, median', 'left out')
 
 
-def write_overview(folder: Path, results: Sequence[ReplayResult], summary: Row) -> None:
+def write_overview(folder: Path, results: Sequence[ReplayResult], summary: Mapping[str, Any]
+                   ) -> None:
     """
     Write report.html for several recordings, beside their summary.
 
@@ -28,70 +35,43 @@ def write_overview(folder: Path, results: Sequence[ReplayResult], summary: Row) 
     replace_text(folder / PAGE, render_overview(results, summary))
 
 
-def render_overview(results: Sequence[ReplayResult], summary: Row) -> str:
+def render_overview(results: Sequence[ReplayResult], summary: Mapping[str, Any]) -> str:
     """Return the page, self-contained but for the links to the pages of the recordings."""
-    failed = [f'{Path(r.bag).name}: {r.error}' for r in results if r.error]
-    names = sorted({r.summary['bundle']['name'] for r in results if not r.error})
-    untrained = sorted({r.summary['bundle']['name'] for r in results
-                        if not r.error and not r.summary['bundle']['trained']})
-    body = ''.join(warning_of(UNTRAINED.format(name=name)) for name in untrained)
-    body += _tiles(summary) + told('Nothing could be done', failed)
-    body += f'<section class="part"><h2>Recordings</h2>{_recordings(results)}</section>'
-    if summary['evaluation'] is not None:
-        pairs = [pair for r in results if r.evaluation is not None for pair in r.evaluation.pairs]
-        body += ('<section class="part"><h2>All labelled utterances together</h2>'
-                 f'{evaluation_cards(summary["evaluation"], pairs)}</section>')
-    line = ' &nbsp;·&nbsp; '.join([f'{len(results)} recordings', length(summary['duration_s']),
-                                   f'bundle {escape(", ".join(names)) or "none"}'])
-    return fill_page('Replay', line, '', body=body)
+    done = [result for result in results if not result.error]
+    bundles = {r.summary['bundle']['name']: r.summary['bundle']['trained'] for r in done}
+    evaluation = summary['evaluation']
+    tiles = [Tile('Recordings', str(len(results)), beneath=[duration(summary['duration_s'])]),
+             Tile('Utterances', str(summary['utterances'])), *evaluation_tiles(evaluation or {})]
+    sections = [
+        Section('answer', 'Result', [Card(
+            'Share of the utterances by emotion', shares_of(summary['emotions']), CARE),
+            Tiles(tiles), Note([f'{Path(r.bag).name}: {r.error}' for r in results if r.error],
+                               'Nothing could be done')]),
+        Section('recordings', 'Recordings', [
+            Card('', Table(HEAD, list(map(_line, results)), words=2))])]
+    if evaluation is not None:
+        pairs = [pair for r in done if r.evaluation is not None for pair in r.evaluation.pairs]
+        sections.append(Section('evaluation', 'All labelled utterances together',
+                                [evaluation_cards(evaluation, pairs)]))
+    return str(Page(
+        'Replay', [counted(len(results), 'recording'), duration(summary['duration_s']),
+                   f'bundle {", ".join(sorted(bundles)) or "none"}'],
+        [Banner(UNTRAINED.format(name=name)) for name in sorted(bundles) if not bundles[name]],
+        sections))
 
 
-def _tiles(summary: Row) -> str:
-    evaluation = summary['evaluation'] or {}
-    scores = evaluation.get('scores') or {}
-    items = [('Recordings', str(len(summary['bags'])), '', length(summary['duration_s'])),
-             ('Utterances', str(summary['utterances']), '', '')]
-    if evaluation:
-        items.append(('Labels matched', f'{evaluation["matched"]}/{evaluation["labels"]}', '',
-                      f'{evaluation["segmentation"]["missed"]} missed'))
-    items += [(name, percent(scores[key]), '%', interval(scores, key)) for key, name in (
-        ('weighted_f1', 'Weighted F1'), ('accuracy', 'Accuracy'),
-        ('balanced_accuracy', 'Balanced accuracy')) if scores]
-    return tiles(items)
-
-
-def _recordings(results: Sequence[ReplayResult]) -> str:
-    head = ['recording', 'emotions', 'length', 'utterances', 'matched', 'accuracy, %',
-            'weighted F1, %', 'latency, median', 'left out']
-    return f'<div class="card">{table(head, map(_line, results), 2)}</div>'
-
-
-def _line(result: ReplayResult) -> list[str]:
-    name = escape(Path(result.bag).name)
+def _line(result: ReplayResult) -> Row:
+    name = Path(result.bag).name
     if result.error:
-        return [f'<b>{name}</b><br><small>failed</small>', *[''] * 8]
-    summary = result.summary
-    evaluation = summary['evaluation'] or {}
-    scores = evaluation.get('scores') or {}
-    latency = summary['latency_s']
-    has_page = result.folder is not None and (result.folder / PAGE).is_file()
-    link = f'<a href="{quote(result.folder.name)}/{PAGE}">{name}</a>' if (
-        has_page and result.folder is not None) else name
-    matched = f'{evaluation["matched"]}/{evaluation["labels"]}' if evaluation else ''
-    return [f'<b>{link}</b>', _strip(summary['emotions']), length(summary['duration_s']),
-            str(summary['utterances']), matched,
-            *(percent(scores[key]) if key in scores else ''
-              for key in ('accuracy', 'weighted_f1')),
-            f'{1000 * latency["p50"]:.0f} ms' if latency else '',
-            str(len(summary['faults'])) if summary['faults'] else '']
-
-
-def _strip(emotions: Mapping[str, int]) -> str:
-    """Return how often each emotion was estimated, as a strip."""
-    total = sum(emotions.values())
-    if not total:
-        return '<small>none</small>'
-    return '<div class="strip">' + ''.join(
-        f'<i class="e-{name}" style="width:{100 * emotions[name] / total:.1f}%" '
-        f'title="{name}: {emotions[name]} of {total}"></i>'
-        for name in EMOTIONS if emotions.get(name)) + '</div>'
+        return row(Cell(name, 'failed'), *[''] * (len(HEAD) - 1))
+    summary, folder = result.summary, result.folder
+    evaluation, latency = summary['evaluation'] or {}, summary['latency_s']
+    scores = evaluation.get('scores')
+    has_page = folder is not None and (folder / PAGE).is_file()
+    return row(
+        Link(name, f'{quote(folder.name)}/{PAGE}') if folder is not None and has_page else name,
+        shares_of(summary['emotions']) if summary['emotions'] else NONE,
+        duration(summary['duration_s']), str(summary['utterances']),
+        f'{evaluation["matched"]}/{evaluation["labels"]}' if evaluation else '',
+        *(score_cell(scores, key) for key in ('accuracy', 'weighted_f1')),
+        millis(latency['p50']) if latency else '', str(len(summary['faults']) or ''))

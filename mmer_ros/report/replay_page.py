@@ -1,40 +1,73 @@
-"""The page of a replay: the recording, what was estimated in it, and how good that is."""
+"""The page of a replay: the answer, the recording with its estimates, and how good they are."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 import json
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.evaluation.metrics import Interval, reliability
 from mmer_ros.evaluation.utterances import spread, utterances
 from mmer_ros.recognition.recognizer import UNTRAINED
 from mmer_ros.replay.outputs import EVENTS, replace_text
 from mmer_ros.replay.pictures import Levels
 from mmer_ros.replay.result import ReplayResult
-from mmer_ros.replay.thumbnails import BLUR, NONE, SHOW
-from mmer_ros.report.figures import confidence_plot, confusion, latency_plot, stage_plot
-from mmer_ros.report.markup import card, grid, millis, percent, table, tiles, told
+from mmer_ros.replay.thumbnails import BLUR, SHOW
+from mmer_ros.replay.thumbnails import NONE as NO_PICTURES
+from mmer_ros.report.answer import Answer
+from mmer_ros.report.figures import (
+    Confusion,
+    latency_plot,
+    LEGEND,
+    reliability_plot,
+    stage_plot,
+)
+from mmer_ros.report.formats import counted, duration, millis, percent
+from mmer_ros.report.page import (
+    Banner,
+    Card,
+    Chip,
+    Content,
+    Facts,
+    Grid,
+    Note,
+    Page,
+    Section,
+    Tile,
+    Tiles,
+)
+from mmer_ros.report.table import Cell, in_percent, row, Table
 from mmer_ros.report.timeline import Timeline
-from mmer_ros.report.timeline_page import length, render_timeline, Section
+from mmer_ros.report.utterances import utterance_table
 from mmer_ros.types import EMOTIONS
+import numpy as np
 
 PAGE = 'report.html'
+BINS = 10  # of the confidence
 MAX_PICTURES = 1500  # on a page; of more, some are left out evenly
 MAX_EVENTS = 2000  # that are read
 ASK = 'Treat it like the recording, and ask those who are in it before you pass it on.'
 PRIVATE = {
     SHOW: f'This page shows faces, words and emotions: personal data. {ASK}',
-    BLUR: 'The faces that were found are blurred, and pictures in which none was found as a '
-          f'whole; a face that was overlooked beside another is not. Words are shown. {ASK}',
-    NONE: f'This page shows what was said and felt: personal data. {ASK}'}
-FIGURES = (('accuracy', 'Accuracy'), ('balanced_accuracy', 'Balanced accuracy'),
-           ('weighted_precision', 'Weighted precision'), ('weighted_recall', 'Weighted recall'),
-           ('weighted_f1', 'Weighted F1'),
-           ('harmonic_f1', 'Harmonic mean of weighted precision and recall (the paper’s F1)'),
-           ('ece', 'Expected calibration error'))
+    BLUR: 'Detected faces are blurred, and pictures without any as a whole; a face that the '
+          f'detector missed beside another is not. Words are shown: personal data. {ASK}',
+    NO_PICTURES: f'This page shows words and emotions: personal data. {ASK}'}
+HEADLINES = {'weighted_f1': 'Weighted F1', 'accuracy': 'Accuracy',
+             'balanced_accuracy': 'Balanced accuracy'}
+FIGURES = {
+    'accuracy': 'Accuracy', 'balanced_accuracy': 'Balanced accuracy',
+    'weighted_precision': 'Weighted precision', 'weighted_recall': 'Weighted recall',
+    'weighted_f1': 'Weighted F1',
+    'harmonic_f1': 'Harmonic mean of weighted precision and recall (the paper’s F1)',
+    'ece': 'Expected calibration error'}
+EMPTY = ('Check that the topics carry audio, images or transcripts, and read the node’s '
+         'diagnostics for the reason.')
+COMPUTING = {True: 'computing included', False: 'computing not counted'}
+FOOTER = ('Times are capture time, in seconds from the start of the recording ({start:.3f} s). '
+          'Latency runs from the end of an utterance to its final estimate. Keys: + and − zoom, '
+          '← → move, n and p go from utterance to utterance.')
 
 Row = Mapping[str, Any]
 
@@ -45,12 +78,37 @@ def write_page(result: ReplayResult) -> None:
     replace_text(result.folder / PAGE, render_page(result))
 
 
-def render_page(result: ReplayResult) -> str:
-    """Return the page of a replay, self-contained HTML."""
+def render_page(result: ReplayResult, title: str = '') -> str:
+    """Return the page of a replay, self-contained HTML; by default it is named for the bag."""
     timeline = timeline_of_result(result)
-    return render_timeline(
-        timeline, tiles=_tiles(result) + _warnings(result),
-        sections=list(_sections(result, timeline)), after=list(_health(timeline)))
+    bundle = result.summary['bundle']
+    return str(Page(
+        title or Path(result.summary['bag']).name, _summary(result, timeline),
+        [Banner('' if bundle['trained'] else UNTRAINED.format(name=bundle['name']))],
+        list(_sections(result, timeline)), FOOTER.format(start=timeline.start)))
+
+
+def _summary(result: ReplayResult, timeline: Timeline) -> list[str]:
+    spoken = sum(end - start for start, end in timeline.speech)
+    parts = [duration(timeline.end - timeline.start),
+             counted(len(timeline.utterances), 'utterance'), f'{duration(spoken)} of speech']
+    judged = [truth.right for truth in timeline.truths]
+    return parts + ([f'{judged.count(True)} of {len(judged)} labels agree'] if judged else [])
+
+
+def _sections(result: ReplayResult, timeline: Timeline) -> Iterator[Section]:
+    yield Section('answer', 'Result', [Answer(timeline)], as_card=True)
+    yield Section('timeline', 'Timeline', [timeline], as_card=True)
+    yield Section('measures', 'Measures', [_tiles(result), Note(
+        result.summary['faults'], 'Left out'), *_measures(result)])
+    yield Section('utterances', 'Utterances', [
+        utterance_table(timeline.utterances, timeline.start) if timeline.utterances
+        else Note([EMPTY], 'No estimate came')], as_card=bool(timeline.utterances))
+    if timeline.events:
+        yield Section('health', 'Health', [Card('', _health(timeline))])
+    pictures = result.tracks['pictures'] if timeline.thumbnails else NO_PICTURES
+    yield Section('origin', 'Origin', [
+        Facts(_facts(result)), Note([*result.summary['notices'], PRIVATE[pictures]])])
 
 
 # -- the timeline ---------------------------------------------------------------------------
@@ -58,25 +116,19 @@ def render_page(result: ReplayResult) -> str:
 
 def timeline_of_result(result: ReplayResult) -> Timeline:
     """Return what the timeline shows of a replay; pictures and events are read from its folder."""
-    summary, tracks = result.summary, result.tracks
+    tracks = result.tracks
     start, end = _axis(result)
-    rows = judged_rows(result)
-    pictures = _pictures(result)
     _, answers = utterances(result.estimates)
-    bundle = summary['bundle']
     levels = Levels.of(tracks['levels']['start'], tracks['levels']['peaks'])
     return Timeline(
-        title=Path(summary['bag']).name, start=start, end=end, estimates=rows,
+        start=start, end=end, estimates=judged_rows(result),
         envelope=levels.over(start, end) if levels.peaks else (),
-        speech=[(row['start'], row['end']) for row in answers], thumbnails=pictures,
+        speech=[(row['start'], row['end']) for row in answers], thumbnails=_pictures(result),
         transcripts=[(row['stamp'], row['text']) for row in tracks['transcripts']],
         faces={name: _spans(spans) for name, spans in tracks['faces'].items()},
-        inputs={name: _spans(tracks['inputs'].get(kind, ())) for kind, name in (
-            ('image', 'image'), ('audio', 'audio'), ('face', 'face'))},
-        events=_events(result), labels=_labels(result),
-        notes=[*summary['notices'], PRIVATE[tracks['pictures'] if pictures else NONE]],
-        warning='' if bundle['trained'] else UNTRAINED.format(name=bundle['name']),
-        facts=_facts(result))
+        inputs={kind: _spans(tracks['inputs'].get(kind, ())) for kind in (
+            'image', 'audio', 'face')},
+        events=_events(result), labels=_labels(result))
 
 
 def judged_rows(result: ReplayResult) -> list[dict[str, Any]]:
@@ -86,15 +138,16 @@ def judged_rows(result: ReplayResult) -> list[dict[str, Any]]:
         truth = {id(result.evaluation.answers[pair.estimate]): result.evaluation.labels[pair.label]
                  for pair in result.evaluation.matching.pairs}
     rows, again = [], Counter[str]()
-    for row in result.estimates:
-        name = row['utterance_id']
-        label = truth.get(id(row))
-        number = again[name] - (row['revision'] > 0)
+    for estimate in result.estimates:
+        name = estimate['utterance_id']
+        label = truth.get(id(estimate))
+        number = again[name] - (estimate['revision'] > 0)
         more: dict[str, Any] = {'utterance_id': f'{name}/{number}'}
         if label is not None and label.emotion is not None:
-            more |= {'truth': EMOTIONS[label.emotion], 'agrees': row['emotion'] == label.emotion}
-        rows.append({**row, **more})
-        again[name] += row['final'] and row['revision'] == 0
+            more |= {'truth': EMOTIONS[label.emotion],
+                     'agrees': estimate['emotion'] == label.emotion}
+        rows.append({**estimate, **more})
+        again[name] += estimate['final'] and estimate['revision'] == 0
     return rows
 
 
@@ -104,7 +157,7 @@ def _axis(result: ReplayResult) -> tuple[float, float]:
     over = summary['availability_over_time']
     start, end = over['start'], over['start'] + summary['duration_s']
     spans = [span for each in (*tracks['inputs'].values(), *tracks['faces'].values())
-             for span in each] + [(row['start'], row['end']) for row in result.estimates]
+             for span in each] + [(each['start'], each['end']) for each in result.estimates]
     slack = max(5.0, .1 * (end - start))
     first = min((span[0] for span in spans), default=start)
     last = max((span[1] for span in spans), default=end)
@@ -120,10 +173,10 @@ def _pictures(result: ReplayResult) -> list[tuple[float, bytes]]:
     rows = result.tracks.get('thumbnails', [])
     every = -(-len(rows) // MAX_PICTURES) or 1
     found = []
-    for row in rows[::every] if result.folder is not None else []:
-        file = result.folder / row['file']
+    for picture in rows[::every] if result.folder is not None else []:
+        file = result.folder / picture['file']
         if file.is_file():  # whoever wants no pictures may have removed them
-            found.append((row['stamp'], file.read_bytes()))
+            found.append((picture['stamp'], file.read_bytes()))
     return found
 
 
@@ -138,25 +191,22 @@ def _events(result: ReplayResult) -> list[dict[str, Any]]:
 def _labels(result: ReplayResult) -> list[dict[str, Any]]:
     if result.evaluation is None:
         return []
-    agrees = {pair.label: result.evaluation.answers[pair.estimate]['emotion']
-              for pair in result.evaluation.matching.pairs}
-    return [{**label.to_dict(), 'agrees': None if label.emotion is None or i not in agrees
-             else agrees[i] == label.emotion}
+    answers = {pair.label: result.evaluation.answers[pair.estimate]['emotion']
+               for pair in result.evaluation.matching.pairs}
+    return [{**label.to_dict(), 'agrees': None if label.emotion is None or i not in answers
+             else answers[i] == label.emotion}
             for i, label in enumerate(result.evaluation.labels)]
 
 
-# -- the head -------------------------------------------------------------------------------
+# -- measures -------------------------------------------------------------------------------
 
 
 def _facts(result: ReplayResult) -> dict[str, str]:
     summary, run = result.summary, result.run
-    bundle = summary['bundle']
-    there = summary['availability']
-    threads = run.get('threads', 0)
-    facts = {
-        'Bundle': f'{bundle["name"]} {bundle["hash"][:8]}',
-        'Prior': bundle['prior'] or 'as calibrated',
-        'Device': f'{run.get("device", "")}, {threads} thread{"" if threads == 1 else "s"}'}
+    bundle, there = summary['bundle'], summary['availability']
+    facts = {'Bundle': f'{bundle["name"]} {bundle["hash"][:8]}',
+             'Prior': bundle['prior'] or 'as calibrated',
+             'Device': f'{run.get("device", "")}, {counted(run.get("threads", 0), "thread")}'}
     facts |= {{'image': 'Camera', 'audio': 'Audio', 'transcript': 'Words'}[kind]: (
         topic + (f', {percent(there[kind])} % of the time' if kind in there else ''))
         for kind, topic in summary['topics'].items()}
@@ -165,129 +215,133 @@ def _facts(result: ReplayResult) -> dict[str, str]:
     return facts
 
 
-def _tiles(result: ReplayResult) -> str:
-    summary, evaluation = result.summary, result.summary['evaluation']
-    scores = (evaluation or {}).get('scores') or {}
-    latency, speed = summary['latency_s'] or {}, result.run.get('times_real_time')
-    items = [('Recording', length(summary['duration_s']), '',
-              f'{speed:.1f} × real time' if speed else ''),
-             ('Utterances', str(summary['utterances']), '',
-              f'{summary["revised"]} revised by late words')]
-    if evaluation:
-        items.append(('Labels matched', f'{evaluation["matched"]}/{evaluation["labels"]}', '',
-                      f'{evaluation["segmentation"]["missed"]} missed'))
-    for key, name in (('weighted_f1', 'Weighted F1'), ('accuracy', 'Accuracy'),
-                      ('balanced_accuracy', 'Balanced accuracy')) if scores else ():
-        items.append((name, percent(scores[key]), '%', interval(scores, key)))
+def _tiles(result: ReplayResult) -> Tiles:
+    summary, evaluation = result.summary, result.summary['evaluation'] or {}
+    latency, speed = summary['latency_s'], result.run.get('times_real_time')
+    tiles = [Tile('Recording', duration(summary['duration_s']),
+                  beneath=[f'{speed:.1f} × real time'] if speed else ()),
+             Tile('Utterances', str(summary['utterances']),
+                  beneath=[f'{summary["revised"]} revised by late words']),
+             *evaluation_tiles(evaluation)]
     if latency:
-        items.append(('Latency, median', f'{1000 * latency["p50"]:.0f}', 'ms',
-                      f'95 % within {1000 * latency["p95"]:.0f} ms; no computing'))
-    return tiles(items)
+        tiles.append(Tile('Latency, median', f'{1000 * latency["p50"]:.0f}', 'ms',
+                          [f'95 % within {millis(latency["p95"])}', COMPUTING[_is_live(result)]]))
+    return Tiles(tiles)
 
 
-def interval(scores: Row, key: str) -> str:
-    """Return the bootstrap interval of a score, or nothing."""
+def evaluation_tiles(evaluation: Row) -> Iterator[Tile]:
+    """Yield the figures that a reader looks for first; none without labels."""
+    if evaluation:
+        yield Tile('Labels matched', f'{evaluation["matched"]}/{evaluation["labels"]}',
+                   beneath=[f'{evaluation["segmentation"]["missed"]} missed'])
+        for key, name in HEADLINES.items() if evaluation['scores'] else ():
+            cell = score_cell(evaluation['scores'], key)
+            yield Tile(name, str(cell.text), '%', [cell.small])
+
+
+def score_cell(scores: Row | None, key: str) -> Cell:
+    """Return a score in percent, with its bootstrap interval if it has one."""
+    if not scores or key not in scores:
+        return Cell('')
     found = scores.get('intervals', {}).get(key)
-    return f'[{percent(found[0])}, {percent(found[1])}]' if found else ''
+    return in_percent(Interval(scores[key], *found)) if found else Cell(percent(scores[key]))
 
 
-def _warnings(result: ReplayResult) -> str:
-    return told('Left out', result.summary['faults'])
-
-
-# -- sections -------------------------------------------------------------------------------
-
-
-def _sections(result: ReplayResult, timeline: Timeline) -> Iterator[Section]:
-    if result.summary['evaluation'] is not None and result.evaluation is not None:
-        yield Section('evaluation', 'Evaluation', evaluation_cards(
-            result.summary['evaluation'], result.evaluation.pairs))
+def _measures(result: ReplayResult) -> Iterator[Content]:
+    if result.evaluation is not None:
+        yield evaluation_cards(result.summary['evaluation'], result.evaluation.pairs)
     firsts, _ = utterances(result.estimates)
-    latencies = [row['latency'] for row in firsts]
-    if latencies:
-        yield Section('latency', 'Latency', _latency(result, latencies))
+    if latencies := [estimate['latency'] for estimate in firsts]:
+        yield _latency(result, latencies)
 
 
-def evaluation_cards(summary: Row, pairs: Sequence[Row]) -> str:
+def evaluation_cards(summary: Row, pairs: Sequence[Row]) -> Grid:
     """
-    Return the markup of an evaluation, over one recording or several.
+    Return the figures of an evaluation, over one recording or several.
 
     :param summary: of evaluation.summarize.
     :param pairs: of its evaluations.
     """
     scores = summary['scores']
-    known = [pair for pair in pairs if pair['correct'] is not None]
     if scores is None:
-        return told('No scores', [summary['scores_problem']]) + grid(_segmentation(summary))
-    figures = table(['figure', '%', '95 % interval'], [
-        (escape(name), percent(scores[key]), interval(scores, key)) for key, name in FIGURES])
-    classes = table(['emotion', 'precision', 'recall', 'F1', 'examples'], [
-        (f'<span class="chip"><i class="swatch e-{name}"></i>{name}</span>',
-         *(percent(scores[key][name]) for key in ('precision', 'recall', 'f1')),
-         str(scores['support'][name])) for name in EMOTIONS])
-    legend = ('<div class="legend"><span><i class="mark"></i>right</span>'
-              '<span><i class="mark wrong"></i>wrong</span></div>')
-    rest = table(['modalities', 'utterances', 'accuracy, %'], [
-        (escape(name), str(row['count']), percent(row['accuracy']))
-        for name, row in summary['by_modalities'].items()])
-    return grid(
-        card('Confidence against correctness', f'{legend}{confidence_plot(known)}',
-             'Bars: how many answers; line: the share that is right, where there are five or '
-             'more; dashed: perfectly calibrated.'),
-        card('Confusion', confusion(known), 'Rows: truth; columns: answer. Percent of the row, '
-             'and the number of utterances.'),
-        card('Scores', figures, f'{scores["count"]} utterances with a label. Negative '
-             f'log-likelihood {scores["nll"]:.2f} nats, Brier score {scores["brier"]:.2f}.'),
-        card('Classes', classes), _segmentation(summary), card('By modalities', rest))
+        return Grid(Note([summary['scores_problem']], 'No scores'), _segmentation(summary))
+    figures = Table(('figure', '%'), [row(name, score_cell(scores, key))
+                                      for key, name in FIGURES.items()])
+    classes = Table(('emotion', 'precision', 'recall', 'F1', 'examples'), [
+        row(Chip(name), *(percent(scores[key][name]) for key in ('precision', 'recall', 'f1')),
+            str(scores['support'][name])) for name in EMOTIONS])
+    modalities = Table(('modalities', 'utterances', 'accuracy, %'), [
+        row(name, str(each['count']), percent(each['accuracy']))
+        for name, each in summary['by_modalities'].items()])
+    return Grid(
+        confidence_card(pairs),
+        Card('Confusion', Confusion(np.array(scores['confusion'])), 'Rows: truth; columns: '
+             'answer. Percent of the row, and the number of utterances.'),
+        Card('Scores', figures, f'{counted(scores["count"], "utterance")} with a label; 95 % '
+             f'bootstrap intervals. Negative log-likelihood {scores["nll"]:.2f} nats, Brier score '
+             f'{scores["brier"]:.2f}.'),
+        Card('Classes', classes), _segmentation(summary), Card('By modalities', modalities))
 
 
-def _segmentation(summary: Row) -> str:
+def confidence_card(pairs: Sequence[Row], title: str = 'Confidence against correctness') -> Card:
+    """Return how sure right and wrong answers were; at least one pair has a known emotion."""
+    known = [pair for pair in pairs if pair['correct'] is not None]
+    found = reliability(np.array([EMOTIONS.index(pair['label']['emotion']) for pair in known]),
+                        np.array([list(pair['probabilities'].values()) for pair in known]), BINS)
+    return Card(title, reliability_plot(found, title), 'Bars at the bottom: how many answers; '
+                'line: the share that is right, where there are five or more; dashed: perfectly '
+                'calibrated; shaded: the gap between the two.', LEGEND)
+
+
+def _segmentation(summary: Row) -> Card:
     found = summary['segmentation']
-    counts = {'matched': summary['matched'], 'missed': found['missed'], 'split': found['split'],
-              'merged': found['merged'], 'spurious': found['spurious'],
-              'outside': summary['labels_outside']}
-    shown = ''.join(f'<div><dt>{name}</dt><dd>{count}</dd></div>'
-                    for name, count in counts.items())
-    rows = []
-    for key, name in (('start_error_s', 'start'), ('end_error_s', 'end')):
-        error = found[key] or {}
-        rows.append((name, millis(error.get('mean')), millis(error.get('p50_abs')),
-                     millis(error.get('p95_abs'))))
+    counts = {'matched': summary['matched'], **{name: found[name] for name in (
+        'missed', 'split', 'merged', 'spurious')}, 'outside': summary['labels_outside']}
+    rows = [row(name, *(millis((found[key] or {}).get(figure))
+                        for figure in ('mean', 'p50_abs', 'p95_abs')))
+            for key, name in (('start_error_s', 'start'), ('end_error_s', 'end'))]
     late = summary['latency_s'] or {}
-    rows.append(('end to answer', millis(late.get('mean')), millis(late.get('p50')),
-                 millis(late.get('p95'))))
+    rows.append(row('end to answer', *(millis(late.get(key)) for key in ('mean', 'p50', 'p95'))))
     iou = '' if found['mean_iou'] is None else (
         f' Intersection over union {found["mean_iou"]:.2f} on average.')
-    return card('Segmentation', f'<dl class="counts">{shown}</dl>' + table(
-        ['estimate less label', 'mean', 'median, size', '95 % within'], rows),
+    return Card('Segmentation', Table(
+        ('estimate less label', 'mean', 'median, size', '95 % within'), rows,
+        caption=', '.join(f'{count} {name}' for name, count in counts.items())),
         'The start includes the pre-roll, the end the tail. End to answer: from the end of the '
         f'labelled speech to the first final estimate.{iou}')
 
 
-def _latency(result: ReplayResult, latencies: Sequence[float]) -> str:
-    legend = ('<div class="legend"><span><i class="stroke"></i>median</span>'
-              '<span><i class="stroke late"></i>95 %</span></div>')
+def _is_live(result: ReplayResult) -> bool:
+    return bool(result.run.get('live'))
+
+
+def _latency(result: ReplayResult, latencies: Sequence[float]) -> Grid:
     found = spread(latencies) or {}
-    whole = card('Latency of the first answer', f'{legend}{latency_plot(latencies)}',
-                 f'From the last evidence to the message that completed it, computing not '
-                 f'counted: median {millis(found["p50"])}, 95 % within {millis(found["p95"])}.')
+    whole = latency_card(
+        latencies, 'Latency of the first answer', 'From the last evidence to the message that '
+        f'completed it, {COMPUTING[_is_live(result)]}: median {millis(found["p50"])}, 95 % within '
+        f'{millis(found["p95"])}.')
     stages = stage_plot(result.run, latencies)
     if 'finals' not in result.run or stages is None:
-        return grid(whole)
-    return grid(whole, card(
-        'Stages', str(stages), 'For each final estimate, what was left to do when its last '
-        'message came; on the right median / 95 %, as the bins have it. Faces are looked for '
-        'while the utterance goes on.'))
+        return Grid(whole)
+    return Grid(whole, Card(
+        'Stages', stages, 'For each final estimate, what was left to do when its last message '
+        'came; on the right median / 95 %, as the bins have it. Faces are detected while the '
+        'utterance goes on.'))
 
 
-def _health(timeline: Timeline) -> Iterator[Section]:
-    if not timeline.events:
-        return
+def latency_card(latencies: Sequence[float], title: str, caption: str = '') -> Card:
+    """Return how late answers came; at least one."""
+    return Card(title, latency_plot(latencies), caption,
+                (('stroke', 'median'), ('stroke late', '95 %')))
+
+
+def _health(timeline: Timeline) -> Table:
     kinds: dict[str, list[Row]] = {}
     for event in timeline.events:
         kinds.setdefault(event['kind'], []).append(event)
-    rows = [(f'<b>{escape(kind)}</b>', escape(events[0]['text']), str(len(events)),
-             f'{events[0]["stamp"] - timeline.start:.2f} s',
-             f'{events[-1]["stamp"] - timeline.start:.2f} s') for kind, events in kinds.items()]
-    head = ['event', 'what the first one told', 'count', 'first', 'last']
-    yield Section('health', 'Health', f'<div class="card">{table(head, rows, 2)}</div>')
+    return Table(
+        ('event', 'text of the first one', 'count', 'first', 'last'), [
+            row(kind, events[0]['text'], str(len(events)),
+                *(f'{event["stamp"] - timeline.start:.2f} s' for event in (events[0], events[-1])))
+            for kind, events in kinds.items()], words=2)

@@ -15,7 +15,6 @@ from mmer_ros.recordings.recording import (
     Recording,
     TRANSCRIPT,
 )
-from mmer_ros.report.recording_page import read_labels, timeline_of
 from mmer_ros.types import EMOTIONS, InvalidInput
 import pytest
 
@@ -108,28 +107,3 @@ def test_the_labels_are_read() -> None:
     assert len(rows) == 11
     assert {row['emotion'] for row in rows} == set(EMOTIONS)
     assert all(row['start'] < row['end'] for row in rows)
-    assert read_labels(SAMPLE / 'nowhere.csv') == []
-
-
-@pytest.mark.parametrize('content', ['a,b\n1,2\n', 'start,end\none,two\n'])
-def test_labels_of_another_form_are_told(tmp_path: Path, content: str) -> None:
-    path = tmp_path / 'labels.csv'
-    path.write_text(content)
-    with pytest.raises(InvalidInput, match='labels.csv: expected CSV with the columns'):
-        read_labels(path)
-
-
-def test_the_timeline_shows_what_was_recorded() -> None:
-    labels = sample_labels()
-    with Recording(SAMPLE) as recording:
-        timeline = timeline_of(recording, [], title='the sample', labels=labels)
-    assert timeline.end - timeline.start == pytest.approx(41, abs=0.1)
-    assert [text for _, text in timeline.transcripts] == [
-        row['text'] for row in labels if row['has_transcript'] == '1']
-    assert len(timeline.thumbnails) == pytest.approx(41, abs=1)
-    assert all(jpeg.startswith(b'\xff\xd8') for _, jpeg in timeline.thumbnails)
-    envelope = timeline.envelope
-    for row in labels:  # it is loud where somebody speaks
-        first, last = (round((row[k] - timeline.start) * 25) for k in ('start', 'end'))
-        assert max(envelope[first:last]) > 0.1
-        assert max(envelope[first - 15:first - 5]) < 0.05

@@ -25,7 +25,7 @@ from mmer_ros.types import EMOTIONS, FaceCrop, InvalidInput, VideoFrame
 import numpy as np
 import pytest
 
-from .test_timeline_page import Page
+from ..fixtures.pages import Parsed
 from ..fixtures.replay import compact, NO_IMAGES, replay, rewrite
 from ..fixtures.stream import SAMPLE
 
@@ -52,12 +52,12 @@ def text_of(result: ReplayResult) -> str:
 
 def test_the_page_has_all_that_was_asked_for(result: ReplayResult) -> None:
     text = text_of(result)
-    parsed = Page(text)
+    parsed = Parsed(text)
     sections = [a['id'] for tag, a in parsed.tags if tag == 'section']
-    assert sections == ['timeline', 'evaluation', 'latency', 'utterances']
-    for title in ('Faces (', 'Input', 'Transcript', 'Probability', 'Weight', 'Segmentation',
+    assert sections == ['answer', 'timeline', 'measures', 'utterances', 'origin']
+    for title in ('Faces (', 'Input', 'Words', 'Probability', 'Weight', 'Segmentation',
                   'Confidence against correctness', 'Stages', 'Balanced accuracy',
-                  'UNTRAINED WEIGHTS', 'Treat it like the recording'):
+                  'UNTRAINED WEIGHTS', 'These are guesses', 'Treat it like the recording'):
         assert title in parsed.words
     assert len([a for a in parsed.of_class('block') if a.get('href')]) == 2
     assert len(parsed.of_class('speaks')) == 2
@@ -68,10 +68,11 @@ def test_the_page_has_all_that_was_asked_for(result: ReplayResult) -> None:
 def test_the_page_needs_nothing_else(result: ReplayResult) -> None:
     text = text_of(result)
     assert 'http:' not in text and 'https:' not in text and 'url(' not in text
-    parsed = Page(text)
+    parsed = Parsed(text)
     assert sum(tag == 'script' for tag, _ in parsed.tags) == 1
     sources = [a['src'] for tag, a in parsed.tags if tag == 'img']
-    assert len(sources) == 2 and all(s.startswith('data:image/jpeg;base64,') for s in sources)
+    assert len(sources) == 2 + 1  # of each utterance, and of the one that is not neutral
+    assert all(s.startswith('data:image/jpeg;base64,') for s in sources)
 
 
 def test_the_page_can_be_made_again_from_the_files(result: ReplayResult) -> None:
@@ -181,7 +182,7 @@ def other(result: ReplayResult, tmp_path_factory: pytest.TempPathFactory) -> Rep
 def test_one_page_leads_to_each_of_many(result: ReplayResult, other: ReplayResult) -> None:
     broken = ReplayResult('/bags/<broken>', error='no recording & nothing')
     results = [result, other, broken]
-    parsed = Page(render_overview(results, merged_summary(results)))
+    parsed = Parsed(render_overview(results, merged_summary(results)))
     links = [a['href'] for tag, a in parsed.tags if tag == 'a' and a['href'].endswith('.html')]
     assert links == ['out/report.html', 'deaf/report.html']
     assert '<broken>: no recording & nothing' in parsed.words
@@ -201,7 +202,7 @@ def test_a_comparison_tells_what_differs(result: ReplayResult, other: ReplayResu
     assert found['right']['only_second'] == right.count([False, True])
     gap = found['differences']['accuracy']['value']
     assert gap == pytest.approx(np.mean([b - a for a, b in np.array(right, float)]))
-    parsed = Page(render_comparison(comparison))
+    parsed = Parsed(render_comparison(comparison))
     differ = sum(r.differs for r in rows)
     assert len(parsed.of_class('marked')) == differ
     assert len([a for a in parsed.of_class('block') if a.get('href')]) == 4
@@ -214,7 +215,7 @@ def test_a_run_compared_with_itself_is_the_same_to_the_bit(
     found = json.loads((tmp_path / 'comparison.json').read_text())
     assert found['same_bits'] == found['same_answer'] == 1.0
     assert found['differences']['weighted_f1']['value'] == 0
-    assert '100.0' in Page((tmp_path / 'comparison.html').read_text()).words
+    assert '100.0' in Parsed((tmp_path / 'comparison.html').read_text()).words
 
 
 def test_what_cannot_be_compared_is_told(result: ReplayResult, tmp_path: Path,
@@ -250,7 +251,7 @@ def test_a_long_recording_gives_a_page_of_bounded_size(result: ReplayResult,
                    tracks=tracks, evaluation=None,
                    summary={**result.summary, 'duration_s': 200 * length, 'evaluation': None})
     text = render_page(long)
-    parsed = Page(text)
+    parsed = Parsed(text)
     assert len([a for tag, a in parsed.tags if tag == 'tr' and 'id' in a]) == 400
     pictures = re.findall('base64,([^"]+)', text)
     assert 100 <= len(pictures) <= 150

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from mmer_ros.report.table import Table
 from rich import box
 import rich.table
 from rich.text import Text
-from training.evaluation.table import Table
 
 
 def shown(table: Table) -> rich.table.Table:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mmer_ros.evaluation.metrics import reliability
-from mmer_ros.report.svg import Plot, Point, tooltip
+from mmer_ros.evaluation import metrics
+from mmer_ros.evaluation.metrics import Reliability
+from mmer_ros.report.plot import around, Plot, Point, ticks
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 from training.evaluation import paper
@@ -14,10 +15,9 @@ from training.evaluation.evaluation import Evaluation, PAPER_DATA
 from training.evaluation.learning import LearningCurve
 from training.evaluation.results import Figure, names_of, Result, title_of
 from training.evaluation.robustness import Curve
-from training.evaluation.svg import around, ticks
+from training.evaluation.wording import of_figure
 
 MAX_LINE_POINTS = 300
-MIN_BIN = 5  # answers, below which the accuracy of a bin is chance
 
 
 def kind_of(modalities: Modality) -> str:
@@ -26,12 +26,9 @@ def kind_of(modalities: Modality) -> str:
 
 
 def percents(figure: Figure) -> str:
-    """Return a figure for a tooltip."""
-    parts = [f'{100 * figure.mean:.1f} %']
-    parts += [f'± {100 * figure.deviation:.1f}'] if figure.deviation is not None else []
-    if figure.low is not None and figure.high is not None:
-        parts.append(f'[{100 * figure.low:.1f}, {100 * figure.high:.1f}]')
-    return ' '.join(parts)
+    """Return a figure for a tooltip: `63.0 % ± 0.4 [61.2, 64.8]`."""
+    cell = of_figure(figure)
+    return f'{cell.text} % {cell.small}'.strip()
 
 
 # -- subsets of modalities ------------------------------------------------------------------
@@ -45,8 +42,8 @@ def subset_plot(evaluation: Evaluation, statistic: str, name: str) -> Plot:
     plot = Plot(620, 48 + 40 * len(shown), (low, high), (len(shown), 0), f'{name} by subset',
                 (138, 6, 18, 42))
     plot.axes(ticks(low, high, 6), [], f'{name}, %')
+    plot.rows([title_of(result.modalities) for result in shown])
     for place, result in enumerate(shown):
-        plot.text(128, plot.at_y(place + .5) + 4, title_of(result.modalities), 'tick end strong')
         other = evaluation.find(result.modalities, causal=False)
         kind = kind_of(result.modalities)
         _whisker(plot, place + (.36 if other else .5), result, statistic, kind)
@@ -76,19 +73,16 @@ def class_plot(evaluation: Evaluation) -> Plot:
     plot.axes(ticks(0, 100), [], 'F1, %')
     f1 = evaluation.main.per_class('f1')
     support = evaluation.main.per_class('support')
+    plot.rows(EMOTIONS, [f'{number:.0f} examples' for number in support])
     for place, name in enumerate(EMOTIONS):
-        middle = plot.at_y(place + .5)
-        plot.text(98, middle, name, 'tick end strong')
-        plot.text(98, middle + 13, f'{support[place]:.0f} examples', 'tick end small')
         plot.bar((0, place + .2), (100 * f1[place], place + .8), f'e-{name}',
                  f'{name}, {title_of(evaluation.whole).lower()}: F1 {100 * f1[place]:.1f} %')
         if len(evaluation.available) > 1:
             _single_marks(plot, evaluation, place, name)
         printed = paper.PER_CLASS[paper.WHOLE][name][2]
-        x, top, bottom = plot.at_x(printed), plot.at_y(place + .1), plot.at_y(place + .9)
-        way = f'd="M{x:.1f} {top:.1f}V{bottom:.1f}"'
-        tip = tooltip(f'{name}, the paper’s fusion on {PAPER_DATA}: F1 {printed} %')
-        plot.add(f'<path class="halo" {way}/><path class="line paper" {way}{tip}/>')
+        ends = [(printed, place + .1), (printed, place + .9)]
+        plot.line(ends, 'halo')
+        plot.line(ends, 'paper', f'{name}, the paper’s fusion on {PAPER_DATA}: F1 {printed} %')
     return plot
 
 
@@ -104,32 +98,10 @@ def _single_marks(plot: Plot, evaluation: Evaluation, place: int, name: str) -> 
 # -- calibration ----------------------------------------------------------------------------
 
 
-def reliability_plot(result: Result) -> Plot:
-    """Draw the accuracy of answers against their confidence, over all seeds together."""
-    plot = Plot(300, 300, (0, 1), (0, 1), f'Reliability, {result.name}', (44, 8, 10, 40))
-    marks = [0, .25, .5, .75, 1]
-    plot.axes(marks, marks, 'confidence', 'accuracy', lambda value: f'{100 * value:.0f}')
-    seeds = len(result.predictions)
-    found = reliability(np.tile(result.labels, seeds), result.probabilities.reshape(-1, 7))
-    share = found.count / found.count.sum()
-    there = np.flatnonzero(found.count >= MIN_BIN)
-    for index in np.flatnonzero(found.count):
-        left, right = found.edges[index], found.edges[index + 1]
-        plot.bar((left, 0), (right, .22 * share[index] / share.max()), 'share',
-                 f'{100 * share[index]:.1f} % of the answers')
-    for index in there:
-        left, right = found.edges[index] + .006, found.edges[index + 1] - .006
-        confidence, accuracy = found.confidence[index], found.accuracy[index]
-        plot.bar((left, accuracy), (right, confidence), 'gap',
-                 f'confidence {100 * confidence:.0f} %: {100 * accuracy:.0f} % right')
-    plot.line([(0, 0), (1, 1)], 'ideal')
-    points = [(float(found.confidence[i]), float(found.accuracy[i])) for i in there]
-    plot.line(points, kind_of(result.modalities))
-    for index, point in zip(there, points, strict=True):
-        plot.dot(point, kind_of(result.modalities),
-                 f'confidence {100 * point[0]:.0f} %: {100 * point[1]:.0f} % right, '
-                 f'{found.count[index]} answers', 3)
-    return plot
+def reliability(result: Result) -> Reliability:
+    """Return how often answers of a confidence are right, over all seeds together."""
+    return metrics.reliability(np.tile(result.labels, len(result.predictions)),
+                               result.probabilities.reshape(-1, len(EMOTIONS)))
 
 
 # -- robustness -----------------------------------------------------------------------------
@@ -155,23 +127,12 @@ def robustness_plot(curves: Sequence[Curve], statistic: str, name: str) -> Plot:
         for x, figure in zip(levels, each, strict=True):
             plot.dot((x, 100 * figure.mean), kind, f'{_label(modality)} at {x:g}: '
                      f'{percents(figure)}', 3.5)
-    _end_labels(plot, {_label(m): (kind_of(m), 100 * f[-1].mean) for m, f in figures.items()})
+    plot.name_ends({_label(m): (kind_of(m), 100 * f[-1].mean) for m, f in figures.items()})
     return plot
 
 
 def _label(modality: Modality) -> str:
     return title_of(modality).lower() if modality.bit_count() == 1 else 'any'
-
-
-def _end_labels(plot: Plot, ends: dict[str, tuple[str, float]]) -> None:
-    """Name the lines at their right ends, apart from each other."""
-    ordered = sorted(ends.items(), key=lambda end: end[1][1])
-    places: list[float] = []
-    for _, (_, value) in ordered:
-        places.append(min(plot.at_y(value) + 4, places[-1] - 14 if places else plot.height))
-    down = max(0.0, plot.box[1] + 8 - min(places))
-    for (label, (kind, _)), place in zip(ordered, places, strict=True):
-        plot.text(plot.box[2] + 9, place + down, label, f'end-label {kind}')
 
 
 # -- learning -------------------------------------------------------------------------------
@@ -195,8 +156,8 @@ def learning_plots(curves: Sequence[LearningCurve]) -> list[Plot]:
             plot.line(each, kind)
             for step, value in each if len(each) <= 60 else []:
                 plot.dot((step, value), kind, f'{split}, step {step:.0f}: {value:.3g}', 2.5)
-        _end_labels(plot, {split: (_split_kind(split), each[-1][1])
-                           for split, each in points.items()})
+        plot.name_ends({split: (_split_kind(split), each[-1][1])
+                        for split, each in points.items()})
         plots.append(plot)
     return plots
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from mmer_ros.report.formats import NONE, percent
+from mmer_ros.report.table import Cell, Row, row, Table
 from mmer_ros.types import EMOTIONS, Modality
 from training.evaluation import paper
 from training.evaluation.conditions import reply_title
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.results import Result, title_of
-from training.evaluation.table import Cell, NONE, of_figure, of_paper, percent, row, Table
-from training.evaluation.wording import OVERALL, provenance, TITLES
+from training.evaluation.wording import of_figure, of_paper, OVERALL, provenance, TITLES
 
 
 def table_1(evaluation: Evaluation, *, causal: bool) -> Table:
@@ -16,26 +17,26 @@ def table_1(evaluation: Evaluation, *, causal: bool) -> Table:
     groups = [('', 1)] + [(_column(m), 3) for m in paper.TABLE_MODALITIES]
     found = {m: evaluation.find(_paper_key(evaluation, m), causal=causal)
              or evaluation.find(_paper_key(evaluation, m)) for m in paper.TABLE_MODALITIES}
-    rows = [row(name.capitalize(), [
+    rows = [row(name.capitalize(), *(
         cell for m in paper.TABLE_MODALITIES
-        for cell in _class_cells(found[m], name, paper.PER_CLASS[m][name])])
+        for cell in _class_cells(found[m], name, paper.PER_CLASS[m][name])))
         for name in paper.TABLE_EMOTIONS]
     for title, key in (('Average, harmonic F1', 'harmonic_f1'),
                        ('Average, weighted F1', 'weighted_f1')):
-        rows.append(row(title, [
-            cell for m in paper.TABLE_MODALITIES for cell in _average_cells(found[m], m, key)]))
+        rows.append(row(title, *(
+            cell for m in paper.TABLE_MODALITIES for cell in _average_cells(found[m], m, key))))
     mode = 'causal' if causal else 'with reply'
     return Table(
-        f'table-1-{"causal" if causal else "reply"}', f'Table 1, {mode}: classes',
-        'Precision, recall and F1 in percent; ours, and the paper’s after it in brackets. The '
-        'averages are weighted by support: the paper prints the harmonic mean of its precision '
-        'and recall as F1; its weighted F1 is that of its Table 3, and for the fusion what these '
-        'rows come to. '
+        ('Emotion', *('PRE', 'REC', 'F1') * 4), rows, groups=groups,
+        heavy=frozenset({len(rows) - 2, len(rows) - 1}),
+        key=f'table-1-{"causal" if causal else "reply"}', title=f'Table 1, {mode}: classes',
+        caption='Precision, recall and F1 in percent; ours, and the paper’s after it in '
+        'brackets. The averages are weighted by support: the paper prints the harmonic mean of '
+        'its precision and recall as F1; its weighted F1 is that of its Table 3, and for the '
+        'fusion it follows from these rows. '
         + ('The robot’s case: no reply is known yet, the paper’s text had it.' if causal else
            'As in the paper: the text model also reads the reply that follows. Audio and face '
-           'are as they were.'),
-        ('Emotion', *('PRE', 'REC', 'F1') * 4), tuple(rows), tuple(groups),
-        frozenset({len(rows) - 2, len(rows) - 1}))
+           'are as they were.'))
 
 
 def _class_cells(result: Result | None, name: str,
@@ -55,7 +56,7 @@ def _average_cells(result: Result | None, modalities: Modality, f1: str) -> list
 
 def table_2(evaluation: Evaluation) -> Table:
     """Return overall scores of single modalities and all together."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[Row] = []
     heavy: set[int] = set()
     for modalities in paper.TABLE_MODALITIES:
         for causal in (True, False):
@@ -66,16 +67,15 @@ def table_2(evaluation: Evaluation) -> Table:
             name = _column(modalities) + ('' if causal else ', with reply')
             if result is evaluation.main:
                 heavy.add(len(rows))
-            rows.append(row(name, _overall_cells(result, modalities if as_paper else None)))
+            rows.append(row(name, *_overall_cells(result, modalities if as_paper else None)))
     spans = [('', 1), *((TITLES[key], 2) for key in OVERALL[:4]), (TITLES['ece'], 1)]
     return Table(
-        'table-2', 'Table 2: overall',
-        f'In percent. {provenance(evaluation)} In brackets: 95 % bootstrap interval over the '
-        'examples. Weighted F1 is the mean F1 of the classes weighted by support; harmonic F1 is '
-        'that of weighted precision and recall, which the paper prints as F1. Its text had the '
-        'reply, so its figures stand beside ours with reply.',
-        ('Modality', *('ours', 'paper') * 4, 'ours'), tuple(rows), tuple(spans),
-        frozenset(heavy))
+        ('Modality', *('ours', 'paper') * 4, 'ours'), rows, groups=spans, heavy=frozenset(heavy),
+        key='table-2', title='Table 2: overall', caption=f'In percent. {provenance(evaluation)} '
+        'In brackets: 95 % bootstrap interval over the examples. Weighted F1 is the mean F1 of '
+        'the classes weighted by support; harmonic F1 is that of weighted precision and recall, '
+        'which the paper prints as F1. Its text had the reply, so its figures stand beside ours '
+        'with reply.')
 
 
 def _overall_cells(result: Result | None, printed: Modality | None) -> list[Cell]:
@@ -91,30 +91,29 @@ def _overall_cells(result: Result | None, printed: Modality | None) -> list[Cell
 
 def table_3(evaluation: Evaluation) -> Table:
     """Return the studies that the paper lists, and ours among them."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[Row] = []
     for study in paper.STUDIES:
         own = study.name == paper.PROPOSED
-        rows.append((Cell(study.name), Cell(title_of(study.modalities)),
-                     of_paper(study.accuracy), of_paper(study.f1),
-                     of_paper(paper.WEIGHTED_F1[study.modalities] if own else None),
-                     of_paper(paper.OVERALL[study.modalities].harmonic_f1 if own else None)))
+        rows.append(row(
+            study.name, title_of(study.modalities), of_paper(study.accuracy), of_paper(study.f1),
+            of_paper(paper.WEIGHTED_F1[study.modalities] if own else None),
+            of_paper(paper.OVERALL[study.modalities].harmonic_f1 if own else None)))
     ours = [(evaluation.name, r) for r in evaluation.subsets]
     ours += [(r.name.removesuffix(reply_title(r.causal)), r)
              for r in (*evaluation.others, *evaluation.baselines)]
     first = len(rows)
     for name, result in ours:
         given = title_of(result.modalities) + ('' if result.causal else ', with reply')
-        rows.append((Cell(name), Cell(given), of_figure(result.figures['accuracy'], spread=False),
-                     Cell(NONE), of_figure(result.figures['weighted_f1'], spread=False),
-                     of_figure(result.figures['harmonic_f1'], spread=False)))
+        rows.append(row(name, given, of_figure(result.figures['accuracy'], spread=False), NONE,
+                        of_figure(result.figures['weighted_f1'], spread=False),
+                        of_figure(result.figures['harmonic_f1'], spread=False)))
     heavy = first + ours.index((evaluation.name, evaluation.main))
     return Table(
-        'table-3', 'Table 3: existing studies',
-        f'In percent. {provenance(evaluation)} F1 as printed is the weighted F1 for the paper’s '
-        'single modalities and the harmonic one for its fusion; the columns beside it tell the '
-        'two apart.',
-        ('Model', 'Modality', 'Accuracy', 'F1 as printed', 'Weighted F1', 'Harmonic F1'),
-        tuple(rows), heavy=frozenset({heavy}), words=2)
+        ('Model', 'Modality', 'Accuracy', 'F1 as printed', 'Weighted F1', 'Harmonic F1'), rows,
+        heavy=frozenset({heavy}), words=2, key='table-3', title='Table 3: existing studies',
+        caption=f'In percent. {provenance(evaluation)} F1 as printed is the weighted F1 for the '
+        'paper’s single modalities and the harmonic one for its fusion; the columns '
+        'beside it give both.')
 
 
 def _paper_key(evaluation: Evaluation, modalities: Modality) -> Modality:

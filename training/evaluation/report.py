@@ -10,11 +10,11 @@ from pathlib import Path
 import re
 from typing import Any
 
+from mmer_ros.report.table import sections
 from training.engine.files import write_file
 from training.engine.predictions import Predictions
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.page import render_page
-from training.evaluation.table import sections
 from training.evaluation.tables import all_tables
 from training.evaluation.wording import provenance
 

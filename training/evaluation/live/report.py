@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mmer_ros.evaluation.metrics import Difference, Interval
+from mmer_ros.evaluation.metrics import Interval
 from mmer_ros.recordings.meld.settings import BagSettings
+from mmer_ros.report.formats import percent
+from mmer_ros.report.table import blank, Cell, in_percent, row, sections, Table
 from training.engine.files import write_file
 from training.evaluation.live.loss import LiveLoss, StepScore
 from training.evaluation.live.steps import CUTS, LIVE, OFFLINE
-from training.evaluation.table import blank, Cell, percent, row, sections, Table
 
 FIGURES = ('accuracy', 'weighted_f1')
 
@@ -19,7 +20,7 @@ def loss_tables(loss: LiveLoss, data: str) -> list[Table]:
     """
     Return the tables.
 
-    :param data: what the clips are, e.g. `MELD dev`.
+    :param data: corpus and split of the clips, e.g. `MELD dev`.
     """
     return [_summary(loss, data), _steps(loss), _cuts(loss), _causes(loss)]
 
@@ -39,73 +40,56 @@ def write_loss(loss: LiveLoss, data: str, bundle: str, settings: BagSettings, fo
 
 def _summary(loss: LiveLoss, data: str) -> Table:
     steps = {step.name: step for step in loss.steps()}
-    offline, live = steps[OFFLINE], steps[LIVE]
+    live = steps[LIVE]
     assert live.totals is not None
-    several = len(loss.utterances)
-    rows = [
-        row('offline', [Cell(str(len(loss.answered))), *map(_of, _figures(offline))]),
-        row('live', [Cell(str(len(loss.answered))), *map(_of, _figures(live))]),
-        row('live less offline', [*blank(1), *(_signed(live.totals[name]) for name in FIGURES)]),
-        *(row(f'{title}, all clips', [Cell(str(several)), *(
-            Cell(percent(loss.everything(name)[figure])) for figure in FIGURES)])
-          for title, name in (('offline', OFFLINE), ('live', LIVE)))]
+    answered, several = str(len(loss.answered)), str(len(loss.utterances))
+    rows = [row(title, answered, *map(in_percent, _figures(steps[name])))
+            for title, name in (('offline', OFFLINE), ('live', LIVE))]
+    rows.append(row('live less offline', *blank(1), *(
+        in_percent(live.totals[name], signed=True) for name in FIGURES)))
+    rows += [row(f'{title}, all clips', several, *(
+        percent(loss.everything(name)[figure]) for figure in FIGURES))
+        for title, name in (('offline', OFFLINE), ('live', LIVE))]
     return Table(
-        'summary', f'Offline and live: {data}', 'In %, with 95 % bootstrap intervals. The first '
-        'rows are of the clips that have an estimate, paired; over all clips, one without '
-        'an estimate counts as wrong.', ('', 'clips', 'accuracy', 'weighted F1'), tuple(rows),
-        heavy=frozenset({2}))
+        ('', 'clips', 'accuracy', 'weighted F1'), rows, key='summary', heavy=frozenset({2}),
+        title=f'Offline and live: {data}', caption='In %, with 95 % bootstrap intervals. The '
+        'first rows are of the clips that have an estimate, paired; over all clips, one without '
+        'an estimate counts as wrong.')
 
 
 def _steps(loss: LiveLoss) -> Table:
-    rows = []
-    for step in loss.steps():
-        changes = ([_signed(step.changes[name]) for name in FIGURES] if step.changes
-                   else blank(2))
-        rows.append((Cell(step.name), Cell(step.what), *(
-            Cell(percent(figure.value)) for figure in _figures(step)), *changes))
-    for step in loss.alone():
-        assert step.totals is not None
-        rows.append((Cell(step.name), Cell(step.what), *(
-            Cell(percent(figure.value)) for figure in _figures(step)),
-            *(_signed(step.totals[name]) for name in FIGURES)))
+    steps = [(step, step.changes) for step in loss.steps()]
+    steps += [(step, step.totals) for step in loss.alone()]
     return Table(
-        'steps', 'From offline to live, one change at a time', 'Clips that have an estimate. Each '
-        'step keeps the changes before it and is compared with the step before; the last three '
-        'stand alone and are compared with offline.',
-        ('step', 'what is live', 'accuracy', 'weighted F1', 'change of accuracy',
-         'change of weighted F1'), tuple(rows), words=2)
+        ('step', 'live part', 'accuracy', 'weighted F1', 'change of accuracy',
+         'change of weighted F1'), [
+            row(step.name, step.what, *(percent(figure.value) for figure in _figures(step)), *(
+                [in_percent(changes[name], signed=True) for name in FIGURES] if changes
+                else blank(2))) for step, changes in steps],
+        key='steps', title='From offline to live, one change at a time', words=2,
+        caption='Clips that have an estimate. Each step keeps the changes before it and is '
+        'compared with the step before; the last three stand alone and are compared with offline.')
 
 
 def _cuts(loss: LiveLoss) -> Table:
-    rows = [(Cell(score.cut), Cell(CUTS[score.cut]), Cell(str(score.count)),
-             Cell(percent(score.offline)),
-             *(blank(1) if score.live is None else [Cell(percent(score.live))]))
-            for score in loss.cuts()]
-    ends = loss.boundaries()
-    told = '; '.join(
+    ends = '; '.join(
         f'{name} {1000 * e["mean"]:+.0f} ms on average, {1000 * e["mean_abs"]:.0f} ms in size, '
-        f'95 % within {1000 * e["p95_abs"]:.0f} ms' for name, e in ends.items())
+        f'95 % within {1000 * e["p95_abs"]:.0f} ms' for name, e in loss.boundaries().items())
     return Table(
-        'cuts', 'What the segmentation made of the clips', f'Accuracy in %. Utterance less clip: '
-        f'{told}. {loss.spurious} utterances belong to no clip.',
-        ('cut', 'meaning', 'clips', 'offline', 'live'), tuple(rows), words=2)
+        ('cut', 'meaning', 'clips', 'offline', 'live'), [
+            row(score.cut, CUTS[score.cut], str(score.count), percent(score.offline),
+                Cell(percent(score.live))) for score in loss.cuts()],
+        key='cuts', title='How the segmentation cut the clips', words=2,
+        caption=f'Accuracy in %. Utterance less clip: {ends}. {loss.spurious} utterances belong '
+        'to no clip.')
 
 
 def _causes(loss: LiveLoss) -> Table:
-    rows = [row(name, [Cell(str(count))]) for name, count in loss.causes().items()]
-    rows.append(row('clips that are not in the recordings', [Cell(str(loss.left_out))]))
-    return Table('causes', 'What else differs', f'Of {len(loss.answered)} clips that have an '
-                 'estimate.', ('', 'clips'), tuple(rows))
+    causes = {**loss.causes(), 'clips that are not in the recordings': loss.left_out}
+    return Table(('', 'clips'), [row(name, str(count)) for name, count in causes.items()],
+                 key='causes', title='Other differences',
+                 caption=f'Of {len(loss.answered)} clips that have an estimate.')
 
 
 def _figures(step: StepScore) -> list[Interval]:
     return [step.figures[name] for name in FIGURES]
-
-
-def _of(figure: Interval) -> Cell:
-    return Cell(percent(figure.value), f'[{percent(figure.low)}, {percent(figure.high)}]')
-
-
-def _signed(change: Difference) -> Cell:
-    return Cell(f'{100 * change.value:+.1f}',
-                f'[{100 * change.low:+.1f}, {100 * change.high:+.1f}]')

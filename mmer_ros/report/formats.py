@@ -1,0 +1,46 @@
+"""Numbers as a reader sees them, the same on every page, in every table and on the terminal."""
+
+from __future__ import annotations
+
+NONE = '–'
+LONG_S = 120  # times from here on are in minutes
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a share as percent without the sign: `.63` -> `63.0`."""
+    return NONE if share is None else f'{100 * share:.{digits}f}'
+
+
+def points(difference: float) -> str:
+    """Return a difference of shares in percentage points: `.021` -> `+2.1`."""
+    return f'{100 * difference:+.1f}'
+
+
+def interval(low: float, high: float, *, signed: bool = False) -> str:
+    """Return the ends of an interval as percent: `[61.2, 64.8]`."""
+    shown = points if signed else percent
+    return f'[{shown(low)}, {shown(high)}]'
+
+
+def millis(seconds: float | None) -> str:
+    """Return a short time: `194 ms`."""
+    return NONE if seconds is None else f'{1000 * seconds:.0f} ms'
+
+
+def duration(seconds: float) -> str:
+    """Return a time with about three digits: `1.2 ms`, `41.0 s`, `2.5 min`."""
+    if seconds < 1:
+        return f'{1000 * seconds:.2g} ms' if seconds < .01 else f'{1000 * seconds:.0f} ms'
+    return f'{seconds:.1f} s' if seconds < LONG_S else f'{seconds / 60:.1f} min'
+
+
+def clock(seconds: float, whole: float) -> str:
+    """Return a moment of a recording: `4.6 s` of a short one, `12:04` of one of minutes."""
+    if whole <= LONG_S:
+        return f'{seconds:.1f} s'
+    return f'{int(seconds // 60)}:{int(seconds % 60):02d}'
+
+
+def counted(number: int, name: str) -> str:
+    """Return a number of things: `1 utterance`, `2 utterances`."""
+    return f'{number} {name}{"" if number == 1 else "s"}'

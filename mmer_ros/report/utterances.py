@@ -1,0 +1,191 @@
+"""The utterances of a page: the estimate that counts for each, and what a reader sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+import math
+from typing import Any
+
+from mmer_ros.report.axis import pack_tracks
+from mmer_ros.report.formats import millis, NONE, percent
+from mmer_ros.report.page import Bars, Chip, Weights
+from mmer_ros.report.table import Cell, Row, Table
+from mmer_ros.report.table import row as table_row
+from mmer_ros.types import EMOTIONS, MODALITIES
+
+SOURCES = tuple(str(m.name).lower() for m in MODALITIES)
+AGREES = {True: 'as labelled', False: 'truth: {}'}
+
+Estimate = Mapping[str, Any]  # Estimate.to_dict(), perhaps with latency, truth and agrees
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """
+    An utterance.
+
+    :param row: the estimate that counts for it.
+    :param earlier: the partial ones before it.
+    :param track: 0 unless it overlaps another one in time.
+    """
+
+    row: Estimate
+    earlier: tuple[Estimate, ...] = ()
+    number: int = 0
+    track: int = 0
+
+    @property
+    def start(self) -> float:
+        """Capture time of its beginning, seconds."""
+        return float(self.row['start'])
+
+    @property
+    def end(self) -> float:
+        """Capture time of its end, seconds."""
+        return max(float(self.row['end']), self.start)
+
+    @property
+    def label(self) -> str:
+        """The most probable emotion."""
+        return label_of(self.row)
+
+    @property
+    def confidence(self) -> float:
+        """How probable that is, 0..1."""
+        return float(self.row['confidence'])
+
+    @property
+    def is_final(self) -> bool:
+        """Whether an estimate came after its end."""
+        return bool(self.row.get('final', True))
+
+    @property
+    def who(self) -> str:
+        """Id of the person, else of the face, else of the voice; '' if none is known."""
+        return next((str(self.row[name]) for name in ('person_id', 'face_id', 'voice_id')
+                     if self.row.get(name)), '')
+
+    @property
+    def words(self) -> str:
+        """Its transcript."""
+        return str(self.row.get('transcript') or '')
+
+    @property
+    def anchor(self) -> str:
+        """Id of its row in the table."""
+        return f'u{self.number}'
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds from its end to the estimate; None if that is not known."""
+        latency = self.row.get('latency')
+        return None if latency is None or not math.isfinite(latency) else float(latency)
+
+    @cached_property
+    def odds(self) -> dict[str, float]:
+        """The seven probabilities."""
+        return {name: float(self.row['probabilities'].get(name, 0.0)) for name in EMOTIONS}
+
+    @cached_property
+    def weights(self) -> dict[str, float | None]:
+        """The share of each modality in the fusion, None where it was missing."""
+        return {source: float(self.row['modality_weights'].get(source, 0.0))
+                if source in self.row['modalities'] else None for source in SOURCES}
+
+    @property
+    def weights_tip(self) -> str:
+        """The same in words."""
+        return '\n'.join(f'{source}: ' + ('missing' if weight is None else
+                                          f'weight {percent(weight, 0)} %')
+                         for source, weight in self.weights.items())
+
+    def tip(self, origin: float) -> str:
+        """Return all of it in a few lines."""
+        lines = [f'#{self.number}  {self.label}  {percent(self.confidence, 0)} %'
+                 + ('' if self.is_final else '  (partial: no final estimate came)'),
+                 f'{self.start - origin:.2f} s to {self.end - origin:.2f} s']
+        lines += [f'“{self.words}”'] if self.words else []
+        ranked = sorted(self.odds.items(), key=lambda pair: -pair[1])
+        lines.append(', '.join(f'{name} {percent(value)} %' for name, value in ranked))
+        lines += [] if self.latency is None else [f'latency {millis(self.latency)}']
+        return '\n'.join(lines)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Utterances that were estimated in one go, by name if there are several to tell apart."""
+
+    name: str
+    utterances: Sequence[Utterance]
+
+
+def choose_utterances(estimates: Sequence[Estimate]) -> list[Utterance]:
+    """Choose the last final estimate of each utterance, else the last one; sort by time."""
+    groups: dict[str, list[Estimate]] = {}
+    for number, row in enumerate(estimates):
+        groups.setdefault(str(row.get('utterance_id') or f'\0{number}'), []).append(row)
+    chosen = []
+    for rows in groups.values():
+        best = next((row for row in reversed(rows) if row.get('final', True)), rows[-1])
+        partial = tuple(row for row in rows if row is not best and not row.get('final', True))
+        chosen.append(Utterance(best, partial))
+    return numbered(sorted(chosen, key=lambda u: (u.start, u.end)))
+
+
+def numbered(utterances: Sequence[Utterance], numbers: Iterable[int] | None = None
+             ) -> list[Utterance]:
+    """Return the utterances with numbers, by default 1, 2, ..., and tracks without overlaps."""
+    tracks = pack_tracks([(u.start, u.end) for u in utterances])
+    places = range(1, len(utterances) + 1) if numbers is None else numbers
+    return [Utterance(u.row, u.earlier, number, track)
+            for u, number, track in zip(utterances, places, tracks)]
+
+
+def label_of(row: Estimate) -> str:
+    """Return the emotion's name, of an estimate or of a truth that holds a name or an index."""
+    emotion = row.get('label', row.get('emotion', ''))
+    return EMOTIONS[int(emotion)] if not isinstance(emotion, str) else emotion
+
+
+def agrees(truth: Estimate, utterances: Iterable[Utterance]) -> bool | None:
+    """
+    Return whether the utterance that overlaps the truth most has its label; None if none.
+
+    A truth that was matched with care knows it already, as `agrees`.
+    """
+    if 'agrees' in truth:
+        return None if truth['agrees'] is None else bool(truth['agrees'])
+    shared = [(min(u.end, truth['end']) - max(u.start, truth['start']), u) for u in utterances]
+    overlap, best = max(shared, key=lambda pair: pair[0], default=(0.0, None))
+    return best.label == label_of(truth) if best is not None and overlap > 0 else None
+
+
+def utterance_table(utterances: Sequence[Utterance], origin: float) -> Table:
+    """
+    Return a row for each utterance, which holds its whole transcript.
+
+    :param origin: capture time at which the page begins, seconds.
+    """
+    wrong = frozenset(i for i, u in enumerate(utterances) if u.row.get('agrees') is False)
+    judged = any('truth' in u.row for u in utterances)
+    return Table(
+        ('#', 'Start', 'Duration', 'Emotion', 'Probabilities', 'Weights', 'Valence', 'Arousal',
+         'Latency', 'Transcript'), [_line(u, origin) for u in utterances], align='nnnwwwnnnw',
+        title='Utterances', key='list', anchors=[u.anchor for u in utterances], marked=wrong,
+        mark='only wrong' if judged else '')
+
+
+def _line(utterance: Utterance, origin: float) -> Row:
+    row = utterance.row
+    right = row.get('agrees') if row.get('truth') else None
+    chip = Chip(utterance.label,
+                f'{percent(utterance.confidence)} %' + ('' if utterance.is_final else ', partial'),
+                right, '' if right is None else AGREES[right].format(row['truth']))
+    return table_row(
+        Cell(str(utterance.number), kind='dim'), f'{utterance.start - origin:.2f} s',
+        f'{utterance.end - utterance.start:.2f} s', chip, Bars(utterance.odds),
+        Weights(utterance.weights), f'{row["valence"]:+.2f}', f'{row["arousal"]:+.2f}',
+        millis(utterance.latency), Cell(utterance.words or NONE, str(row.get('person_id') or ''),
+                                        'text'))
