@@ -1,7 +1,7 @@
 """
-Make the sample recording: a dialogue with a face, voices and transcripts, as a rosbag2 folder.
+Make the sample recording: a dialogue of two drawn people, as a rosbag2 folder.
 
-Run it from the checkout, in the project's environment with flite and scikit-image:
+Run it from the checkout, with espeak-ng installed:
 
     python -m tools.make_sample --out sample/dialogue --seed 0
 """
@@ -9,38 +9,46 @@ Run it from the checkout, in the project's environment with flite and scikit-ima
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 import shutil
 import sys
 
-MODULES = {'cv2': 'opencv-python-headless', 'rosbags': 'rosbags', 'skimage': 'scikit-image'}
+from mmer_ros.types import InvalidInput
+from training.corpora.synthetic.people import make_people
+from training.corpora.synthetic.recording import Line, record, Scene
+from training.corpora.synthetic.stage import Shot
 
-
-def missing() -> list[str]:
-    """Name everything that the maker needs and that is not installed."""
-    from tools.sample.speech import flite_missing
-
-    lacking = [f'{package} is not installed (pip install {package})'
-               for module, package in MODULES.items() if importlib.util.find_spec(module) is None]
-    return [*lacking, *filter(None, [flite_missing()])]
+SCRIPT = (
+    Line('dora', 'neutral', 'The office called me at nine this morning, while I was having '
+         'breakfast in the kitchen.', 'dora'),
+    Line('carl', 'surprise', 'What, really?', 'both'),
+    Line('dora', 'joy', 'Yes, I got the job and I am so happy about it!', 'both'),
+    Line('carl', 'neutral', 'And what did your old boss say about it?', 'carl'),
+    Line('dora', 'anger', 'He yelled at me and tore my letter to pieces!', 'away',
+         face_visible=False),
+    Line('dora', 'sadness', 'I will miss all of my friends there so much.', 'dora'),
+    Line('dora', 'fear', 'What was that, I think somebody is in the house!', 'dora'),
+    Line('carl', 'joy', 'Ha ha ha ha!', 'carl', has_transcript=False),
+    Line('dora', 'joy', 'Come over here, you wonderful silly little cat!', 'both'),
+    Line('carl', 'disgust', 'Oh no, it is eating a rotten fish, that is disgusting!', 'away',
+         face_visible=False),
+)
+PLACES = {'dora': (1.55, .55), 'carl': (2.2, .54)}  # of the faces in the room
+SHOTS = {'dora': Shot(1.55, zoom=1.15), 'carl': Shot(2.2, zoom=1.15), 'both': Shot(1.87, zoom=.85),
+         'away': Shot(.55)}
+ROOM_WIDTH = 3.
 
 
 def make(out: Path, seed: int) -> int:
     """
-    Write the recording and its labels into a new folder.
+    Write the recording and its labels into a new folder; return its size in bytes.
 
-    :returns: size of the folder in bytes.
+    The cast are the first woman and the first man that the generator draws, whoever they are.
     """
-    from tools.sample.expression import envelope
-    from tools.sample.recording import labels_csv, write_bag
-    from tools.sample.render import Scene
-    from tools.sample.speech import SAMPLE_RATE, speech
-
-    sound, utterances = speech(seed)
-    scene = Scene(utterances, envelope(sound, SAMPLE_RATE), seed)
-    write_bag(out, sound, utterances, scene, seed)
-    (out / 'labels.csv').write_text(labels_csv(utterances), encoding='utf-8')
+    cast = {name: (person, *PLACES[name])
+            for name, person in zip(PLACES, make_people(seed, len(PLACES)))}
+    record(out, SCRIPT, Scene(cast, SHOTS, ROOM_WIDTH), seed,
+           made_by='mmer_ros: python -m tools.make_sample')
     return sum(file.stat().st_size for file in out.iterdir())
 
 
@@ -51,25 +59,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, default=Path('sample/dialogue'))
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--force', action='store_true', help='replace an earlier recording')
-    parser.add_argument('--check', action='store_true',
-                        help='afterwards, see that detectors of voice and face find what is there')
     options = parser.parse_args(arguments)
-    lacking = missing()
-    if lacking:
-        print('cannot make the sample:', *lacking, sep='\n  ', file=sys.stderr)
-        return 1
     if options.force and (options.out / 'metadata.yaml').exists():
         shutil.rmtree(options.out)
     if options.out.exists():
         print(f'{options.out} exists; --force replaces a recording', file=sys.stderr)
         return 1
-    print(f'{options.out}: {make(options.out, options.seed) / 1e6:.2f} MB')
-    if options.check:
-        from tools.sample.check import check
-
-        problems = check(options.out)
-        print(*problems or ['all checks passed'], sep='\n')
-        return int(bool(problems))
+    try:
+        size = make(options.out, options.seed)
+    except InvalidInput as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(f'{options.out}: {size / 1e6:.2f} MB')
     return 0
 
 

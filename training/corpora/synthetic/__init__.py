@@ -1,8 +1,13 @@
 """
-Generator of a corpus in the shape of MELD: `python -m training synth FOLDER`.
+Drawn people who talk: a corpus in the shape of MELD, and recordings of a dialogue.
 
-`plan.py` decides who says what in which emotion and what each modality shows of it;
-`language.py` writes the words, `prosody.py` and `voice.py` speak, `expression.py`, `people.py`,
-`portrait.py`, `features.py` and `scene.py` draw, `clip.py` encodes, `corpus.py` lays out the
-folder, `ceilings.py` computes what can be reached.
+`python -m training synth FOLDER` makes the corpus: `plan` decides who says what in which emotion
+and what each modality shows of it, `language` writes the words, `prosody` and `voice` speak
+syllables, `clip` and `corpus` lay the clips out as MELD does, `ceilings` computes what the best
+possible model reaches.
+
+`python -m tools.make_sample` makes the sample recording: `words` speaks a script, `stage` films
+its cast with a camera that turns, `recording` writes a rosbag2 folder with labels.
+
+Both draw people with `people`, `portrait`, `expression`, `features`, `scene` and `camera`.
 """

@@ -1,1 +1,0 @@
-"""Parts of the maker of the sample recording: script, speech, face, camera, bag and checks."""
