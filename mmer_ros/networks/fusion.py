@@ -20,7 +20,15 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from mmer_ros.registry import Registry
 from mmer_ros.types import MODALITIES, Modality
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator, SerializeAsAny
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+    SerializeAsAny,
+)
 import torch
 from torch import nn, Tensor
 from typing_extensions import Self
@@ -40,10 +48,10 @@ class FusionConfig(BaseModel):
     :param pooling: how a target is reduced over time, where the paper is silent: 'mean' of all
         steps, or 'summary', the vector that the encoder's own classifier reads: the last step of
         text (<cls>) and face, which have seen all before them, and the mean of audio.
-    :param own_answers: add the encoders' own log-probabilities to the logits (late_fusion.py).
+    :param late_fusion: add the encoders' own log-probabilities to the logits (late_fusion.py).
     """
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', populate_by_name=True)
 
     family: str = DEFAULT_FAMILY
     width: int = 256
@@ -51,7 +59,8 @@ class FusionConfig(BaseModel):
     embracement_size: int = 256
     dropout: float = 0.1
     pooling: Literal['mean', 'summary'] = 'mean'
-    own_answers: bool = False
+    # Bundles of format 1 may call it own_answers.
+    late_fusion: bool = Field(False, validation_alias=AliasChoices('late_fusion', 'own_answers'))
 
     @model_validator(mode='after')
     def _check(self) -> Self:

@@ -16,7 +16,7 @@ from mmer_ros.networks.fusion import (
     FusionOutput,
     register_fusion,
 )
-from mmer_ros.networks.late_fusion import OwnAnswers
+from mmer_ros.networks.late_fusion import LateFusion
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality
 import torch
 from torch import nn, Tensor
@@ -26,12 +26,12 @@ Vectors = Mapping[Modality, Tensor]  # (B, width) each; zeros in rows that lack 
 
 
 @register_fusion('full')
-class FusionNetwork(nn.Module):
+class CrossmodalEmbraceNet(nn.Module):
     """
     The paper's fusion: crossmodal blocks, EmbraceNet and classifier.
 
     :param sizes: width of each modality's features.
-    :param classifiers: the encoders' own, which `config.own_answers` needs.
+    :param classifiers: the encoders' own, which `config.late_fusion` needs.
     :raises ValueError: if it needs them and they are not given.
     """
 
@@ -41,15 +41,15 @@ class FusionNetwork(nn.Module):
         self.crossmodal = CrossmodalFusion(dict(sizes), config)
         self.embracenet = EmbraceNet([config.width] * len(MODALITIES), config.embracement_size)
         self.classifier = nn.Linear(config.embracement_size, len(EMOTIONS))
-        self.own_answers: OwnAnswers | None = None
-        if config.own_answers:
+        self.late_fusion: LateFusion | None = None
+        if config.late_fusion:
             if not classifiers:
-                raise ValueError("own_answers: the fusion needs the encoders' own classifiers")
-            self.own_answers = OwnAnswers(sizes, classifiers)
-            nn.init.zeros_(self.classifier.weight)  # at first the encoders' answers stand
+                raise ValueError("late_fusion: it needs the encoders' own classifiers")
+            self.late_fusion = LateFusion(sizes, classifiers)
+            nn.init.zeros_(self.classifier.weight)  # training starts from late fusion alone
             nn.init.zeros_(self.classifier.bias)
 
-    def forward(self, features: Features, trust: Tensor, *, sample: bool | None = None,
+    def forward(self, features: Features, weights: Tensor, *, sample: bool | None = None,
                 generator: torch.Generator | None = None) -> FusionOutput:
         """Fuse the features of a batch, as EmotionModel.fuse."""
         if not features:
@@ -58,13 +58,13 @@ class FusionNetwork(nn.Module):
         some = next(iter(pooled.values()))
         missing = torch.zeros_like(some)
         present = available(features)                                     # (B, M)
-        weights = selection_probabilities(present * trust.to(some))       # (B, M)
-        embedding = self.embracenet([pooled.get(m, missing) for m in MODALITIES], weights,
+        shares = selection_probabilities(present * weights.to(some))      # (B, M)
+        embedding = self.embracenet([pooled.get(m, missing) for m in MODALITIES], shares,
                                     sample=sample, generator=generator)   # (B, size)
         logits = self.classifier(embedding)                               # (B, 7)
-        if self.own_answers is not None:
-            logits = logits + self.own_answers(features, present)
-        return FusionOutput(logits, weights, embedding)
+        if self.late_fusion is not None:
+            logits = logits + self.late_fusion(features, present)
+        return FusionOutput(logits, shares, embedding)
 
 
 class SimpleFusion(nn.Module):
@@ -79,16 +79,16 @@ class SimpleFusion(nn.Module):
         super().__init__()
         self.pool, self.join = pool, join
 
-    def forward(self, features: Features, trust: Tensor, *, sample: bool | None = None,
+    def forward(self, features: Features, weights: Tensor, *, sample: bool | None = None,
                 generator: torch.Generator | None = None) -> FusionOutput:
         """Fuse a batch; `sample` and `generator` matter to EmbraceNet alone."""
         there = available(features)
-        weights = selection_probabilities(
-            there * trust.to(next(iter(features.values()))[0]))
+        shares = selection_probabilities(
+            there * weights.to(next(iter(features.values()))[0]))          # (B, M)
         vectors = {m: vector * there[:, [m.column]]
                    for m, vector in self.pool(features).items()}
-        joined = self.join(vectors, weights, Draw(sample, generator))
-        return FusionOutput(joined.logits, weights, joined.embedding)
+        joined = self.join(vectors, shares, Draw(sample, generator))
+        return FusionOutput(joined.logits, shares, joined.embedding)
 
 
 class Draw(NamedTuple):
@@ -180,12 +180,11 @@ class UnimodalClassifier(nn.Module):
         super().__init__()
         self.modality, self.classifier = modality, classifier
 
-    def forward(self, features: Features, trust: Tensor) -> FusionOutput:
+    def forward(self, features: Features, weights: Tensor) -> FusionOutput:
         """Classify a batch, each row of which has the modality."""
         values, mask = features[self.modality]
         embedding = summary(self.modality, values, mask)                  # (B, width)
-        weights = available(features).to(values)
-        return FusionOutput(self.classifier(embedding), weights, embedding)
+        return FusionOutput(self.classifier(embedding), available(features).to(values), embedding)
 
 
 def _simple(pool: type[nn.Module], join: type[nn.Module], sizes: Sizes, config: FusionConfig,

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
 from mmer_ros.networks.text_encoder import byte_tokenizer
 from mmer_ros.sensing.face_detector import FaceConfig
-from mmer_ros.types import EMOTIONS, InvalidInput, SAMPLE_RATE, SUBSETS
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, SAMPLE_RATE, SUBSETS
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
 import torch
@@ -43,7 +43,8 @@ class BundleConfig(BaseModel):
     :param labels: must be types.EMOTIONS, in that order.
     :param temperatures: divisors of the logits by available modalities, e.g. 'text+audio'.
     :param priors: class shares under which a subset's answers are calibrated, (7,), likewise.
-    :param trust: relative weights of text, audio and face in the embracement.
+    :param modality_weights: relative weights of MODALITIES in EmbraceNet; `trust` in files of
+        format 1.
     :param circumplex: (valence, arousal) of each label, each in [-1, 1].
     :param notice: what whoever uses the bundle has to know of its licences; told once at load.
     :param weights: how matrices are stored; in memory they are float32.
@@ -51,7 +52,7 @@ class BundleConfig(BaseModel):
     :param files: sha256 of every other file of the bundle.
     """
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', populate_by_name=True)
 
     format_version: int = FORMAT_VERSION
     name: str
@@ -65,7 +66,9 @@ class BundleConfig(BaseModel):
     priors: dict[str, Annotated[
         tuple[PositiveFloat, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
     ] = Field(default_factory=dict)
-    trust: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
+    modality_weights: tuple[PositiveFloat, ...] = Field(
+        (1.0,) * len(MODALITIES), min_length=len(MODALITIES), max_length=len(MODALITIES),
+        validation_alias=AliasChoices('modality_weights', 'trust'))
     circumplex: tuple[tuple[float, float], ...] = Field(
         CIRCUMPLEX, min_length=len(EMOTIONS), max_length=len(EMOTIONS))
     notice: str = ''
@@ -327,9 +330,15 @@ def _load_weights(folder: Path, model: EmotionModel, data: bytes) -> None:
     except safetensors.SafetensorError as error:
         raise BundleError(f'bundle {folder}: {WEIGHTS} is no safetensors file ({error}); '
                           'fetch the bundle again') from error
-    floats = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+    floats = {_current_name(name): t.float() if t.is_floating_point() else t
+              for name, t in tensors.items()}
     try:
         model.load_state_dict(floats, strict=True)
     except RuntimeError as error:
         raise BundleError(f'bundle {folder}: the weights do not fit the sizes in {CONFIG}: '
                           f'{str(error).splitlines()[-1].strip()}') from error
+
+
+def _current_name(name: str) -> str:
+    """Return today's name of a tensor; bundles of format 1 may call late fusion own_answers."""
+    return name.replace('fusion.own_answers.', 'fusion.late_fusion.', 1)

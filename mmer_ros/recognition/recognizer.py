@@ -51,7 +51,7 @@ class Recognizer:
         self.config = bundle.config
         self.model = bundle.model.to(self.device).eval()
         self.encoders = StreamingEncoders(self.model)
-        self._trust = torch.tensor(self.config.trust, device=self.device)
+        self._weights = torch.tensor(self.config.modality_weights, device=self.device)
         self._corrections = {} if shares is None else {
             subset: correction(shares, trained) for subset, trained in self.config.priors.items()}
         if not self.config.trained:
@@ -111,7 +111,7 @@ class Recognizer:
 
     def _fused(self, features: dict[Modality, Encoded]) -> list[Estimate]:
         try:
-            output = self.model.fuse(features, self._trust)
+            output = self.model.fuse(features, self._weights)
         except ValueError as error:
             raise InvalidInput('utterance: it has no text, no audio and no face; give at least '
                                'one of them') from error

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mmer_ros.networks.crossmodal import summary
 from mmer_ros.networks.fusion import FusionConfig
-from mmer_ros.networks.fusion_families import FusionNetwork
-from mmer_ros.networks.late_fusion import OPENED, OwnAnswers
+from mmer_ros.networks.fusion_families import CrossmodalEmbraceNet
+from mmer_ros.networks.late_fusion import LateFusion, OPENED
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import MODALITIES, Modality
@@ -19,7 +19,7 @@ from torch import nn, Tensor
 from ..fixtures.model import seeded, SUBSETS, TINY, tiny_bundle, TOLERANCE, utterance
 
 SIZES = {Modality.TEXT: 12, Modality.AUDIO: 7, Modality.FACE: 9}
-CONFIG = FusionConfig(width=16, heads=4, embracement_size=8, pooling='summary', own_answers=True)
+CONFIG = FusionConfig(width=16, heads=4, embracement_size=8, pooling='summary', late_fusion=True)
 TRUST = torch.tensor([1.0, 2.0, 3.0])
 Features = dict[Modality, tuple[Tensor, Tensor]]
 
@@ -38,7 +38,7 @@ def features_of(subset: Modality, steps: int = 4, rows: int = 2) -> Features:
 @pytest.mark.parametrize('modality', MODALITIES)
 def test_before_it_has_learnt_a_fusion_says_what_the_encoder_says(modality: Modality) -> None:
     own = classifiers()
-    network = seeded(FusionNetwork, SIZES, CONFIG, own)
+    network = seeded(CrossmodalEmbraceNet, SIZES, CONFIG, own)
     features = features_of(modality)
     said = torch.softmax(network(features, TRUST).logits, dim=1)
     expected = torch.softmax(own[modality](summary(modality, *features[modality])), dim=1)
@@ -46,7 +46,7 @@ def test_before_it_has_learnt_a_fusion_says_what_the_encoder_says(modality: Moda
 
 
 def test_weights_and_offsets_are_those_of_the_subset_at_hand() -> None:
-    own, added = classifiers(), seeded(OwnAnswers, SIZES, classifiers())
+    own, added = classifiers(), seeded(LateFusion, SIZES, classifiers())
     with torch.no_grad():
         added.weights.copy_(torch.rand(added.weights.shape) + 0.5)
         added.offsets.copy_(torch.randn(added.offsets.shape))
@@ -62,7 +62,7 @@ def test_weights_and_offsets_are_those_of_the_subset_at_hand() -> None:
 
 
 def test_where_a_gate_sees_nobody_the_encoder_is_not_believed() -> None:
-    added = seeded(OwnAnswers, SIZES, classifiers())
+    added = seeded(LateFusion, SIZES, classifiers())
     with torch.no_grad():
         added.gates['face'][-1].bias.fill_(-50.0)
     features = features_of(Modality.AUDIO | Modality.FACE)
@@ -73,7 +73,7 @@ def test_where_a_gate_sees_nobody_the_encoder_is_not_believed() -> None:
 
 
 def test_rows_without_a_modality_and_padding_make_no_difference() -> None:
-    network = seeded(FusionNetwork, SIZES, CONFIG, classifiers())
+    network = seeded(CrossmodalEmbraceNet, SIZES, CONFIG, classifiers())
     with torch.no_grad():
         network.classifier.weight.normal_()
     every = Modality.TEXT | Modality.AUDIO | Modality.FACE
@@ -91,11 +91,11 @@ def test_rows_without_a_modality_and_padding_make_no_difference() -> None:
 
 def test_the_classifiers_are_copies_that_do_not_learn_and_drop_nothing_out() -> None:
     own = classifiers()
-    network = FusionNetwork(SIZES, CONFIG, own).train()
+    network = CrossmodalEmbraceNet(SIZES, CONFIG, own).train()
     before = {name: p.clone() for name, p in own[Modality.AUDIO].state_dict().items()}
     optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=1.0)
     features = features_of(Modality.AUDIO)
-    added = network.own_answers
+    added = network.late_fusion
     assert added is not None
     present = torch.tensor([[False, True, False]] * 2)
     assert torch.equal(added(features, present), added(features, present))
@@ -109,11 +109,11 @@ def test_the_classifiers_are_copies_that_do_not_learn_and_drop_nothing_out() -> 
 
 def test_without_classifiers_it_says_what_is_missing() -> None:
     with pytest.raises(ValueError, match="needs the encoders' own classifiers"):
-        FusionNetwork(SIZES, CONFIG)
+        CrossmodalEmbraceNet(SIZES, CONFIG)
 
 
 def test_a_bundle_that_has_them_comes_back_to_the_bit(tmp_path: Path) -> None:
-    fusion = TINY.fusion.model_copy(update={'own_answers': True})
+    fusion = TINY.fusion.model_copy(update={'late_fusion': True})
     bundle = tiny_bundle(model=TINY.model_copy(update={'fusion': fusion}))
     bundle.save(tmp_path / 'own')
     for subset in SUBSETS:

@@ -29,7 +29,7 @@ import safetensors.torch
 from tokenizers import Tokenizer
 import torch
 
-from ..fixtures.model import TEMPERATURES, tiny_bundle, TRUST, utterance
+from ..fixtures.model import TEMPERATURES, TINY, tiny_bundle, TRUST, utterance
 
 ALL = Modality.TEXT | Modality.AUDIO | Modality.FACE
 
@@ -75,7 +75,7 @@ def test_round_trip_gives_the_same_hash_settings_and_logits(folder: Path) -> Non
     made, loaded = tiny_bundle(), Bundle.load(folder)
     assert loaded.content_hash == made.content_hash
     assert loaded.config == made.config
-    assert loaded.config.temperatures == TEMPERATURES and loaded.config.trust == TRUST
+    assert loaded.config.temperatures == TEMPERATURES and loaded.config.modality_weights == TRUST
     assert loaded.card == made.card
     assert loaded.tokenizer.to_str() == made.tokenizer.to_str()
     before = Recognizer(made).recognize(utterance(ALL))
@@ -265,7 +265,7 @@ def test_wrong_label_order_is_refused(folder: Path) -> None:
     ({'model': {'fusion': {'heads': 3}}}, 'heads 3', 'write it again'),
     ({'model': {'text': {'n_embd': 30, 'n_head': 4}}}, 'sizes', 'correct'),
     ({'temperatures': {'text': 0.0}}, 'temperatures.text', 'write it again'),
-    ({'trust': [1.0, 0.0, 1.0]}, 'trust.1', 'write it again'),
+    ({'modality_weights': [1.0, 0.0, 1.0]}, 'modality_weights.1', 'write it again'),
     ({'circumplex': [[0.0, 0.0]]}, 'circumplex', 'write it again'),
     ({'name': None}, 'name', 'write it again'),
     ({'format_version': 99}, 'format 99', 'update mmer_ros'),
@@ -392,3 +392,27 @@ def test_save_into_an_empty_or_new_folder(tmp_path: Path) -> None:
     for folder in (tmp_path / 'empty', tmp_path / 'new' / 'deep'):
         tiny_bundle().save(folder)
         assert Bundle.load(folder).content_hash == tiny_bundle().content_hash
+
+
+def test_bundles_of_format_1_are_read_by_their_old_names(tmp_path: Path) -> None:
+    """`trust` and `own_answers` were the names of modality weights and late fusion."""
+    model = TINY.model_copy(update={'fusion': TINY.fusion.model_copy(
+        update={'late_fusion': True})})
+    made = tiny_bundle(model=model)
+    made.save(tmp_path / 'old')
+    weights = safetensors.torch.load_file(tmp_path / 'old' / 'model.safetensors')
+    safetensors.torch.save_file(
+        {k.replace('.late_fusion.', '.own_answers.'): v for k, v in weights.items()},
+        tmp_path / 'old' / 'model.safetensors')
+    config = tmp_path / 'old' / 'config.json'
+    settings = json.loads(config.read_text())
+    settings['trust'] = settings.pop('modality_weights')
+    settings['model']['fusion']['own_answers'] = settings['model']['fusion'].pop('late_fusion')
+    settings['files']['model.safetensors'] = hashlib.sha256(
+        (tmp_path / 'old' / 'model.safetensors').read_bytes()).hexdigest()
+    config.write_text(json.dumps(settings))
+    old = Recognizer(Bundle.load(tmp_path / 'old'))
+    new = Recognizer(made)
+    assert old.config.modality_weights == TRUST and old.model.config.fusion.late_fusion
+    whole = utterance(Modality(7))
+    np.testing.assert_array_equal(old.recognize(whole).logits, new.recognize(whole).logits)

@@ -103,6 +103,6 @@ def _live_path(options: argparse.Namespace, reporter: Reporter) -> tuple[LivePat
     predictor = FusionPredictor(
         bundle.config.name, bundle.model.fusion, features,
         [e for e in cache.examples if e.split == options.split],
-        temperatures=bundle.config.temperatures, trust=bundle.config.trust)
+        temperatures=bundle.config.temperatures, trust=bundle.config.modality_weights)
     replay = ReplayOptions(bundle=str(options.bundle), prior='', threads=0)
     return LivePath(recognizer, cache.examples, features, predictor.predict(ALL), replay), bundle

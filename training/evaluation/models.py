@@ -37,7 +37,7 @@ class TrainedModel:
     encoders: Mapping[Modality, TrainedEncoder]
     network: nn.Module
     temperatures: Mapping[str, float]
-    trust: tuple[float, float, float]
+    trust: tuple[float, ...]
     runs: tuple[Path, ...] = ()
 
     @property
@@ -124,7 +124,7 @@ def _bundle(path: Path) -> TrainedModel:
     encoders = {name: each.get('run') for name, each in facts.get('encoders', {}).items()}
     origin = [bundle.config.model.model_dump(mode='json'), facts.get('recipe'), encoders]
     return TrainedModel(path, _plain(origin), encoders_of(bundle), bundle.model.fusion,
-                        bundle.config.temperatures, bundle.config.trust)
+                        bundle.config.temperatures, bundle.config.modality_weights)
 
 
 def _plain(origin: object) -> str:

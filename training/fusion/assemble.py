@@ -25,7 +25,7 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
     Return a bundle.
 
     :param encoders: of text, audio and face.
-    :param network: a trained FusionNetwork of the sizes in `fusion`.
+    :param network: a trained CrossmodalEmbraceNet of the sizes in `fusion`.
     :param faces: how the faces of the corpus were found; the robot has to find them alike.
     :param temperatures: by subset of modalities, as fitted on the dev split.
     :param priors: class shares under which each subset is calibrated, (7,).
@@ -39,7 +39,8 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
     sizes = {str(m.name).lower(): encoders[m].config for m in MODALITIES}
     config = BundleConfig(
         name=name, model=ModelConfig(**sizes, fusion=fusion), trained=True, faces=faces,
-        calibrated=bool(temperatures), temperatures=dict(temperatures or {}), trust=trust,
+        calibrated=bool(temperatures), temperatures=dict(temperatures or {}),
+        modality_weights=trust,
         priors={subset: tuple(shares) for subset, shares in (priors or {}).items()},
         notice=notice, weights=weights, training=dict(training or {}))
     model = EmotionModel(config.model)

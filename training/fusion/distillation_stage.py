@@ -1,4 +1,4 @@
-"""The fusion of the starter bundle: FusionNetwork, taught on compositions."""
+"""The fusion of the starter bundle: CrossmodalEmbraceNet, taught on compositions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmer_ros.networks.fusion import FusionConfig
-from mmer_ros.networks.fusion_families import FusionNetwork
-from mmer_ros.networks.late_fusion import OwnAnswers
+from mmer_ros.networks.fusion_families import CrossmodalEmbraceNet
+from mmer_ros.networks.late_fusion import LateFusion
 from mmer_ros.types import MODALITIES, Modality
 from pydantic import Field, PositiveFloat
 import torch
@@ -47,8 +47,8 @@ class TaughtFusion(nn.Module):
 
     trust: Tensor
 
-    def __init__(self, network: FusionNetwork, trust: Sequence[float], noise: float) -> None:
-        """Take the network."""
+    def __init__(self, network: CrossmodalEmbraceNet, trust: Sequence[float], noise: float
+                 ) -> None:
         super().__init__()
         self.network, self.noise = network, noise
         self.register_buffer('trust', torch.tensor(trust), persistent=False)
@@ -96,11 +96,11 @@ class Own:
     """
 
     classifiers: Mapping[Modality, nn.Module]
-    begin: Callable[[OwnAnswers], None]
+    begin: Callable[[LateFusion], None]
 
 
 def teach_fusion(recipe: StarterFusion, learned: Library, tried: Library, teacher: Teacher,
-                 own: Own, folder: Path, reporter: Reporter) -> FusionNetwork:
+                 own: Own, folder: Path, reporter: Reporter) -> CrossmodalEmbraceNet:
     """
     Train, or go on training, the fusion.
 
@@ -118,7 +118,7 @@ def teach_fusion(recipe: StarterFusion, learned: Library, tried: Library, teache
 
 
 def teach(recipe: StarterFusion, learned: Drawn, tried: Drawn, widths: Mapping[Modality, int],
-          folder: Path, reporter: Reporter, own: Own | None = None) -> FusionNetwork:
+          folder: Path, reporter: Reporter, own: Own | None = None) -> CrossmodalEmbraceNet:
     """
     Train, or go on training, a fusion on any items.
 
@@ -126,10 +126,10 @@ def teach(recipe: StarterFusion, learned: Drawn, tried: Drawn, widths: Mapping[M
     """
     run = RunFolder.take_up(folder, recipe)
     torch.manual_seed(recipe.engine.seed)
-    network = FusionNetwork(dict.fromkeys(MODALITIES, 1) | dict(widths), recipe.fusion,
-                            own.classifiers if own else None)
-    if own is not None and network.own_answers is not None:
-        own.begin(network.own_answers)
+    network = CrossmodalEmbraceNet(dict.fromkeys(MODALITIES, 1) | dict(widths), recipe.fusion,
+                                   own.classifiers if own else None)
+    if own is not None and network.late_fusion is not None:
+        own.begin(network.late_fusion)
     module = TaughtFusion(network, recipe.trust, recipe.feature_noise)
     fit(StarterTask(module, learned, tried, widths), recipe.engine, run, reporter)
     return network.eval()

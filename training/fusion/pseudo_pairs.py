@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mmer_ros.networks.late_fusion import OPENED, OwnAnswers
+from mmer_ros.networks.late_fusion import LateFusion, OPENED
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from numpy.typing import NDArray
@@ -124,7 +124,7 @@ class Teacher:
         return scores
 
     @torch.no_grad()
-    def begin(self, own: OwnAnswers, experts: Mapping[Modality, Sequence[Expert]]) -> None:
+    def begin(self, own: LateFusion, experts: Mapping[Modality, Sequence[Expert]]) -> None:
         """
         Let a fusion begin with what is taught where all modalities at hand tell something.
 

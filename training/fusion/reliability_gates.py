@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mmer_ros.networks.crossmodal import summary
-from mmer_ros.networks.late_fusion import OwnAnswers
+from mmer_ros.networks.late_fusion import LateFusion
 from mmer_ros.types import MODALITIES, Modality, subset_name
 import torch
 from torch import nn
@@ -18,7 +18,7 @@ WEIGHT_DECAY = 1e-2
 NOISE = 0.1  # on the features, in units of their standard deviation
 
 
-def fit_gates(own: OwnAnswers, library: Library, experts: Mapping[Modality, Sequence[Expert]],
+def fit_gates(own: LateFusion, library: Library, experts: Mapping[Modality, Sequence[Expert]],
               seed: int = 0) -> None:
     """
     Teach the gates how far the encoders' answers hold, and leave them so.

@@ -47,8 +47,8 @@ class FusionRecipe(Settings):
 
     @model_validator(mode='after')
     def _check(self) -> Self:
-        if self.fusion.own_answers:
-            raise ValueError('fusion.own_answers: `train fusion` learns from cached features '
+        if self.fusion.late_fusion:
+            raise ValueError('fusion.late_fusion: `train fusion` learns from cached features '
                              'alone, without the encoders; leave it out')
         return self
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.evaluation.metrics import score
-from mmer_ros.networks.fusion_families import FusionNetwork
-from mmer_ros.networks.late_fusion import OwnAnswers
+from mmer_ros.networks.fusion_families import CrossmodalEmbraceNet
+from mmer_ros.networks.late_fusion import LateFusion
 from mmer_ros.types import MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from training.corpora.clips import Clips
@@ -58,7 +58,7 @@ class Fused:
     :param temperatures: by subset; so are priors, the shares under which it answers.
     """
 
-    network: FusionNetwork
+    network: CrossmodalEmbraceNet
     experts: Mapping[Modality, Sequence[Expert]]
     temperatures: Mapping[str, float]
     priors: Mapping[str, Floats]
@@ -97,7 +97,7 @@ def build_fusion(recipe: StarterFusion, trust: Trust,
         subset_name(m): np.array(of[0].shares) for m, of in experts.items()}
     teacher = Teacher(trust, priors, library.experts_say(experts))
 
-    def begin(own: OwnAnswers) -> None:
+    def begin(own: LateFusion) -> None:
         fit_gates(own, library, experts)
         teacher.begin(own, experts)
 

@@ -40,8 +40,8 @@ class StarterRecipe(Settings):
 
     @model_validator(mode='after')
     def _check(self) -> Self:
-        if self.pairs.fusion.own_answers:
-            raise ValueError('pairs.fusion.own_answers: action units come from no encoder that '
+        if self.pairs.fusion.late_fusion:
+            raise ValueError('pairs.fusion.late_fusion: action units come from no encoder that '
                              'has a classifier; leave it out')
         return self
 

@@ -13,7 +13,7 @@ from mmer_ros.evaluation.metrics import (
     score,
     weighted_f1,
 )
-from mmer_ros.networks.fusion_families import FusionNetwork
+from mmer_ros.networks.fusion_families import CrossmodalEmbraceNet
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ Parts = Mapping[Modality, Part]
 
 
 @torch.inference_mode()
-def logits_of(network: FusionNetwork, trust: Sequence[float], asked: Sequence[Parts]
+def logits_of(network: CrossmodalEmbraceNet, trust: Sequence[float], asked: Sequence[Parts]
               ) -> NDArray[np.float32]:
     """Return the raw logits (N, 7) of the network for sets of parts."""
     widths = {m: p.features.shape[1] for parts in asked for m, p in parts.items()}
@@ -65,7 +65,7 @@ def held_out(library: Library, subset: Modality, config: CompositionConfig, coun
     return [c.parts for c in made], np.array([c.label for c in made], np.int64)
 
 
-def fit_temperatures(network: FusionNetwork, trust: Sequence[float], library: Library,
+def fit_temperatures(network: CrossmodalEmbraceNet, trust: Sequence[float], library: Library,
                      config: CompositionConfig, count: int) -> dict[str, float]:
     """Return a temperature for each subset of the modalities, by name."""
     found = {}
@@ -75,7 +75,7 @@ def fit_temperatures(network: FusionNetwork, trust: Sequence[float], library: Li
     return found
 
 
-def subset_figures(network: FusionNetwork, trust: Sequence[float], library: Library,
+def subset_figures(network: CrossmodalEmbraceNet, trust: Sequence[float], library: Library,
                    config: CompositionConfig, temperatures: Mapping[str, float], count: int,
                    subsets: Sequence[Modality] = SUBSETS) -> dict[str, Any]:
     """Return the scores of subsets on held-out parts, with intervals over the examples."""

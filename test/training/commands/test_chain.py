@@ -84,7 +84,7 @@ def test_the_recogniser_says_what_training_computed(work: Path) -> None:
     for subset in SUBSETS:
         predictor = FusionPredictor('mine', bundle.model.fusion, features, dev,
                                     temperatures=bundle.config.temperatures,
-                                    trust=bundle.config.trust)
+                                    trust=bundle.config.modality_weights)
         answers = predictor.predict(subset)
         assert len(answers.keys) == len(dev) > 5
         for key, logits in zip(answers.keys, answers.logits):

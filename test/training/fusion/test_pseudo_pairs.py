@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from mmer_ros.networks.crossmodal import summary
 from mmer_ros.networks.fusion import FusionConfig
-from mmer_ros.networks.fusion_families import FusionNetwork
-from mmer_ros.networks.late_fusion import OPEN, OwnAnswers
+from mmer_ros.networks.fusion_families import CrossmodalEmbraceNet
+from mmer_ros.networks.late_fusion import LateFusion, OPEN
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality, subset_name, SUBSETS
 import numpy as np
 from pydantic import ValidationError
@@ -26,7 +26,7 @@ from training.release.recipe import StarterRecipe
 from training.release.scores import logits_of
 
 WIDTH = 6
-OWN = FusionConfig(width=16, heads=2, embracement_size=16, pooling='summary', own_answers=True)
+OWN = FusionConfig(width=16, heads=2, embracement_size=16, pooling='summary', late_fusion=True)
 
 
 class _Encoder:
@@ -41,13 +41,13 @@ class _Encoder:
 class _Taught(NamedTuple):
     """A fusion of made-up features, what it was taught by, and its parts."""
 
-    network: FusionNetwork
+    network: CrossmodalEmbraceNet
     teacher: Teacher
     library: Library
     fitted: dict[str, torch.Tensor]
 
 
-def gate_logit(own: OwnAnswers, modality: Modality, part: Part) -> float:
+def gate_logit(own: LateFusion, modality: Modality, part: Part) -> float:
     mask = torch.ones(1, len(part.features), dtype=torch.bool)
     gate = own.gates[subset_name(modality)]
     return gate(summary(modality, part.features[None], mask)).item()
@@ -68,7 +68,7 @@ def taught(folder: Path, *, gates: bool = True, **recipe: Any) -> _Taught:
 
     fitted: dict[str, torch.Tensor] = {}
 
-    def begin(own: OwnAnswers) -> None:
+    def begin(own: LateFusion) -> None:
         if gates:
             fit_gates(own, library, experts)
             fitted.update({name: v.clone() for name, v in own.gates.state_dict().items()})
@@ -101,7 +101,7 @@ def test_where_no_encoder_is_at_hand_own_answers_are_refused() -> None:
 def test_gates_learn_whether_there_is_anybody(tmp_path: Path) -> None:
     """Before the fusion learns; after that they stay as they are."""
     made = taught(tmp_path / 'run', compositions={'count': 64}, engine={'epochs': 1})
-    own = made.network.own_answers
+    own = made.network.late_fusion
     assert own is not None
     for modality in MODALITIES:
         for part in made.library.parts[modality]:
@@ -120,7 +120,7 @@ def test_a_gate_is_half_open_where_an_encoder_is_twice_as_sure_as_it_ought_to_be
         for m in MODALITIES})
     experts = {m: [Expert(temperature=t, shares=tuple(FLAT), offsets=(0.,) * 7) for t in (1, 2)]
                for m in MODALITIES}
-    own = OwnAnswers(dict.fromkeys(MODALITIES, WIDTH),
+    own = LateFusion(dict.fromkeys(MODALITIES, WIDTH),
                      {m: e.classifier for m, e in encoders.items()})
     fit_gates(own, library, experts)
     for modality in MODALITIES:
@@ -133,7 +133,7 @@ def test_a_gate_stays_open_where_nobody_was_never_seen() -> None:
     encoders = {m: _Encoder(m) for m in MODALITIES}
     library = Library({m: make_parts(encoders[m], [
         (str(label), label, torch.randn(3, WIDTH)) for label in range(7)]) for m in MODALITIES})
-    own = OwnAnswers(dict.fromkeys(MODALITIES, WIDTH),
+    own = LateFusion(dict.fromkeys(MODALITIES, WIDTH),
                      {m: e.classifier for m, e in encoders.items()})
     fit_gates(own, library, {})
     assert all(gate_logit(own, m, part) == OPEN for m in MODALITIES for part in library.parts[m])

@@ -99,7 +99,7 @@ class LivePath:
         self._place = {key: i for i, key in enumerate(offline.keys)}
         self._offline = offline
         self._detector = make_detector(config.faces, recognizer.device)
-        self._trust = torch.tensor(config.trust)
+        self._weights = torch.tensor(config.modality_weights)
 
     def measure(self, bag: Path, output: Path) -> LiveDialogue:
         """
@@ -191,7 +191,7 @@ class LivePath:
         device = self._recognizer.device
         batch = {m: (x[None].to(device), torch.ones(1, len(x), dtype=torch.bool, device=device))
                  for m, x in values.items()}
-        output = self._recognizer.model.fuse(batch, self._trust.to(device))
+        output = self._recognizer.model.fuse(batch, self._weights.to(device))
         temperature = self._recognizer.config.temperatures.get(_subset(values), 1.0)
         scaled: list[float] = (output.logits[0] / temperature).cpu().tolist()
         return scaled

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer_ros.networks.fusion_families import FusionNetwork
+from mmer_ros.networks.fusion_families import CrossmodalEmbraceNet
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,7 @@ def answer_fold(units: Units, heard: HeardFold, recipe: StarterFusion, folder: P
     given, say = _given(units, heard)
     trust = _fit_trust(given, say)
     teacher = Teacher(trust, {}, say)
-    networks: dict[str, FusionNetwork] = {}
+    networks: dict[str, CrossmodalEmbraceNet] = {}
     for name, subsets in (('both', [AUDIO, FACE, BOTH]), ('voice', [AUDIO]), ('face', [FACE])):
         networks[name] = teach(
             recipe, PairData([given.pairs[i] for i in given.fit], subsets, teacher),
@@ -156,7 +156,7 @@ def _fit_trust(given: Given, say: Mapping[str, Floats]) -> Trust:
 
 
 @torch.inference_mode()
-def _answers(network: FusionNetwork, pairs: Sequence[Pair], subset: Modality,
+def _answers(network: CrossmodalEmbraceNet, pairs: Sequence[Pair], subset: Modality,
              recipe: StarterFusion) -> Floats:
     data = PairData(pairs, [subset], None)
     widths = {m: pairs[0][m].features.shape[1] for m in (AUDIO, FACE)}
