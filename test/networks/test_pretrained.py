@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 import socket
-import time
 from typing import Any
 
 from facenet_pytorch import InceptionResnetV1
@@ -71,11 +70,9 @@ def published_wavernn() -> Any:
 
 
 def one_sentence(load: Callable[..., Any], *args: Any) -> str:
-    """Return why it cannot be loaded; it must be said quickly and on one line."""
-    start = time.monotonic()
+    """Return why it cannot be loaded; the message must be one line."""
     with pytest.raises(PretrainedUnavailable) as error:
         load(*args)
-    assert time.monotonic() - start < 5
     message = str(error.value)
     assert '\n' not in message and 'Traceback' not in message
     return message

@@ -224,6 +224,7 @@ def test_what_is_there_is_kept_until_something_changes(corpus: Path, tmp_path: P
     assert [p.name for p in tmp_path.iterdir()] == ['dev_dia0'], 'nothing half is left'
 
 
+@pytest.mark.slow
 def test_processes_write_the_same_as_one(corpus: Path, bags: Path, tmp_path: Path) -> None:
     seen: list[str] = []
     results = write_dialogues(read_dialogues(corpus, 'dev')[0], tmp_path, SETTINGS, jobs=2,

@@ -31,6 +31,7 @@ def answers(results: list[ReplayResult]) -> list[list[Any]]:
     return [result.estimates for result in results]
 
 
+@pytest.mark.slow
 def test_processes_give_what_one_gives_and_a_broken_one_stops_nobody(
         bags: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
