@@ -13,7 +13,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH 
 endif
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help env demo docs test bench bench-replay lint sample lock clean
+.PHONY: help env demo docs test test-core bench bench-replay lint sample lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,7 +28,12 @@ docs: env  ## build the documentation site in out/docs; broken links are errors
 	@$(RUN) -m sphinx -W --keep-going -n -q -b html docs out/docs
 
 test: env lint  ## lint, then every test
-	$(RUN) -m pytest --timeout=300
+	$(RUN) -m pytest --timeout=600
+
+test-core: env  ## the tests without training, ROS and slow cases, in WORKERS=2 processes
+	$(RUN) -m pytest --timeout=600 --numprocesses=$(or $(WORKERS),2) --dist=loadfile \
+	    --ignore=test/training --ignore=test/nodes \
+	    -m 'not slow and not ros and not launch and not gpu and not network'
 
 bench: env  ## measure speed and latency on this computer
 	@$(RUN) -m tools.bench

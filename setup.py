@@ -44,8 +44,9 @@ setup(
         'silero-vad>=5',
         'soxr',
         'tokenizers',
-        'torch>=2.5,<2.12',  # torchaudio ends with 2.11 and loads only beside the like torch
-        'torchaudio>=2.5',
+        # A torchaudio loads only beside the torch that it was built for; these are a pair.
+        'torch>=2.11,<2.12',
+        'torchaudio>=2.11,<2.11.1',
         'transformers>=4.46',
     ],
     extras_require={
