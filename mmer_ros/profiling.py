@@ -1,4 +1,4 @@
-"""How long the stages of the recognition take, by a clock that the caller hands in."""
+"""Measures how long the stages of the recognition take, with a clock that the caller provides."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ def stage_of(modality: Modality) -> str:
 
 class Stages:
     """
-    Tell how long each stage took.
+    Measures how long each stage takes.
 
-    The networks of a GPU work while the caller goes on: there, the time that they need shows in
-    the stage that waits for the answer, which is the fusion.
+    A GPU works while the caller goes on: its time shows in the stage that waits for the result,
+    which is the fusion.
 
     :param clock: None: nothing is measured.
-    :param on_stage: is told the name of a stage and the seconds that it took.
+    :param on_stage: called with the name of a stage and its duration, seconds.
     """
 
     def __init__(self, clock: Clock | None = None,
                  on_stage: OnStage = lambda name, seconds: None) -> None:
-        """Start with nothing measured."""
         self.clock = clock
         self._on_stage = on_stage
 
@@ -53,7 +52,7 @@ class Stages:
             self._on_stage(name, self.clock() - begin)
 
     def timed(self, name: str, function: Function) -> Function:
-        """Return the function, each call of which is measured as a run of a stage."""
+        """Wrap a function so that each call is measured as a run of a stage."""
         if self.clock is None:
             return function
 

@@ -1,4 +1,4 @@
-"""The things that flow through the system, checked where they enter it."""
+"""What flows through the system, checked where it enters."""
 
 from __future__ import annotations
 
@@ -98,7 +98,10 @@ def _check_stamp(name: str, stamp: float) -> None:
 @dataclass(frozen=True)
 class AudioBlock:
     """
-    Raw audio as a microphone gives it.
+    A block of raw audio.
+
+    >>> AudioBlock(stamp=3.2, sample_rate=16_000, samples=np.zeros(512, np.int16)).samples.shape
+    (512,)
 
     :param stamp: capture time of the first sample, seconds.
     :param sample_rate: Hz, 8000..192000.
@@ -156,7 +159,7 @@ class VideoFrame:
 @dataclass(frozen=True)
 class Transcript:
     """
-    Words that somebody said.
+    Words of one speaker.
 
     :param stamp: when they were spoken or, where the source does not know, arrived; seconds.
     :param text: the words; white space is folded, more than MAX_TEXT_CHARS are cut at the front.
@@ -252,7 +255,7 @@ class UtterancePart:
 @dataclass(frozen=True)
 class StreamEvent:
     """
-    Something about the input that a person should know; the stream goes on.
+    A non-fatal warning about the input.
 
     :param kind: short name for counters, e.g. 'audio_gap'.
     :param stamp: capture time at which it was noticed, seconds.

@@ -89,8 +89,12 @@ class AudioState:
     """
     Where the encoder stands within an utterance.
 
-    `samples` are those that later frames still need, `frames` the spectrogram frames that later
-    hops still need, `wave` the samples not yet through the recurrent layers.
+    :param samples: (1, n) still needed for later spectrogram frames.
+    :param frames: (1, n_freq, n) still needed for later hops.
+    :param wave: (1, n) not yet through the recurrent layers.
+    :param hidden: of the two recurrent layers, (1, 1, width) each.
+    :param features: (hops, width) of each advance.
+    :param received: samples so far.
     """
 
     samples: Tensor
@@ -161,8 +165,8 @@ class AudioEncoder(Encoder):
         """
         hop, pad = self.config.hop_length, self.config.pad_samples
         hops = -(-audio.shape[1] // hop)
-        wave = nn.functional.pad(audio, (0, hops * hop - audio.shape[1]))
-        frames = self.spectrogram(nn.functional.pad(wave, (pad, pad)))
+        wave = nn.functional.pad(audio, (0, hops * hop - audio.shape[1]))  # (B, hops * hop)
+        frames = self.spectrogram(nn.functional.pad(wave, (pad, pad)))  # (B, n_freq, frames)
         return wave, frames[..., :hops + 2 * self.config.pad_frames]
 
     def features(self, wave: Tensor, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -198,10 +202,10 @@ class AudioEncoder(Encoder):
         net = self.wavernn
         first, second = hidden if hidden is not None else (None, None)
         conditioning, aux = net.upsample(frames)
-        conditioning, aux = conditioning.transpose(1, 2), aux.transpose(1, 2)
-        steps = wave.unflatten(1, (-1, self.config.samples_per_step))
+        conditioning, aux = conditioning.transpose(1, 2), aux.transpose(1, 2)  # (B, steps, ...)
+        steps = wave.unflatten(1, (-1, self.config.samples_per_step))  # (B, steps, samples)
         x = net.fc(torch.cat([steps, conditioning, aux[..., :net.n_aux]], dim=-1))
-        y, first = net.rnn1(x, first)
+        y, first = net.rnn1(x, first)                                  # (B, steps, width)
         x = y + x
         y, second = net.rnn2(
             torch.cat([x, aux[..., net.n_aux:2 * net.n_aux]], dim=-1), second)
@@ -252,19 +256,19 @@ class AudioEncoder(Encoder):
 
     def _advance(self, states: Sequence[AudioState]) -> None:
         """
-        Bring the samples as far through the network as its look-ahead allows.
+        Run the network as far as its look-ahead allows.
 
-        Hops that all have are taken together, then those that the rest has, so that there are no
-        more steps than the longest has.
+        Hops that all utterances have run as one batch, then those of the longer ones, so that
+        there are no more steps than the longest utterance has.
         """
         around = 2 * self.config.pad_frames
-        left = [state for state in states if state.frames.shape[2] > around]
-        while left:
-            hops = min(state.frames.shape[2] for state in left) - around
-            self._take_hops(left, hops)
-            left = [state for state in left if state.frames.shape[2] > around]
+        ready = [state for state in states if state.frames.shape[2] > around]
+        while ready:
+            hops = min(state.frames.shape[2] for state in ready) - around
+            self._run_hops(ready, hops)
+            ready = [state for state in ready if state.frames.shape[2] > around]
 
-    def _take_hops(self, states: Sequence[AudioState], hops: int) -> None:
+    def _run_hops(self, states: Sequence[AudioState], hops: int) -> None:
         samples, frames = hops * self.config.hop_length, hops + 2 * self.config.pad_frames
         features, (first, second) = self.sample_features(
             torch.cat([state.wave[:, :samples] for state in states]),

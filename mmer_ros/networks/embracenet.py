@@ -12,12 +12,14 @@ class EmbraceNet(nn.Module):
     """
     Combine m vectors into one of `size`, each of its elements from one of them (eq. 13 to 16).
 
-    In training each element is drawn from the modalities at hand; in inference the expectation
-    of that draw is taken, which is deterministic.
+    In training each element is drawn from the modalities at hand; inference uses the expectation
+    of that draw, which is deterministic.
+
+    :param sizes: of the m inputs; each gets a docking layer (fully connected, ReLU).
+    :param size: of the result, c in the paper.
     """
 
     def __init__(self, sizes: Sequence[int], size: int) -> None:
-        """Build one docking layer (fully connected, ReLU) for each input size."""
         super().__init__()
         self.docking = nn.ModuleList(nn.Linear(n, size) for n in sizes)
 

@@ -31,7 +31,7 @@ class FaceEncoderConfig(EncoderConfig):
 
     :param backbone: the paper's InceptionResnetV1, or a small CNN with the same interface.
     :param width: channels of the small CNN's first stage; see CompactFaceNet.
-    :param mirrored: the small CNN looks at each image and its mirror image.
+    :param mirrored: the small CNN embeds each image and its mirror image.
     :param max_images: longer sequences are sampled evenly down to this (50 in the paper).
     :param hidden: width of the GRU.
     """
@@ -45,7 +45,7 @@ class FaceEncoderConfig(EncoderConfig):
     @model_validator(mode='after')
     def _check(self) -> Self:
         if self.mirrored and self.backbone != 'compact':
-            raise ValueError(f'mirrored: {self.backbone} looks at the image alone; set '
+            raise ValueError(f'mirrored: {self.backbone} does not support it; set '
                              'mirrored=false or backbone=compact')
         return self
 
@@ -90,8 +90,9 @@ class FaceEncoder(Encoder):
         :param crops: (n, 160, 160, 3) uint8 RGB.
         :return: (n, 512) of unit length.
         """
-        images = fixed_image_standardization(crops.permute(0, 3, 1, 2).float())
-        embeddings: Tensor = self.facenet(images)
+        images = fixed_image_standardization(
+            crops.permute(0, 3, 1, 2).float())                               # (n, 3, 160, 160)
+        embeddings: Tensor = self.facenet(images)                            # (n, 512)
         return embeddings
 
     def forward(self, embeddings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,9 +103,9 @@ class FaceEncoder(Encoder):
         :param lengths: (B,) images, each 1..T.
         :return: GRU outputs (B, T, hidden) and their mask (B, T), True where there is an image.
         """
-        outputs, _ = self.gru(embeddings)
+        outputs, _ = self.gru(embeddings)                                    # (B, T, hidden)
         steps = torch.arange(embeddings.shape[1], device=embeddings.device)
-        mask = steps < lengths[:, None]
+        mask = steps < lengths[:, None]                                      # (B, T)
         return outputs * mask[..., None], mask
 
     def start(self) -> FaceState:

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 T = TypeVar('T')
+LOCAL_COPY = 'give the folder of a copy, or connect once so that it is cached'
 
 
 class PretrainedUnavailable(InvalidInput):
-    """Weights that cannot be had; the message says which and what to do."""
+    """Published weights that are not available; the message names them and what to do."""
 
 
 def load_gpt(encoder: TextEncoder, source: str = 'openai-gpt') -> Any:
@@ -33,13 +34,12 @@ def load_gpt(encoder: TextEncoder, source: str = 'openai-gpt') -> Any:
     load: Any = OpenAIGPTModel.from_pretrained
     gpt, report = _fetch(
         f'GPT {source!r}', lambda: load(source, output_loading_info=True),
-        'give the folder of a copy, or connect once so that it is cached')
+        LOCAL_COPY)
     if report['missing_keys']:
         raise PretrainedUnavailable(f'GPT {source!r}: it lacks {min(report["missing_keys"])}; '
                                     'give a model of the type openai-gpt')
     loaded = _fetch(f'the tokenizer of GPT {source!r}',
-                    lambda: AutoTokenizer.from_pretrained(source),
-                    'give the folder of a copy, or connect once so that it is cached')
+                    lambda: AutoTokenizer.from_pretrained(source), LOCAL_COPY)
     tokenizer = loaded.backend_tokenizer
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     tokens, known = tokenizer.get_vocab_size(), len(gpt.tokens_embed.weight)
@@ -62,11 +62,10 @@ def load_sentence_encoder(source: str) -> tuple[Any, Any]:
     :raises PretrainedUnavailable: if it is neither reachable nor cached, or has no tokenizer.
     """
     from transformers import AutoModel, AutoTokenizer
-    what, remedy = f'sentence encoder {source!r}', (
-        'give the folder of a copy, or connect once so that it is cached')
-    transformer = _fetch(what, lambda: AutoModel.from_pretrained(source), remedy)
+    what = f'sentence encoder {source!r}'
+    transformer = _fetch(what, lambda: AutoModel.from_pretrained(source), LOCAL_COPY)
     tokenizer = _fetch(f'the tokenizer of {what}',
-                       lambda: AutoTokenizer.from_pretrained(source), remedy)
+                       lambda: AutoTokenizer.from_pretrained(source), LOCAL_COPY)
     if len(tokenizer) < transformer.config.vocab_size // 2:  # an empty one, if there are no files
         raise PretrainedUnavailable(
             f'the tokenizer of {what}: {len(tokenizer)} tokens, but the network knows '
@@ -82,16 +81,15 @@ def load_speech_encoder(source: str) -> tuple[Any, Any]:
     :raises PretrainedUnavailable: if it is neither reachable nor cached, or of another type.
     """
     from transformers import WhisperFeatureExtractor, WhisperModel
-    what, remedy = f'speech encoder {source!r}', (
-        'give the folder of a copy, or connect once so that it is cached')
+    what = f'speech encoder {source!r}'
     load: Any = WhisperModel.from_pretrained
-    model, report = _fetch(what, lambda: load(source, output_loading_info=True), remedy)
+    model, report = _fetch(what, lambda: load(source, output_loading_info=True), LOCAL_COPY)
     missing = sorted(k for k in report['missing_keys'] if 'encoder.' in k and 'embed_pos' not in k)
     if missing:
         raise PretrainedUnavailable(f'{what}: it lacks {missing[0]}; give a model of the type '
                                     'whisper')
     extractor = _fetch(f'preprocessor_config.json of {what}',
-                       lambda: WhisperFeatureExtractor.from_pretrained(source), remedy)
+                       lambda: WhisperFeatureExtractor.from_pretrained(source), LOCAL_COPY)
     return model.encoder, extractor
 
 

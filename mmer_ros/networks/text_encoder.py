@@ -28,7 +28,7 @@ class TextEncoderConfig(EncoderConfig):
     Sizes of the GPT; the defaults are those of `openai-gpt`, the paper's.
 
     :param vocab_size: tokens of the tokenizer, special ones included.
-    :param history_turns: earlier turns that are shown to the network.
+    :param history_turns: number of earlier turns in the input.
     """
 
     backbone: Literal['gpt'] = 'gpt'
@@ -143,7 +143,7 @@ class TextEncoder(Encoder):
             vocab_size=config.vocab_size, n_positions=config.n_positions, n_embd=config.n_embd,
             n_layer=config.n_layer, n_head=config.n_head, resid_pdrop=config.dropout,
             embd_pdrop=config.dropout, attn_pdrop=config.dropout))
-        for block in self.gpt.h:  # the same function in one kernel instead of eight
+        for block in self.gpt.h:  # the same function as one kernel instead of eight
             block.mlp.act = nn.GELU('tanh')  # type: ignore[union-attr]
         self.classifier = nn.Sequential(
             nn.Linear(config.n_embd, config.n_embd), nn.Tanh(), nn.Dropout(config.dropout),
@@ -155,7 +155,7 @@ class TextEncoder(Encoder):
         Encode whole contexts.
 
         :param token_ids: (B, T) padded at the end.
-        :param token_types: (B, T) likewise.
+        :param token_types: (B, T) padded at the end.
         :param lengths: (B,) tokens, each 1..T.
         :return: last hidden states (B, T, n_embd) and their mask (B, T).
         """

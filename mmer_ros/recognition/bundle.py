@@ -1,4 +1,4 @@
-"""Bundles: a trained model as a folder that checks and rebuilds itself. No pickle, ever."""
+"""Bundles: a trained model as a folder that checks and rebuilds itself, without pickle."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class BundleConfig(BaseModel):
 
     :param labels: must be types.EMOTIONS, in that order.
     :param temperatures: divisors of the logits by available modalities, e.g. 'text+audio'.
-    :param priors: class shares under which a subset's answers are calibrated, (7,), likewise.
+    :param priors: by subset, the class shares under which it is calibrated, (7,).
     :param modality_weights: relative weights of MODALITIES in EmbraceNet; `trust` in files of
         format 1.
     :param circumplex: (valence, arousal) of each label, each in [-1, 1].
-    :param notice: what whoever uses the bundle has to know of its licences; told once at load.
+    :param notice: restrictions by its licences; logged once at load.
     :param weights: how matrices are stored; in memory they are float32.
     :param training: data, licence and metrics of the training, as the model card tells them.
     :param files: sha256 of every other file of the bundle.
@@ -84,7 +84,7 @@ class BundleConfig(BaseModel):
 @dataclass(frozen=True)
 class Bundle:
     """
-    A model in memory with all that is needed to run it.
+    A model in memory with everything needed to run it.
 
     :param content_hash: sha256 of config.json, which itself names the hashes of all other files.
     """
@@ -101,8 +101,8 @@ class Bundle:
         """
         Make a bundle of a model; its hashes are computed here.
 
-        Where the weights are to be stored as float16 they are rounded here, in the model, so that
-        it answers alike before and after it was on the disk.
+        Weights that will be stored as float16 are rounded in the model at once, so that it gives
+        the same results before and after it is saved.
         """
         if config.weights == 'float16':
             with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Estimates for several robots from the parts that they send over a network."""
+"""Estimates for several robots from the utterance parts that they send over a network."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import Estimate, StreamEvent, UtterancePart
 import numpy as np
 
-SOURCES = 64  # that are remembered; of more, those that were silent longest are forgotten
+SOURCES = 64  # robots remembered at most; those silent longest are forgotten first
 QUIET_S = 5.0
 
 
 @dataclass(frozen=True)
 class SentPart:
     """
-    A part as it came over the network.
+    A part as received from the network.
 
     :param source: name of the robot that sent it.
-    :param session: number of the sender's life; another one after it began anew.
-    :param sequence: 0, 1, 2, ... over all parts of this session.
+    :param session: number that the sender draws when it starts.
+    :param sequence: 0, 1, 2, ... over all parts of this session, to detect loss.
     """
 
     source: str
@@ -34,7 +34,7 @@ class SentPart:
 
 @dataclass(frozen=True)
 class SourceEstimate:
-    """An estimate, and the robot that it is for."""
+    """An estimate and the robot that it belongs to."""
 
     source: str
     estimate: Estimate
@@ -43,12 +43,12 @@ class SourceEstimate:
 @dataclass
 class Source:
     """
-    What is known of a robot.
+    State of one sender.
 
-    :param received: parts, and `lost` and `repeated` ones likewise.
-    :param latest: when the latest part came, seconds.
-    :param unfinished: latest part of the utterance that is not over.
-    :param ended: how often an utterance was ended without its last part.
+    :param received: number of parts; `lost` and `repeated` count parts as well.
+    :param latest: time at which the latest part was received, seconds.
+    :param unfinished: latest part of the open utterance.
+    :param ended: by utterance, how often it was closed without its last part.
     """
 
     stream: DialogueStream
@@ -63,19 +63,18 @@ class Source:
 
 class Estimator:
     """
-    Recognise the parts of several sources, each of which has a dialogue of its own.
+    Recognises the utterances of several robots, each with a dialogue of its own.
 
-    Parts that are lost or come twice are told in `events`. An utterance whose end was lost is
-    estimated from what came. Not thread-safe.
+    Lost and repeated parts are reported as events. An utterance whose end was lost is estimated
+    from what was received. Not thread-safe.
 
-    :param batch: parts of different utterances that are worked on together at most; 1: one after
-        another, which gives what a single process gives, to the bit.
-    :param quiet_s: an utterance of which nothing came for so long is over.
+    :param batch: largest number of utterances per batch; 1 gives the results of a single
+        process to the bit.
+    :param quiet_s: an utterance is closed after this long without a new part, seconds.
     """
 
     def __init__(self, recognizer: Recognizer, *, partial_rate: float = 0.0, batch: int = 1,
                  quiet_s: float = QUIET_S, stages: Stages = UNMEASURED) -> None:
-        """Start without sources."""
         self.batch = batch
         self.quiet_s = quiet_s
         self.sources: OrderedDict[tuple[str, int], Source] = OrderedDict()
@@ -86,7 +85,7 @@ class Estimator:
 
     @property
     def recognizer(self) -> Recognizer:
-        """Of the utterances that begin from now on."""
+        """Recogniser of the utterances that begin from now on."""
         return self._recognizer
 
     @property
@@ -97,11 +96,11 @@ class Estimator:
     @partial_rate.setter
     def partial_rate(self, rate: float) -> None:
         self._partial_rate = rate
-        for source in list(self.sources.values()):  # of another thread it may be
+        for source in list(self.sources.values()):  # another thread may call this
             source.stream.partial_rate = rate
 
     def change_recognizer(self, recognizer: Recognizer) -> None:
-        """Go on with another recogniser; open utterances are finished by the one before."""
+        """Switch to another recogniser; open utterances are finished by the previous one."""
         self._recognizer = recognizer
         for source in self.sources.values():
             source.stream.recognizer = recognizer
@@ -113,9 +112,9 @@ class Estimator:
 
     def push(self, parts: Sequence[SentPart], now: float) -> list[SourceEstimate]:
         """
-        Take parts in the order in which they came.
+        Process parts in the order in which they were received.
 
-        :param now: seconds that pass, by any clock.
+        :param now: current time of any monotonic clock, seconds.
         """
         estimates: list[SourceEstimate] = []
         waiting = deque(parts)
@@ -134,17 +133,17 @@ class Estimator:
         return estimates + self.advance(now)
 
     def advance(self, now: float) -> list[SourceEstimate]:
-        """End the utterances of which nothing came for `quiet_s` until `now`, as of `push`."""
+        """Close the utterances that have received nothing for `quiet_s` until `now`."""
         return [estimate for (name, _), source in self.sources.items()
                 if now - source.latest > self.quiet_s for estimate in self._close(name, source)]
 
     def flush(self) -> list[SourceEstimate]:
-        """End all utterances."""
+        """Close all open utterances."""
         return [estimate for (name, _), source in self.sources.items()
                 for estimate in self._close(name, source)]
 
     def drain_events(self) -> list[StreamEvent]:
-        """Return what a person should know since the last call."""
+        """Return the warnings since the last call."""
         events, self._events = self._events, []
         for (name, _), source in self.sources.items():
             events += [replace(event, text=_of(name, event.text))
@@ -166,14 +165,14 @@ class Estimator:
         return together
 
     def _source(self, sent: SentPart, now: float) -> Source:
-        """Return what is known of the sender; make room for a new one."""
+        """Return the state of the sender; drop the oldest if there are too many."""
         name = sent.source, sent.session
         if name not in self.sources:
             others = [other for other in self.sources if other[0] == sent.source]
             for other in others:
                 if now - self.sources[other].latest <= self.quiet_s:
-                    self._event('source_twice', sent, 'another sender of this name was heard a '
-                                'moment ago; if it was not started anew, two robots share the '
+                    self._event('source_twice', sent, 'another sender of this name was active '
+                                'a moment ago; unless it was restarted, two robots share the '
                                 'name: give each a namespace or the parameter `source`')
             while len(self.sources) >= SOURCES:
                 self.sources.popitem(last=False)
@@ -183,23 +182,23 @@ class Estimator:
         return self.sources[name]
 
     def _is_new(self, sent: SentPart, source: Source) -> bool:
-        """Note that a part came; tell if it did before, or if others did not."""
+        """Count a part as received, repeated, or following lost ones."""
         if sent.sequence <= source.sequence:
             source.repeated += 1
-            self._event('part_repeated', sent, f'part {sent.sequence} came again, or after '
+            self._event('part_repeated', sent, f'part {sent.sequence} came twice, or after '
                         f'part {source.sequence}; it was left out')
             return False
         lost = sent.sequence - source.sequence - 1
-        if lost and source.received:  # what came before the first is not ours
+        if lost and source.received:  # parts before the first one were not meant for us
             source.lost += lost
-            self._event('parts_lost', sent, f'{lost} of its parts were lost on their way: check '
+            self._event('parts_lost', sent, f'{lost} of its parts were lost on the way; check '
                         'the network')
         source.sequence = sent.sequence
         source.received += 1
         return True
 
     def _close_before(self, sent: SentPart, source: Source) -> list[SourceEstimate]:
-        """End the utterance whose end was lost, as this part shows; note which is open now."""
+        """Close an utterance whose end was lost, now that another one has begun."""
         part, closed = sent.part, []
         if part.revision:
             return []
@@ -209,13 +208,13 @@ class Estimator:
         return closed
 
     def _close(self, name: str, source: Source) -> list[SourceEstimate]:
-        """End the open utterance with what came of it."""
+        """Close the open utterance with what was received of it."""
         part, source.unfinished = source.unfinished, None
         if part is None:
             return []
         self._events.append(StreamEvent(
-            'end_lost', part.end, _of(name, f'the end of utterance {part.utterance_id} did not '
-                                      'come; it was estimated from what did')))
+            'end_lost', part.end, _of(name, f'the end of utterance {part.utterance_id} was '
+                                      'lost; it was estimated from what was received')))
         last = self._follow(replace(
             part, index=part.index + 1, start=part.end, text='', faces=(),
             audio=np.zeros(0, np.int16), last=True), source)
@@ -226,7 +225,7 @@ class Estimator:
         return [] if estimate is None else [SourceEstimate(name, estimate)]
 
     def _follow(self, part: UtterancePart, source: Source) -> UtterancePart:
-        """Return a part as it follows the ends that were made here: it revises the estimate."""
+        """Renumber a part of an utterance that was already closed: it revises the estimate."""
         if part.index == 0:
             source.ended.pop(part.utterance_id, None)
         ends = source.ended[part.utterance_id]
@@ -240,4 +239,4 @@ class Estimator:
 
 
 def _of(source: str, text: str) -> str:
-    return f'{source or "a robot without a name"}: {text}'
+    return f'{source or "an unnamed robot"}: {text}'

@@ -16,9 +16,17 @@ from mmer_ros.types import Estimate, Int16, StreamEvent, UtterancePart
 
 class Pipeline(SensorPipeline[Estimate]):
     """
-    Segment utterances, recognise them part by part, give the final estimates.
+    Segments utterances and recognises them while they are spoken.
 
-    As SensorPipeline: not thread-safe, reads no clock, and gives the same at any speed.
+    Like every SensorPipeline it is not thread-safe, reads no clock, and gives the same results
+    at any speed.
+
+    :param config: of the segmentation.
+    :param faces: face detection and tracking; None: the bundle's detector, in the same thread.
+    :param probability: voice activity detection, as vad.SpeechProbability.
+    :param partial_rate: as of dialogue_stream.DialogueStream.
+    :param stages: measures how long each stage takes.
+    :param on_faces: called with each processed image and its faces.
     """
 
     def __init__(self, recognizer: Recognizer, config: SegmenterConfig | None = None, *,
@@ -26,15 +34,6 @@ class Pipeline(SensorPipeline[Estimate]):
                  probability: Callable[[Int16], float] | None = None,
                  partial_rate: float = 0.0, stages: Stages = UNMEASURED,
                  on_faces: OnFaces = lambda frame, crops: None) -> None:
-        """
-        Load voice activity and face detection beside the recogniser.
-
-        :param faces: another way to find faces; None: in the same thread, image by image.
-        :param probability: another voice activity detection, as vad.SpeechProbability.
-        :param partial_rate: as in recognition_stream.DialogueStream.
-        :param stages: is told how long the stages take.
-        :param on_faces: is told each image that was looked at, and its faces.
-        """
         super().__init__(
             faces or FaceStream(make_detector(recognizer.config.faces, recognizer.device)),
             config, probability=probability, stages=stages, on_faces=on_faces)
@@ -44,7 +43,7 @@ class Pipeline(SensorPipeline[Estimate]):
     def change_recognizer(self, recognizer: Recognizer, detector: FaceDetector | None = None
                           ) -> None:
         """
-        Go on with another recogniser; an open utterance is finished by the one that began it.
+        Switch to another recogniser; an open utterance is finished by the one that began it.
 
         :param detector: with the settings of its bundle; None: it is made here.
         """
@@ -54,7 +53,7 @@ class Pipeline(SensorPipeline[Estimate]):
 
     @property
     def partial_rate(self) -> float:
-        """Estimates so far while an utterance goes on, Hz of capture time; 0: none."""
+        """Estimates while an utterance goes on, Hz of capture time; 0: none."""
         return self._stream.partial_rate
 
     @partial_rate.setter
@@ -62,7 +61,7 @@ class Pipeline(SensorPipeline[Estimate]):
         self._stream.partial_rate = rate
 
     def drain_events(self) -> list[StreamEvent]:
-        """Return what a person should know about the input since the last call."""
+        """Return the warnings about the input since the last call."""
         events = super().drain_events() + self._stream.events
         self._stream.events = []
         return events

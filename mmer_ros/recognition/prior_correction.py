@@ -1,10 +1,10 @@
 """
-How common the emotions are where a model is used, and the correction of its answers for it.
+Correction of calibrated posteriors for another prior, that is, other class shares.
 
-A calibrated answer is a posterior under the class shares of the examples on which it was
-calibrated. Where the emotions are more or less common than there, Bayes' rule corrects it: each
-probability is multiplied by the new share over the old one, then all are scaled to sum 1
-(Saerens et al., Adjusting the outputs of a classifier to new a priori probabilities, 2002).
+A calibrated posterior holds for the class shares of the examples on which it was calibrated.
+Where emotions are more or less common, Bayes' rule corrects it: each probability is multiplied
+by the new share over the old one, then all are scaled to sum 1 (Saerens et al., Adjusting the
+outputs of a classifier to new a priori probabilities, 2002).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ MELD_COUNTS = (4710, 1205, 268, 683, 1743, 271, 1109)
 NAMED: dict[str, Shares] = {
     'flat': (1 / len(EMOTIONS),) * len(EMOTIONS),
     'meld': tuple(count / sum(MELD_COUNTS) for count in MELD_COUNTS)}
-ROBOT = 'meld'  # of node, replay and command line: talk is mostly neutral
+ROBOT = 'meld'  # default of node, replay and command line: talk is mostly neutral
 
 
 def read_prior(text: str) -> Shares | None:
     """
-    Return the shares (7,), sum 1, that a text stands for; None for an empty one.
+    Parse class shares (7,), sum 1; None for an empty text.
 
     :param text: 'flat', 'meld', or seven numbers > 0 in the order of EMOTIONS, with commas or
         spaces between them.
@@ -53,8 +53,7 @@ def correction(asked: Sequence[float], trained: Sequence[float]) -> Float32:
     """
     Return what is added to calibrated logits, (7,): the log of the new shares over the old.
 
-    It comes after the temperature: only the calibrated answer is a posterior, and a temperature
-    would bend the shares, too.
+    It is added after the temperature, since only the calibrated output is a posterior.
     """
     total, before = math.fsum(asked), math.fsum(trained)
     return np.array([math.log((a / total) / (t / before)) for a, t in zip(asked, trained)],

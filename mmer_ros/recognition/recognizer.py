@@ -1,4 +1,4 @@
-"""The recogniser: a bundle that turns utterances, whole or part by part, into estimates."""
+"""The recogniser: a bundle in memory that turns utterances into estimates."""
 
 from __future__ import annotations
 
@@ -27,21 +27,26 @@ import torch
 LOGGER = logging.getLogger('mmer_ros')
 UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
              'its estimates are noise and mean nothing')
-NO_PRIOR = ('bundle {name}: it does not say under which class shares it was calibrated; its '
-            'answers are not corrected for the prior')
+NO_PRIOR = ('bundle {name}: it does not state the class shares under which it was calibrated; '
+            'its estimates are not corrected for the prior')
 
-_told: set[str] = set()  # hashes of the bundles whose notice was told
+_noticed: set[str] = set()  # hashes of the bundles whose notice was logged
 
 
 class Recognizer:
     """
-    Estimate emotions with a bundle. The whole API for a client is `load` and `recognize`.
+    Estimates emotions with a bundle.
+
+    >>> from mmer_ros import Recognizer, Utterance
+    >>> estimate = Recognizer.load().recognize(Utterance(text='What a day!'))
+    >>> estimate.label in mmer_ros.EMOTIONS
+    True
 
     :param device: e.g. 'cpu', 'cuda', 'cuda:1'.
-    :param prior: how common the emotions are where it is used: 'flat', 'meld', or seven numbers in
-        label order; '' answers as the bundle was calibrated, which differs between subsets of
-        the modalities. See mmer_ros.recognition.prior_correction.
-    :raises InvalidInput: if the device does not exist, or the prior is none.
+    :param prior: class shares where the robot is used: 'flat', 'meld', or seven numbers in label
+        order. '' keeps those under which the bundle was calibrated, which differ between subsets
+        of the modalities. See mmer_ros.recognition.prior_correction.
+    :raises InvalidInput: if the device does not exist, or the prior is not of this form.
     """
 
     def __init__(self, bundle: Bundle, device: str = 'cpu', prior: str = '') -> None:
@@ -58,7 +63,7 @@ class Recognizer:
             LOGGER.warning(UNTRAINED.format(name=self.config.name))
         elif shares is not None and not self.config.priors:
             LOGGER.warning(NO_PRIOR.format(name=self.config.name))
-        _tell_notice(bundle)
+        _log_notice(bundle)
 
     @classmethod
     def load(cls, name_or_path: str | Path = DEFAULT_BUNDLE, *, device: str = 'cpu',
@@ -66,9 +71,10 @@ class Recognizer:
         """
         Load a bundle by name or path.
 
-        :param prior: as of the class.
+        :param expected_hash: if given, a bundle with another content hash is refused.
+        :param device: as of the class, and `prior`.
         :raises BundleError: if it cannot be used.
-        :raises InvalidInput: if the device does not exist, or the prior is none.
+        :raises InvalidInput: as the class.
         """
         check_device(device)
         read_prior(prior)
@@ -137,10 +143,10 @@ class Recognizer:
             bundle_hash=self.bundle.content_hash)
 
 
-def _tell_notice(bundle: Bundle) -> None:
-    """Tell of the bundle's licences, once in a process."""
-    if bundle.config.notice and bundle.content_hash not in _told:
-        _told.add(bundle.content_hash)
+def _log_notice(bundle: Bundle) -> None:
+    """Log the bundle's licence notice, once in a process."""
+    if bundle.config.notice and bundle.content_hash not in _noticed:
+        _noticed.add(bundle.content_hash)
         LOGGER.warning('bundle %s: %s', bundle.config.name, bundle.config.notice)
 
 
