@@ -18,11 +18,23 @@ PATH = re.compile(
     r'(?<![\w./:-])((?:mmer_ros|training|test|tools|docs|config|launch|examples|mmer_msgs)'
     r'/[\w/.-]+\.(?:py|md|yaml|json|xml|msg|csv|png))\b')
 
+# A module as a page names it within its room, e.g. `runtime/inbox.py`.
+MODULE = re.compile(r'`([\w/]+\.py)`')
+FOLDERS = ('mmer_ros', 'training', 'test', 'tools', 'examples', 'docs', 'launch')
+FILES = {str(file.relative_to(ROOT)) for name in FOLDERS for file in (ROOT / name).rglob('*.py')}
+
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_a_page_names_exist(page: Path) -> None:
     named = set(PATH.findall(page.read_text(encoding='utf-8')))
     assert not {name for name in named if not (ROOT / name).exists()}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_modules_that_a_page_names_exist(page: Path) -> None:
+    named = set(MODULE.findall(page.read_text(encoding='utf-8')))
+    assert not {name for name in named if not any(f'/{file}'.endswith(f'/{name}')
+                                                  for file in FILES)}
 
 
 def test_the_api_page_has_each_public_name_and_each_field() -> None:
