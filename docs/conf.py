@@ -48,11 +48,13 @@ rosdoc2_settings = {
 # Pages that live elsewhere in the repository -> the page of the site that includes them.
 ELSEWHERE = {
     '../CHANGELOG.md': 'changelog.md',
+    'CHANGELOG.md': 'changelog.md',
     '../CONTRIBUTING.md': 'contributing.md',
     '../examples/behaviour_tree/README.md': 'behaviour_tree.md',
     '../mmer_ros/bundles/starter/MODEL_CARD.md': 'model_card.md',
     '../../mmer_ros/bundles/starter/MODEL_CARD.md': 'model_card.md',
     '../sample/README.md': 'sample.md',
+    'docs/': '',
 }
 
 
