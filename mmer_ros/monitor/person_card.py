@@ -38,8 +38,8 @@ def card(who: str, heard: Heard, now: float, width: int, ascii_only: bool = Fals
     old = now - heard.at > OLD_S
     return Panel(
         Text('\n', no_wrap=True, overflow='ellipsis').join(body),
-        title=f'{escape((who or NOBODY)[:16])}: [bold]{_verdict(heard)}[/]',
-        title_align='left', subtitle=_kind(heard, now), subtitle_align='left', width=width,
+        title=f'[default]{escape((who or NOBODY)[:16])}: [bold]{_verdict(heard)}[/][/]',
+        title_align='left', subtitle=f'[default]{_kind(heard, now)}[/]', subtitle_align='left', width=width,
         height=CARD_LINES, style='dim' if old else '', border_style=STYLES.get(row['label'], ''))
 
 
@@ -51,8 +51,9 @@ def line(who: str, heard: Heard, now: float, ascii_only: bool = False) -> Text:
     kind = 'FINAL' if row['final'] else 'partial'
     verdict = f'{plain(row["label"])} {100 * row["confidence"]:.0f} %'
     said = f'{verdict:13} {kind:7} {span(now - heard.at):>6} ago'
-    return Text(f'{(who or NOBODY)[:12]:12} {said}  {bars}{_doubt(row)}', no_wrap=True,
-                overflow='ellipsis', style=STYLES.get(row['label'], ''))
+    text = Text(no_wrap=True, overflow='ellipsis')
+    text.append('# ' if ascii_only else '■ ', STYLES.get(row['label'], ''))
+    return text.append(f'{(who or NOBODY)[:12]:12} {said}  {bars}{_doubt(row)}')
 
 
 def _bar(label: str, name: str, probability: float, width: int, character: str) -> Text:

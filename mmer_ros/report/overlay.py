@@ -15,6 +15,7 @@ Colour = tuple[int, int, int]
 WHITE, DARK, GREY, GREEN = (255, 255, 255), (32, 32, 32), (190, 190, 190), (90, 220, 90)
 COLOURS: tuple[Colour, ...] = tuple(rgb(colours.COLOURS[name]) for name in EMOTIONS)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+SMALL = 0.38  # of letters, where FONT's own size is 1
 SMALLEST = 240  # pixels, height of an image; smaller ones are enlarged, or nothing can be read
 
 
@@ -48,7 +49,7 @@ def draw(image: UInt8, scene: Scene) -> UInt8:
         pen.face(face, scale, is_speaker=face.face_id == scene.speaker and scene.speaking)
     pen.speech(scene.speaking)
     if scene.estimate is not None:
-        pen.bars(scene.estimate)
+        pen.bars(scene.estimate, [[scale * edge for edge in face.box] for face in scene.faces])
     return pen.canvas
 
 
@@ -65,10 +66,16 @@ class _Pen:
     def text(self, words: str, left: int, baseline: int, colour: Colour, size: float = 0.5
              ) -> None:
         """Write words with a dark edge, to be read on any ground."""
-        scale = max(0.3, size * self.size)
+        scale = self._scale(size)
         for ink, thickness in ((DARK, self.line + 2), (colour, max(1, self.line // 2))):
             cv2.putText(self.canvas, words, (left, baseline), FONT, scale, ink, thickness,
                         cv2.LINE_AA)
+
+    def _scale(self, size: float) -> float:
+        return max(0.3, size * self.size)
+
+    def _length(self, words: str, size: float) -> int:
+        return int(cv2.getTextSize(words, FONT, self._scale(size), 1)[0][0])
 
     def shade(self, left: int, top: int, right: int, bottom: int) -> None:
         """Darken a rectangle."""
@@ -90,30 +97,38 @@ class _Pen:
         cv2.circle(self.canvas, centre, radius + 1, DARK, -1, cv2.LINE_AA)
         cv2.circle(self.canvas, centre, radius, GREEN if speaking else GREY, -1, cv2.LINE_AA)
         words = 'speech' if speaking else 'silence'
-        width = cv2.getTextSize(words, FONT, max(0.3, 0.5 * self.size), 1)[0][0]
-        self.text(words, centre[0] - 2 * radius - width, centre[1] + radius,
+        self.text(words, centre[0] - 2 * radius - self._length(words, 0.5), centre[1] + radius,
                   GREEN if speaking else GREY)
 
-    def bars(self, estimate: Estimate) -> None:
-        """Draw the probabilities at the lower left, the most probable emotion above them."""
-        label, number = round(95 * self.size), round(45 * self.size)
-        full = max(20, round(self.width * 0.22))
-        right = label + full + number + self.row
+    def bars(self, estimate: Estimate, faces: Sequence[Sequence[float]]) -> None:
+        """Draw the probabilities in a lower corner, beside the faces where there is room."""
         top = self.height - self.row * (len(EMOTIONS) + 2)
-        self.shade(0, top - self.row // 2, right, self.height)
+        left, right = self._room(top, faces)
+        self.shade(left, top - self.row // 2, right, self.height)
         kind = '' if estimate.final else ' ...'
         warning = '' if estimate.trained else '  UNTRAINED'
-        self.text(f'{estimate.label} {estimate.confidence:.0%}{kind}{warning}', self.row // 2,
-                  top + self.row // 2, COLOURS[estimate.emotion], 0.6)
+        self.text(f'{estimate.label} {estimate.confidence:.0%}{kind}{warning}',
+                  left + self.row // 3, top + self.row // 2, WHITE, 0.55)
+        pad = self.row // 3
+        begin = left + 2 * pad + max(self._length(name, SMALL) for name in EMOTIONS)
+        full = right - pad
         for index, name in enumerate(EMOTIONS):
             line = top + self.row * (index + 1)
-            value = float(estimate.probabilities[index])
-            middle = line + self.row // 2
-            self.text(name, self.row // 2, middle + self.row // 4, WHITE, 0.45)
-            end = label + round(full * min(max(value, 0.0), 1.0))
-            cv2.rectangle(self.canvas, (label, line + self.row // 5),
-                          (label + full, line + 4 * self.row // 5), GREY, 1)
-            cv2.rectangle(self.canvas, (label, line + self.row // 5),
-                          (end, line + 4 * self.row // 5), COLOURS[index], -1)
-            self.text(f'{value:.0%}', label + full + self.row // 3, middle + self.row // 4,
-                      WHITE, 0.45)
+            value = min(max(float(estimate.probabilities[index]), 0.0), 1.0)
+            upper, lower = line + self.row // 6, line + 5 * self.row // 6
+            baseline = line + 3 * self.row // 4
+            self.text(name, left + pad, baseline, WHITE, SMALL)
+            cv2.rectangle(self.canvas, (begin, upper), (full, lower), GREY, 1)
+            cv2.rectangle(self.canvas, (begin, upper),
+                          (begin + round((full - begin) * value), lower), COLOURS[index], -1)
+            number = f'{value:.0%}'
+            self.text(number, full - pad - self._length(number, SMALL), baseline, WHITE, SMALL)
+
+    def _room(self, top: float, faces: Sequence[Sequence[float]]) -> tuple[int, int]:
+        """Return the left and right end of the corner below `top` that hides least of faces."""
+        near = [box for box in faces if box[3] > top]
+        on_left = min([box[0] for box in near], default=self.width)
+        on_right = self.width - max([box[2] for box in near], default=0)
+        free = max(on_left, on_right) - 2 * self.line
+        width = round(min(max(free, 0.2 * self.width), 0.4 * self.width, 260 * self.size))
+        return (0, width) if on_left >= on_right else (self.width - width, self.width)

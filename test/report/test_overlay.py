@@ -67,3 +67,11 @@ def test_it_draws_on_images_of_any_size(size: tuple[int, int]) -> None:
     drawn = draw(picture(*size), Scene([*FACES, outside], 'far', True, estimate(0)))
     assert drawn.dtype == np.uint8 and drawn.shape[0] >= 240
     assert drawn.shape[0] / drawn.shape[1] == pytest.approx(size[0] / size[1], rel=0.02)
+
+
+@pytest.mark.parametrize('left', [0.0, 190.0, 384.0])
+def test_the_bars_leave_a_face_visible_that_has_room_beside_it(left: float) -> None:
+    face = FaceCrop(0.0, 'anne', CROP, (left, 100.0, left + 256, 440.0))
+    drawn = draw(picture(), Scene([face], estimate=estimate(4)))
+    inside = drawn[106:434, round(left) + 6:round(left) + 250]
+    assert (inside == GROUND).all()
