@@ -1,1 +1,1 @@
-"""What `mmer monitor` shows of a running graph; pure functions of a state, without ROS."""
+"""The view of `mmer monitor`: pure functions of a state, without ROS."""

@@ -1,4 +1,4 @@
-"""The statuses of /diagnostics, whatever keys and values they have."""
+"""The statuses of /diagnostics, whatever their keys and values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 STYLES = ('bold green', 'bold yellow', 'bold white on red', 'bold magenta')  # as LEVELS
 OK = LEVELS.index('OK')
 PAIR_WIDTH = 38
-# What an operator looks for first; other keys follow in the order of the publisher.
+# What an operator needs first; other keys follow in the order of the publisher.
 FIRST = ('state', 'rate', 'hz', 'silent', 'drop', 'gap', 'skew', 'latency', 'bundle', 'cpu',
          'memory')
 
@@ -20,9 +20,9 @@ FIRST = ('state', 'rate', 'hz', 'silent', 'drop', 'gap', 'skew', 'latency', 'bun
 def panel(statuses: list[Health], hidden: int, now: float, width: int,
           height: int | None = None) -> Panel:
     """
-    Return the statuses in the given order; where there is no room, the values give way.
+    Return the statuses in the given order; where room is short, values are left out.
 
-    :param hidden: how many statuses of other nodes are left out.
+    :param hidden: number of statuses of other nodes that are left out.
     :param height: lines with the border at most; None: as many as it takes.
     """
     room = None if height is None else max(height - 2, 1)
@@ -66,7 +66,7 @@ def _head(status: Health, now: float) -> Text:
     head = Text().append(f'{LEVELS[level]:5}', style=STYLES[level])
     head.append(f' {plain(status.name)}: {plain(status.message)}')
     if now - status.at > SILENT_S:
-        head.append(f' (last heard {span(now - status.at)} ago)')
+        head.append(f' (last seen {span(now - status.at)} ago)')
     return head
 
 

@@ -1,11 +1,11 @@
-"""One person as a card with bars, or as one line where there is no room for it."""
+"""A person as a card with bars, or as one line where room is short."""
 
 from __future__ import annotations
 
 import math
 
 from mmer_ros.colours import COLOURS
-from mmer_ros.monitor.state import Heard, plain, Row
+from mmer_ros.monitor.state import Latest, plain, Row
 from mmer_ros.types import EMOTIONS
 from rich.markup import escape
 from rich.panel import Panel
@@ -16,18 +16,18 @@ CARD_LINES = len(EMOTIONS) + 5  # also 3 lines of facts, 2 of the border
 OLD_S = 10.0
 NAME_WIDTH = max(map(len, EMOTIONS))
 LEVELS = '▁▂▃▄▅▆▇█', '.:-=+*#@'
-NOBODY = 'somebody'
+UNKNOWN = 'unknown'
 
 
-def card(who: str, heard: Heard, now: float, width: int, ascii_only: bool = False) -> Panel:
+def card(who: str, latest: Latest, now: float, width: int, ascii_only: bool = False) -> Panel:
     """
     Return a card of CARD_LINES lines.
 
-    A final estimate has solid bars, a partial one hatched bars; both are told in words as well.
+    A final estimate has solid bars, a partial one hatched bars; words state it as well.
 
     :param width: of the card with its border, columns.
     """
-    row = heard.row
+    row = latest.row
     solid, hatched = '#=' if ascii_only else '█▒'
     body = [_bar(row['label'], name, probability, width - 4, solid if row['final'] else hatched)
             for name, probability in row['probabilities'].items()]
@@ -35,25 +35,26 @@ def card(who: str, heard: Heard, now: float, width: int, ascii_only: bool = Fals
              ' '.join(f'{name} {weight:.2f}' for name, weight in row['modality_weights'].items()),
              _words(row))
     body += map(Text, facts)
-    old = now - heard.at > OLD_S
+    old = now - latest.at > OLD_S
     return Panel(
         Text('\n', no_wrap=True, overflow='ellipsis').join(body),
-        title=f'[default]{escape((who or NOBODY)[:16])}: [bold]{_verdict(heard)}[/][/]',
-        title_align='left', subtitle=f'[default]{_kind(heard, now)}[/]', subtitle_align='left', width=width,
-        height=CARD_LINES, style='dim' if old else '', border_style=STYLES.get(row['label'], ''))
+        title=f'[default]{escape((who or UNKNOWN)[:16])}: [bold]{_verdict(latest)}[/][/]',
+        title_align='left', subtitle=f'[default]{_kind(latest, now)}[/]', subtitle_align='left',
+        width=width, height=CARD_LINES, style='dim' if old else '',
+        border_style=STYLES.get(row['label'], ''))
 
 
-def line(who: str, heard: Heard, now: float, ascii_only: bool = False) -> Text:
+def line(who: str, latest: Latest, now: float, ascii_only: bool = False) -> Text:
     """Return the same in one line: the bars are single characters, in the order of EMOTIONS."""
-    row, levels = heard.row, LEVELS[ascii_only]
+    row, levels = latest.row, LEVELS[ascii_only]
     bars = ' '.join(f'{name[:2]}{levels[min(7, int(8 * _clipped(probability)))]}'
                     for name, probability in row['probabilities'].items())
     kind = 'FINAL' if row['final'] else 'partial'
     verdict = f'{plain(row["label"])} {100 * row["confidence"]:.0f} %'
-    said = f'{verdict:13} {kind:7} {span(now - heard.at):>6} ago'
+    status = f'{verdict:13} {kind:7} {span(now - latest.at):>6} ago'
     text = Text(no_wrap=True, overflow='ellipsis')
     text.append('# ' if ascii_only else '■ ', STYLES.get(row['label'], ''))
-    return text.append(f'{(who or NOBODY)[:12]:12} {said}  {bars}{_doubt(row)}')
+    return text.append(f'{(who or UNKNOWN)[:12]:12} {status}  {bars}{_doubt(row)}')
 
 
 def _bar(label: str, name: str, probability: float, width: int, character: str) -> Text:
@@ -79,8 +80,8 @@ def _words(row: Row) -> str:
     return 'words: used, not published' if 'text' in row['modalities'] else 'words: none'
 
 
-def _verdict(heard: Heard) -> str:
-    row = heard.row
+def _verdict(latest: Latest) -> str:
+    row = latest.row
     return f'{plain(row["label"])} {100 * row["confidence"]:.0f} %{_doubt(row)}'
 
 
@@ -90,14 +91,14 @@ def _doubt(row: Row) -> str:
     return '' if row['calibrated'] else ' uncalibrated'
 
 
-def _kind(heard: Heard, now: float) -> str:
-    kind = 'FINAL' if heard.row['final'] else 'partial, speaking'
-    revised = f', revision {heard.row["revision"]}' if heard.row['revision'] else ''
-    return f'{kind}{revised}, {span(now - heard.at)} ago'
+def _kind(latest: Latest, now: float) -> str:
+    kind = 'FINAL' if latest.row['final'] else 'partial, speaking'
+    revised = f', revision {latest.row["revision"]}' if latest.row['revision'] else ''
+    return f'{kind}{revised}, {span(now - latest.at)} ago'
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in the coarsest unit that still tells it."""
+    """Return a length of time in a suitable unit: `4.0 s`, `3 min`."""
     if seconds < 10:
         return f'{max(seconds, 0):.1f} s'
     return f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.0f} min'

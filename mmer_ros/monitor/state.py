@@ -1,4 +1,4 @@
-"""What is known of a running graph: the latest estimate of each person, health, who is there."""
+"""The state of a running graph: the latest estimate of each person, health, and the nodes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Row = Mapping[str, Any]  # an estimate as types.Estimate.to_dict names it, and i
 LEVELS = ('OK', 'WARN', 'ERROR', 'STALE')  # by diagnostic_msgs/DiagnosticStatus.level
 STALE = LEVELS.index('STALE')
 MAX_PEOPLE = 16
-FORGET_S = 300.0  # people who have not spoken for this long are not shown any more
+FORGET_S = 300.0  # people who have not spoken for this long are hidden
 SILENT_S = 3.0  # health comes once a second
 
 
 @dataclass(frozen=True)
-class Heard:
+class Latest:
     """
     The latest estimate of one person.
 
@@ -34,7 +34,7 @@ class Health:
 
     :param level: index into LEVELS.
     :param values: (key, value) pairs in the order of the publisher.
-    :param at: when it arrived, as in Heard.
+    :param at: when it arrived, as in Latest.
     """
 
     name: str
@@ -44,21 +44,21 @@ class Health:
     at: float
 
     def level_at(self, now: float) -> int:
-        """Return the level; a status that is not heard any more is stale whatever it said."""
+        """Return the level; a status that stopped coming is stale."""
         return STALE if now - self.at > SILENT_S else min(self.level, STALE)
 
 
 @dataclass(frozen=True)
 class Graph:
     """
-    Who can be seen.
+    The visible part of the ROS graph.
 
-    :param lifecycle: state of the emotion node; None if it is not there, empty if it is there but
-        has not answered.
+    :param lifecycle: state of the emotion node; None without such a node, '' if it has not
+        answered.
     :param publishers: nodes that publish estimates.
     :param foreign_types: types other than EmotionEstimate that are published on the topic.
-    :param others: how many nodes there are beside the monitor.
-    :param settings: (name, value) of what decides which nodes can be seen.
+    :param others: number of nodes beside the monitor.
+    :param settings: (name, value) of the settings that decide which nodes are visible.
     """
 
     lifecycle: str | None = None
@@ -68,13 +68,13 @@ class Graph:
     settings: tuple[tuple[str, str], ...] = ()
 
 
-HALVES = ('segmenter', 'estimator')  # nodes that are one emotion node together
+HALVES = ('segmenter', 'estimator')  # together they do the work of the emotion node
 
 
 @dataclass
 class MonitorState:
     """
-    All that the view shows.
+    The content of the view.
 
     :param topic: full name of the topic of the estimates.
     :param node: full name of the emotion node.
@@ -86,28 +86,28 @@ class MonitorState:
     show_all: bool = False
     graph: Graph = field(default_factory=Graph)
     estimates: int = 0
-    _people: dict[str, Heard] = field(default_factory=dict)
+    _people: dict[str, Latest] = field(default_factory=dict)
     _health: dict[str, Health] = field(default_factory=dict)
 
     def add_estimate(self, row: Row, now: float) -> None:
-        """Take an estimate; a partial one does not replace the final one of its utterance."""
+        """Add an estimate; a partial one does not replace the final one of its utterance."""
         who = person_of(row)
         last = self._people.get(who)
         late = (last is not None and not row['final'] and last.row['final']
                 and last.row['utterance_id'] == row['utterance_id'])
         self.estimates += 1
         if not late:
-            self._people[who] = Heard(row, now)
+            self._people[who] = Latest(row, now)
         self._people = dict(self.people(now)[:MAX_PEOPLE])
 
     def add_health(self, health: Health) -> None:
-        """Take one status, which replaces the one of the same name."""
+        """Add a status; it replaces the one of the same name."""
         self._health[health.name] = health
 
-    def people(self, now: float) -> list[tuple[str, Heard]]:
-        """Return (person, latest estimate) of those who spoke lately, the last one first."""
-        return sorted(((who, heard) for who, heard in self._people.items()
-                       if now - heard.at <= FORGET_S), key=lambda item: -item[1].at)
+    def people(self, now: float) -> list[tuple[str, Latest]]:
+        """Return (person, latest estimate) of recent speakers, the last one first."""
+        return sorted(((who, latest) for who, latest in self._people.items()
+                       if now - latest.at <= FORGET_S), key=lambda item: -item[1].at)
 
     def health(self, now: float) -> list[Health]:
         """Return the statuses to show: the worst first, else as they came."""
@@ -116,7 +116,7 @@ class MonitorState:
         return sorted(shown, key=lambda h: rank[h.level_at(now)])
 
     def hidden_health(self) -> int:
-        """Return how many statuses of other nodes are not shown."""
+        """Return the number of statuses of other nodes, which are hidden."""
         return 0 if self.show_all else sum(not self._is_ours(h) for h in self._health.values())
 
     def _is_ours(self, health: Health) -> bool:
@@ -126,7 +126,7 @@ class MonitorState:
 
 
 def person_of(row: Row) -> str:
-    """Return who spoke: the person, else the voice, else the face; empty if nobody knows."""
+    """Return who spoke: the person, else the voice, else the face; '' if unknown."""
     return plain(row['person_id'] or row['voice_id'] or row['face_id'])
 
 

@@ -7,29 +7,28 @@ from collections.abc import Iterator
 from mmer_ros.monitor import health_panel
 from mmer_ros.monitor.advice import advice
 from mmer_ros.monitor.person_card import card, CARD_LINES, line
-from mmer_ros.monitor.state import Heard, MonitorState
+from mmer_ros.monitor.state import Latest, MonitorState
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 CARD_WIDTH = 38  # at least
-HEALTH_LINES = 7  # at least, if there is that much to say
+HEALTH_LINES = 7  # at least, if health fills them
 UNTRAINED = 'UNTRAINED: the estimates of bundle {name} are noise and mean nothing'
-People = list[tuple[str, Heard]]
+People = list[tuple[str, Latest]]
 
 
 class MonitorView:
     """
     A renderable of the state at one moment.
 
-    It takes the width and height that it is rendered with; without a height (in a pipe) it is as
-    long as it must be.
+    It fits the width and height of the terminal; without a height (in a pipe) it shows
+    everything.
 
     :param now: the present, on the clock of the arrivals in the state.
     """
 
     def __init__(self, state: MonitorState, now: float) -> None:
-        """Remember what to show."""
         self._state = state
         self._now = now
 
@@ -67,7 +66,7 @@ class MonitorView:
             (_row(people[i * columns:(i + 1) * columns], self._now, width // columns, ascii_only),
              CARD_LINES) for i in range(rows)]
         rest = people[rows * columns:]
-        lines = [line(who, heard, self._now, ascii_only) for who, heard in rest]
+        lines = [line(who, latest, self._now, ascii_only) for who, latest in rest]
         if room is not None:
             spare = max(room - rows * CARD_LINES - HEALTH_LINES, 1)
             if len(lines) > spare:
@@ -77,7 +76,7 @@ class MonitorView:
 
 def _row(people: People, now: float, width: int, ascii_only: bool) -> Table:
     grid = Table.grid()
-    grid.add_row(*(card(who, heard, now, width, ascii_only) for who, heard in people))
+    grid.add_row(*(card(who, latest, now, width, ascii_only) for who, latest in people))
     return grid
 
 
@@ -93,5 +92,6 @@ def _header(state: MonitorState, now: float) -> Text:
 
 
 def _warning(people: People) -> list[Text]:
-    names = sorted({heard.row['bundle_name'] for _, heard in people if not heard.row['trained']})
+    rows = [latest.row for _, latest in people]
+    names = sorted({row['bundle_name'] for row in rows if not row['trained']})
     return [Text(UNTRAINED.format(name=', '.join(names)), style='bold red')] if names else []

@@ -1,4 +1,4 @@
-"""Replay of recordings: evaluated faster than life, with the answers of the live node."""
+"""Replay: recordings through the pipeline of the live node, faster than real time."""
 
 from mmer_ros.replay.jobs import merged_summary, replay_bags
 from mmer_ros.replay.options import ReplayOptions

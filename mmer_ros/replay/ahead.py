@@ -1,4 +1,4 @@
-"""Looking for faces ahead of the recogniser, in threads: the same answers, sooner."""
+"""Face detection in threads ahead of the recogniser: the same answers, sooner."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mmer_ros.replay.arrivals import Arrival, Arrivals
 from mmer_ros.sensing.face_detector import Detection, FaceDetector
 from mmer_ros.types import UInt8, VideoFrame
 
-AHEAD_IMAGES = 6  # that wait for the recogniser at most
-AHEAD_BYTES = 64 << 20  # of messages that wait
+AHEAD_IMAGES = 6  # most images that wait for the recogniser
+AHEAD_BYTES = 64 << 20  # most bytes of messages that wait
 
 
 class AheadDetector:
@@ -36,7 +36,7 @@ class AheadDetector:
         self._found: dict[int, Future[list[Detection]]] = {}
 
     def announce(self, image: UInt8) -> None:
-        """Begin to look for faces in an image."""
+        """Begin to detect the faces of an image."""
         if self._pool is not None:
             self._found[id(image)] = self._pool.submit(self._look, image)
 
@@ -66,7 +66,7 @@ def read_ahead(messages: Iterable[Recorded], arrivals: Arrivals, detector: Ahead
     waiting: deque[tuple[Recorded, list[Arrival]]] = deque()
     images = size = 0
     for recorded in messages:
-        arrived = list(arrivals.take(recorded))
+        arrived = list(arrivals.convert(recorded))
         for frame in _frames(arrived):
             detector.announce(frame.image)
             images += 1

@@ -1,4 +1,4 @@
-"""Messages of a recording as the node's callbacks take them: stamped, sampled, converted."""
+"""Messages of a recording as the node's callbacks pass them on: stamped, sampled, converted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmer_ros.sensing.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock, when_
 from mmer_ros.sensing.unstamped_audio import UnstampedAudio
 from mmer_ros.types import AudioBlock, InvalidInput, StreamEvent, Transcript, VideoFrame
 
-IDLE_STEPS = 600  # longer pauses than these change nothing any more: all limits are passed
+IDLE_STEPS = 600  # longer pauses change nothing: all limits have passed by then
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,12 @@ class Arrival:
     """
     A message, or the passing of time, on its way to the pipeline.
 
-    :param kind: audio, image, image_time (not looked at), transcript, idle, or '' for nothing.
-    :param time_ns: when it was recorded.
+    :param kind: audio, image, image_time (an image left out by the sampler), transcript, idle,
+        or '' for nothing.
+    :param time_ns: time of recording.
     :param now: the same as capture time, seconds.
-    :param stamp: capture time that the pipeline is told, seconds.
-    :param content: what the pipeline is given.
+    :param stamp: capture time for the pipeline, seconds.
+    :param content: input for the pipeline.
     :param frame_id: of the camera, else of the microphone, as known by then.
     """
 
@@ -45,14 +46,13 @@ class Arrivals:
     """
     Turn recorded messages into arrivals, in the order of their recording.
 
-    That is the order in which a node that keeps up takes them. Like it, this tells the pipeline
-    of the time in pauses; unlike it, no message is lost.
+    A node that keeps up receives them in the same order. As in the node, time passes in pauses;
+    unlike in the node, no message is lost.
 
-    :param topics: those that are replayed; others arrive as nothing.
+    :param topics: those that are replayed; messages of others arrive as nothing.
     """
 
     def __init__(self, recording: Recording, topics: Topics, sampler: FrameSampler) -> None:
-        """Start before the first message."""
         self.clock = StreamClock()
         self._recording = recording
         self._kinds = topics.kinds
@@ -62,7 +62,7 @@ class Arrivals:
         self._frames: dict[str, str] = {}
         self._last: float | None = None  # time of the message before
 
-    def take(self, recorded: Recorded) -> Iterator[Arrival]:
+    def convert(self, recorded: Recorded) -> Iterator[Arrival]:
         """Yield the pauses since the message before, then the message."""
         kind = self._kinds.get(recorded.topic)
         if kind is None:

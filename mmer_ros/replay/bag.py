@@ -26,7 +26,8 @@ class BagWriter:
     """
     Write an mcap recording that holds the definitions of its messages; a context manager.
 
-    The folder appears when it is complete, in place of an earlier one.
+    The folder appears when it is complete, in place of an earlier one. `notices` lists the topics
+    that cannot be copied.
 
     :param folder: of the new recording.
     :param topic: of the estimates; if the recording has it already, `topic`_replay.
@@ -34,7 +35,6 @@ class BagWriter:
 
     def __init__(self, folder: Path, recording: Recording, topic: str, *,
                  publish_transcript: bool) -> None:
-        """Find out what can be copied; `notices` tells what cannot."""
         self.folder = folder
         self.topic = f'{topic}_replay' if topic in recording.topics else topic
         self.notices: list[str] = []

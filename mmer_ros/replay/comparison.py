@@ -22,11 +22,11 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Facing:
+class PairedUtterance:
     """
-    One utterance as both runs have it; None where a run has none.
+    One utterance in both runs; None where a run has none.
 
-    :param truth: its emotion, if both runs were given the same label or only one has one.
+    :param truth: its labelled emotion; '' if the runs have different labels, or none.
     """
 
     first: Row | None
@@ -35,7 +35,7 @@ class Facing:
 
     @property
     def start(self) -> float:
-        """When it begins, capture time in seconds."""
+        """Capture time of its beginning, seconds."""
         return min(float(row['start']) for row in (self.first, self.second) if row is not None)
 
     @property
@@ -59,13 +59,13 @@ class Comparison:
     pairs: Sequence[tuple[ReplayResult, ReplayResult]]
     alone: Sequence[str] = ()
 
-    def facing(self) -> list[list[Facing]]:
+    def paired(self) -> list[list[PairedUtterance]]:
         """Return the utterances of each recording, by time."""
-        return [face(one, other) for one, other in self.pairs]
+        return [pair_utterances(one, other) for one, other in self.pairs]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values."""
-        rows = [row for each in self.facing() for row in each]
+        rows = [row for each in self.paired() for row in each]
         both = [(row.first, row.second, row.truth) for row in rows
                 if row.first is not None and row.second is not None]
         judged = [(one['label'] == truth, other['label'] == truth)
@@ -94,7 +94,7 @@ def load_comparison(first: Path, second: Path) -> Comparison:
     """
     Read two folders of results, of one recording each or of several.
 
-    :raises InvalidInput: if they are not there, or of recordings that have nothing in common.
+    :raises InvalidInput: if they are not there, or the recordings have nothing in common.
     """
     ones, others = _results(first), _results(second)
     names = _names(first, second, ones, others)
@@ -127,7 +127,7 @@ def _results(folder: Path) -> dict[str, ReplayResult]:
 
 def _names(first: Path, second: Path, ones: Mapping[str, ReplayResult],
            others: Mapping[str, ReplayResult]) -> tuple[str, str]:
-    """Return names that tell the runs apart: of the bundles, else of the folders."""
+    """Return different names for the runs: of the bundles, else of the folders."""
     bundles = [' '.join(sorted({r.summary['bundle']['name'] for r in side.values()}))
                for side in (ones, others)]
     folders = [path.resolve().name for path in (first, second)]
@@ -142,8 +142,8 @@ def _is_same(one: ReplayResult, other: ReplayResult) -> bool:
     return all(abs(one.summary[name] - other.summary[name]) <= SAME_S for name in ('start', 'end'))
 
 
-def face(one: ReplayResult, other: ReplayResult) -> list[Facing]:
-    """Return the utterances of two replays of a recording, those of the same time together."""
+def pair_utterances(one: ReplayResult, other: ReplayResult) -> list[PairedUtterance]:
+    """Return the utterances of two replays of a recording, matched by time."""
     (_, first), (_, second) = utterances(one.estimates), utterances(other.estimates)
     truths = _truths(one, first), _truths(other, second)
     matching = match([(r['start'], r['end']) for r in first],
@@ -155,9 +155,9 @@ def face(one: ReplayResult, other: ReplayResult) -> list[Facing]:
         place = partner.get(index)
         known = {truths[0].get(index, ''),
                  truths[1].get(place, '') if place is not None else ''} - {''}
-        rows.append(Facing(row, None if place is None else second[place],
-                           known.pop() if len(known) == 1 else ''))
-    rows += [Facing(None, row, truths[1].get(index, ''))
+        rows.append(PairedUtterance(row, None if place is None else second[place],
+                                    known.pop() if len(known) == 1 else ''))
+    rows += [PairedUtterance(None, row, truths[1].get(index, ''))
              for index, row in enumerate(second) if index not in taken]
     return sorted(rows, key=lambda row: row.start)
 

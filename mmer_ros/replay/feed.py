@@ -1,4 +1,4 @@
-"""Arrivals to the pipeline, estimates from it; as the node's worker does it."""
+"""Arrivals into the pipeline, estimates out of it, as the worker of the node does it."""
 
 from __future__ import annotations
 
@@ -39,29 +39,28 @@ class Published:
 
 class Feed:
     """
-    Feed a pipeline; whatever is wrong with the input, go on.
+    Feed a pipeline, and go on whatever is wrong with the input.
 
-    :param on_event: told what a person should know of the input, and the time of recording.
+    :param on_event: called with each warning about the input and its time of recording.
     """
 
     def __init__(self, pipeline: Pipeline, on_event: Callable[[StreamEvent, int], object]) -> None:
-        """Start with nothing fed."""
         self._pipeline = pipeline
         self._on_event = on_event
         self._last = Arrival('', 0, 0.0)
 
-    def take(self, arrival: Arrival) -> list[Published]:
-        """Return what is estimated when this has arrived."""
+    def push(self, arrival: Arrival) -> list[Published]:
+        """Feed an arrival; return the estimates that it completes."""
         self._last = arrival
         for event in arrival.events:
             self._on_event(event, arrival.time_ns)
-        return self._guarded(arrival, lambda: self._push(arrival)) if arrival.kind else []
+        return self._guarded(arrival, lambda: self._estimate(arrival)) if arrival.kind else []
 
     def flush(self) -> list[Published]:
-        """End the streams, as when the node is deactivated; return what is left."""
+        """End the streams, as when the node is deactivated; return the remaining estimates."""
         return self._guarded(self._last, self._pipeline.flush)
 
-    def _push(self, arrival: Arrival) -> list[Estimate]:
+    def _estimate(self, arrival: Arrival) -> list[Estimate]:
         content = arrival.content
         if isinstance(content, AudioBlock):
             return self._pipeline.push_audio(content)
@@ -78,14 +77,14 @@ class Feed:
         try:
             estimates = step()
         except InvalidInput as error:
-            self._tell(arrival, str(error).split(':', 1)[0], str(error))
+            self._report(arrival, str(error).split(':', 1)[0], str(error))
         except Exception as error:
-            self._tell(arrival, type(error).__name__, (
+            self._report(arrival, type(error).__name__, (
                 f'internal error, the input was left out: {type(error).__name__}: {error}'))
         for event in self._pipeline.drain_events():
             self._on_event(event, arrival.time_ns)
         return [Published(estimate, arrival.now, arrival.time_ns, arrival.frame_id)
                 for estimate in estimates]
 
-    def _tell(self, arrival: Arrival, kind: str, text: str) -> None:
+    def _report(self, arrival: Arrival, kind: str, text: str) -> None:
         self._on_event(StreamEvent(kind, arrival.now, text), arrival.time_ns)

@@ -1,4 +1,4 @@
-"""Many recordings, one after the other or in processes of their own, and one summary."""
+"""Many recordings, in turn or in parallel processes, and one summary of all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mmer_ros.types import InvalidInput
 
 POLL_S = 0.1
 START = 'spawn'  # a fork would not bring the threads of the networks along
-PROGRESS_STEPS = 200  # in which a process tells how far it is
+PROGRESS_STEPS = 200  # of the progress that a process reports
 
 OnBag = Callable[[int, float, float], object]  # index, seconds done, seconds in all
 WritePage = Callable[[ReplayResult], object]
@@ -44,7 +44,7 @@ def replay_bags(paths: Sequence[Path], options: ReplayOptions | None = None, *, 
     :param write_page: called with each result that has a folder, unless the options want no
         report; in the process that replayed it, so it must be a function of a module. Its time
         is `report_s` in run.json.
-    :return: in the order of the paths; `error` tells where nothing could be done.
+    :return: in the order of the paths; `error` is set where nothing could be done.
     :raises InvalidInput: if the bundle or the device cannot be used.
     """
     options = options or ReplayOptions()
@@ -147,7 +147,7 @@ _worker: dict[str, Any] = {}  # what a process keeps between its recordings
 
 
 def _start_worker(progress: Any, clock: Clock | None, write_page: WritePage | None) -> None:
-    logging.getLogger('mmer_ros').setLevel(logging.ERROR)  # the summary tells what is untrained
+    logging.getLogger('mmer_ros').setLevel(logging.ERROR)  # the summary names untrained bundles
     _worker.update(progress=progress, clock=clock, write_page=write_page)
 
 
@@ -155,22 +155,23 @@ def _work(task: Task) -> ReplayResult:
     options = task[2]
     if 'recognizer' not in _worker:
         _worker['recognizer'] = load_recognizer(options)
-    told = -1
+    last = -1
 
-    def tell(index: int, done: float, total: float) -> None:
-        nonlocal told
+    def report(index: int, done: float, total: float) -> None:
+        nonlocal last
         step = int(PROGRESS_STEPS * done / total) if total > 0 else 0
-        if step != told:
-            told = step
+        if step != last:
+            last = step
             _worker['progress'].put((index, done, total))
 
-    return _attempt(task, _worker['recognizer'], _worker['clock'], _worker['write_page'], tell)
+    return _attempt(task, _worker['recognizer'], _worker['clock'], _worker['write_page'],
+                    report)
 
 
 def _in_processes(tasks: Sequence[Task], jobs: int, clock: Clock | None,
                   write_page: WritePage | None, on_progress: OnBag) -> dict[int, ReplayResult]:
     results = _pool(tasks, jobs, clock, write_page, on_progress)
-    for task in tasks:  # a process that dies takes its pool along: find out whose fault it was
+    for task in tasks:  # a process that dies takes its pool along: find the recording at fault
         if task[0] not in results:
             results |= _pool([task], 1, clock, write_page, on_progress)
     return {index: results.get(index) or ReplayResult(

@@ -31,7 +31,6 @@ class Outputs:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        """Remember the folder."""
         self._folder = folder
         self._files: dict[str, TextIO] = {}
 

@@ -1,4 +1,4 @@
-"""Small pictures of what the camera saw, and how loud it was: what a page shows of a recording."""
+"""Small camera images and the loudness of the audio, for the pages of a recording."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 HEIGHT = 96  # pixels, of a small picture
 JPEG_QUALITY = 70
 LEVELS_PER_S = 25
-MARGIN = 0.35  # of a face's width and height that is blurred around it, too
-CELLS = 3  # that are left of a blurred face, each way
-WHOLE_CELLS = 6  # likewise of a blurred picture
+MARGIN = 0.35  # of a face's width and height that is blurred around it as well
+CELLS = 3  # that remain of a blurred face, each way
+WHOLE_CELLS = 6  # that remain of a blurred picture, each way
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom; shares of the picture, 0..1
 
@@ -34,10 +34,10 @@ def to_jpeg(image: UInt8) -> bytes:
 
 def blurred(image: UInt8, boxes: Iterable[Box]) -> UInt8:
     """
-    Return the image with faces that nobody can recognise.
+    Return the image with its faces blurred beyond recognition.
 
-    :param boxes: of the faces; none: the whole picture is blurred, as a face may be there that
-        was not found.
+    :param boxes: of the faces; without any the whole picture is blurred, since a face may have
+        been missed.
     """
     canvas = image.copy()
     height, width = image.shape[:2]
@@ -61,20 +61,19 @@ def _wipe(canvas: UInt8, box: tuple[int, int, int, int], cells: int) -> None:
 
 class Levels:
     """
-    How loud it was: the peak of each 40 ms.
+    Loudness of audio: the peak of each 40 ms.
 
-    :param limit_s: later times are left out, seconds.
+    :param limit_s: seconds after the first block from which on audio is left out.
     """
 
     def __init__(self, limit_s: float) -> None:
-        """Start with the first block."""
         self.start: float | None = None
         self.peaks: list[int] = []  # percent of full scale
         self._limit = int(limit_s * LEVELS_PER_S)
 
     @classmethod
-    def of(cls, start: float | None, peaks: str) -> Levels:
-        """Return those that `start` and `str` of others tell."""
+    def parse(cls, start: float | None, peaks: str) -> Levels:
+        """Return levels from their `start` and their text."""
         levels = cls(0)
         levels.start, levels.peaks = start, [int(peak) for peak in peaks.split()]
         return levels
@@ -84,7 +83,7 @@ class Levels:
         return ' '.join(map(str, self.peaks))
 
     def add(self, block: AudioBlock) -> None:
-        """Take a block; blocks that begin before the first one are left out."""
+        """Add a block; blocks that begin before the first one are left out."""
         self.start = block.stamp if self.start is None else self.start
         levels = np.abs(to_mono(block.samples))
         first = (block.stamp - self.start) * LEVELS_PER_S
@@ -98,7 +97,7 @@ class Levels:
         for place, level in zip(bins[places], np.maximum.reduceat(levels, places)):
             self.peaks[place] = max(self.peaks[place], min(100, round(100 * float(level))))
 
-    def over(self, start: float, end: float) -> list[float]:
+    def between(self, start: float, end: float) -> list[float]:
         """Return the peaks, 0..1, of bins that divide start..end (seconds) evenly."""
         envelope = np.zeros(max(1, round((end - start) * LEVELS_PER_S)))
         if self.start is not None and self.peaks:

@@ -1,4 +1,4 @@
-"""What a replay found, and the files that hold it."""
+"""The result of a replay, and the files that hold it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class ReplayResult:
     """
     The answers for one recording.
 
-    :param summary: what summary.json holds; the same numbers on every machine and every time.
+    :param summary: content of summary.json; the same on every machine and in every run.
     :param estimates: Estimate.to_dict() with `published` (capture time at which it could be
         published) and `latency` (that less the stamp of the evidence), as they came.
-    :param tracks: which inputs, faces and words were there when.
-    :param run: how it ran: what differs from run to run.
+    :param tracks: times of the inputs, faces and words.
+    :param run: speed and latency of computing, which differ from run to run.
     :param evaluation: None without labels.
     :param folder: of the files; None if none were written.
-    :param error: why nothing could be done; then all else is empty.
+    :param error: why nothing could be done; then everything else is empty.
     """
 
     bag: str
@@ -58,7 +58,7 @@ class ReplayResult:
 
     def with_estimates(self, rows: list[dict[str, Any]]) -> ReplayResult:
         """
-        Return the result with other estimates of the same recording, counted and scored anew.
+        Return the result with other estimates of the same recording, and their figures.
 
         :param rows: as `estimates`, e.g. of the live node.
         """
@@ -79,7 +79,7 @@ class ReplayResult:
         write_json(self.folder / SUMMARY, self.summary)  # the last: the others are complete
 
     def save_run(self) -> None:
-        """Write how it ran, once more if it became known later."""
+        """Write run.json, again if more became known."""
         assert self.folder is not None
         write_json(self.folder / RUN, self.run)
 
@@ -92,7 +92,7 @@ class ReplayResult:
         """
         try:
             summary, tracks = _json(folder / SUMMARY), _json(folder / TRACKS)
-            tracks['levels'], summary['availability_over_time']  # not there in those of before
+            tracks['levels'], summary['availability_over_time']  # old results lack them
             lines = (folder / ESTIMATES).read_text(encoding='utf-8').splitlines()
             rows = [json.loads(line) for line in lines]
             evaluation = None

@@ -44,12 +44,12 @@ def replay_bag(path: Path, options: ReplayOptions | None = None, *,
                recognizer: Recognizer | None = None, clock: Clock | None = None,
                on_progress: OnProgress = lambda done, total: None) -> ReplayResult:
     """
-    Estimate from a recording what a node that keeps up would publish, to the bit on the CPU.
+    Return the estimates that a node that keeps up would publish; on a CPU equal to the bit.
 
     :param path: rosbag2 folder or file; a damaged one is used as far as it can be read.
-    :param recognizer: if it is loaded already; it must be that of the options.
-    :param clock: seconds that pass, e.g. time.perf_counter, to measure where time goes; the
-        answers do not depend on it.
+    :param recognizer: already loaded by `load_recognizer` with the same options.
+    :param clock: current time of any monotonic clock, seconds, to measure each stage; the
+        estimates do not depend on it.
     :raises InvalidInput: if nothing can be done with the recording or the options.
     """
     options = options or ReplayOptions()
@@ -79,19 +79,19 @@ class _Run:
         self.notices = list(options.notices)
         self.faults: list[str] = []
         self.topics = choose_topics(recording, options.topics, options.audio_format)
-        self.labels = self._find_labels()  # before the long work, so that what is wrong is told
+        self.labels = self._find_labels()  # before the long work, so that errors show at once
         self.stages = StageTimes(clock)
         self.is_timed = clock is not None
         self.tracks = Tracks(options.segmenter.stall_s, recording.end - recording.start)
         self.thumbnails = Thumbnails(options.output if options.report else None, options.faces)
         self.outputs = Outputs(options.output)
         self.events: Counter[str] = Counter()
-        self.first_text: dict[str, str] = {}  # kind of event -> what the first one told
+        self.first_text: dict[str, str] = {}  # kind of event -> text of the first one
         self.rows: list[dict[str, Any]] = []
         self.finals: list[dict[str, Any]] = []
         self.read: Counter[str] = Counter()
         self.bag: BagWriter | None = None
-        self.apart = 0.0  # times of recording less stamps, if of different clocks; seconds
+        self.clock_offset = 0.0  # times of recording less stamps, if clocks differ; seconds
 
     def _find_labels(self) -> tuple[list[Label], int] | None:
         path = self.recording.path
@@ -123,7 +123,7 @@ class _Run:
             pipeline = Pipeline(
                 self.recognizer, self.options.segmenter, faces=FaceStream(detector),
                 partial_rate=self.options.partial_rate, stages=self.stages.pipeline,
-                on_faces=self._saw)
+                on_faces=self._on_faces)
             stack.enter_context(self.outputs)
             self.thumbnails.begin()
             if self.options.write_bag and self.options.output is not None:
@@ -132,10 +132,10 @@ class _Run:
             feed = Feed(pipeline, self._event)
             self._feed_all(feed, arrivals, detector, on_progress)
             self._keep(feed.flush(), 0.0, {})
-            self.apart = arrivals.clock.apart
-        if self.apart:
-            self.notices.append(f'stamps are {self.apart:.0f} s away from the times of recording; '
-                                'the stamps are used')
+            self.clock_offset = arrivals.clock.apart
+        if self.clock_offset:
+            self.notices.append(f'stamps are {self.clock_offset:.0f} s away from the times of '
+                                'recording; the stamps are used')
         return self._result(self.stages.clock() - begin)
 
     def _new_bag(self, folder: Path) -> BagWriter:
@@ -158,11 +158,11 @@ class _Run:
         for recorded, arrived in ahead:
             for arrival in arrived:
                 if arrival.kind != 'idle':
-                    self._pass(recorded)
-                self._take(feed, arrival)
+                    self._copy(recorded)
+                self._push(feed, arrival)
             on_progress(recorded.time - start, total)
 
-    def _pass(self, recorded: Recorded) -> None:
+    def _copy(self, recorded: Recorded) -> None:
         """Count an original message, and copy it to the new recording."""
         if recorded.topic in self.topics.kinds:
             self.read[recorded.topic] += 1
@@ -170,11 +170,11 @@ class _Run:
             with self.stages.here.measuring('writing the recording'):
                 self.bag.copy(recorded)
 
-    def _take(self, feed: Feed, arrival: Arrival) -> None:
-        self.tracks.arrived(arrival)
+    def _push(self, feed: Feed, arrival: Arrival) -> None:
+        self.tracks.add_arrival(arrival)
         before = self.stages.recognition()
         begin = self.stages.clock()
-        published = feed.take(arrival)
+        published = feed.push(arrival)
         seconds = self.stages.clock() - begin
         self._keep(published, seconds, before)
 
@@ -184,7 +184,7 @@ class _Run:
             row |= {'published': item.published, 'latency': item.latency}
             self.rows.append(row)
             self.outputs.estimate(row)
-            self.thumbnails.estimated(row)
+            self.thumbnails.add_estimate(row)
             if self.bag is not None:
                 self.bag.write(item)
             if self.is_timed and row['final']:
@@ -194,10 +194,10 @@ class _Run:
                     'processing_s': seconds,
                     'stages_s': {name: now[name] - before.get(name, now[name]) for name in now}})
 
-    def _saw(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
-        self.tracks.saw(frame.stamp, crops)
+    def _on_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
+        self.tracks.add_faces(frame.stamp, crops)
         self.outputs.faces(frame.stamp, crops)
-        self.thumbnails.saw(frame, crops)
+        self.thumbnails.add_frame(frame, crops)
 
     def _event(self, event: StreamEvent, time_ns: int) -> None:
         self.events[event.kind] += 1
@@ -240,7 +240,7 @@ class _Run:
                                  'read': self.read[topic]}
                          for topic, count in recording.counts.items()},
             'availability': self.tracks.shares(),
-            'availability_over_time': self.tracks.over_time(recording.start - self.apart),
+            'availability_over_time': self.tracks.over_time(recording.start - self.clock_offset),
             'events': dict(self.events), 'notices': self.topics.notices + self.notices,
             'faults': (recording.faults + self.topics.faults + self.faults + self._left_out())}
 
@@ -265,12 +265,12 @@ class _Run:
 
 
 def fingerprint(path: Path, options: ReplayOptions, recognizer: Recognizer) -> str:
-    """Return what is the same if nothing changed that the results depend on."""
+    """Return a digest of everything that the results depend on."""
     files = sorted(path.rglob('*')) if path.is_dir() else [path]
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns)
              for file in [*files, *([options.labels] if options.labels else [])]
              if file.is_file()]
-    told = asdict(replace(options, output=None, notices=(), detect_ahead=0))
-    told['segmenter'] = options.segmenter.model_dump()
-    known = (__version__, recognizer.bundle.content_hash, stats, sorted(told.items()))
+    values = asdict(replace(options, output=None, notices=(), detect_ahead=0))
+    values['segmenter'] = options.segmenter.model_dump()
+    known = (__version__, recognizer.bundle.content_hash, stats, sorted(values.items()))
     return hashlib.sha256(repr(known).encode()).hexdigest()

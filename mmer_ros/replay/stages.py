@@ -1,4 +1,4 @@
-"""Where the time of a replay goes; measured only if the caller gives a clock."""
+"""Time that each stage of a replay takes; measured only if the caller passes a clock."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ BINS_PER_DECADE = 10  # of the histograms, whose bin k begins at 10 ** (k / 10) 
 
 class StageTimes:
     """
-    Sum up the time spent in stages, by name.
+    Sum up the time spent in each stage.
 
-    Face detection is the sum over its threads, their waiting for a processor included; of that,
-    `waiting for faces` is what the recogniser had to wait for.
+    Face detection is the sum over its threads, including the time in which they wait for a
+    processor; `waiting for faces` is the part for which the recogniser had to wait.
 
-    :param clock: None: nothing is measured.
+    :param clock: current time of any monotonic clock, seconds; None: nothing is measured.
     """
 
     def __init__(self, clock: Clock | None) -> None:
-        """Start at zero."""
         self.seconds: dict[str, float] = defaultdict(float)
         self.per_image: Counter[int] = Counter()  # bin of how long face detection took -> images
         self.clock = clock or (lambda: 0.0)
@@ -35,7 +34,7 @@ class StageTimes:
         self._lock = Lock()
 
     def each(self, name: str, items: Iterator[Any]) -> Iterator[Any]:
-        """Yield items, and add the time that each takes to come."""
+        """Yield items, and add the time until each is available."""
         while True:
             with self.here.measuring(name):
                 item = next(items, self)

@@ -1,4 +1,4 @@
-"""A small picture of each utterance, chosen while the recording goes by."""
+"""A small picture of each utterance, chosen while the recording is read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mmer_ros.replay.pictures import blurred, Box, shrink, to_jpeg
 from mmer_ros.types import FaceCrop, UInt8, VideoFrame
 
 FOLDER = 'thumbnails'
-KEEP = 200  # images that wait for their utterance to end; 40 s at 5 a second
-AROUND_S = 1.0  # a face that was seen within this of a picture may be in it, unnoticed
+KEEP = 200  # images kept until their utterance ends; 40 s at 5 a second
+AROUND_S = 1.0  # a face found within this of a picture may be in it undetected
 SHOW, BLUR, NONE = 'show', 'blur', 'none'
 FACES = (SHOW, BLUR, NONE)
 
@@ -29,7 +29,6 @@ class Thumbnails:
     """
 
     def __init__(self, folder: Path | None, faces: str = SHOW) -> None:
-        """Start with nothing seen."""
         self._folder = folder / FOLDER if folder is not None else None
         self._blur = faces == BLUR
         self._seen: deque[Seen] | None = (
@@ -41,8 +40,8 @@ class Thumbnails:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def saw(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
-        """Take an image and the faces in it."""
+    def add_frame(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
+        """Add an image and its faces."""
         if self._seen is None:
             return
         height, width = frame.image.shape[:2]
@@ -50,8 +49,8 @@ class Thumbnails:
                                 crop.box[2] / width, crop.box[3] / height) for crop in crops}
         self._seen.append((frame.stamp, shrink(frame.image), boxes))
 
-    def estimated(self, row: Mapping[str, Any]) -> None:
-        """Write the picture of an utterance that has ended: near its middle, its face seen."""
+    def add_estimate(self, row: Mapping[str, Any]) -> None:
+        """Write the picture of a finished utterance: near its middle, with its face in view."""
         if self._seen is None or self._folder is None or not row['final'] or row['revision']:
             return
         within = [seen for seen in self._seen if row['start'] <= seen[0] <= row['end']]

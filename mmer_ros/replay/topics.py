@@ -1,4 +1,4 @@
-"""Which topics of a recording hold the images, the audio and the words."""
+"""The choice of the topics that hold images, audio and words."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Topics:
     The topics that are replayed.
 
     :param kinds: topic -> image, audio or transcript.
-    :param notices: choices that a person should know.
-    :param faults: what was asked for or would be of use, but cannot be replayed.
-    :param audio_format: of audio whose messages do not tell.
+    :param notices: choices that the user should know.
+    :param faults: topics that were asked for or would help, but cannot be replayed.
+    :param audio_format: of audio whose messages do not name it.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
@@ -112,7 +112,7 @@ def _first(recording: Recording, kind: str, chosen: Topics) -> str:
 
 
 def _recorded_format(recording: Recording) -> AudioFormat | None:
-    """Return what the first AudioInfo of the recording tells; None if there is none."""
+    """Return the format in the first AudioInfo of the recording; None if there is none."""
     topic = recording.topic_of(AUDIO_INFO)
     try:
         recorded = next(recording.messages({topic}), None) if topic else None
@@ -122,7 +122,7 @@ def _recorded_format(recording: Recording) -> AudioFormat | None:
 
 
 def _coded(recording: Recording, topic: str, chosen: Topics) -> bool:
-    """Tell of audio that is compressed, as its first message shows."""
+    """Return whether audio is compressed, as its first message shows, and record it."""
     try:
         recorded = next(recording.messages({topic}), None)
         if recorded is not None:
@@ -130,6 +130,6 @@ def _coded(recording: Recording, topic: str, chosen: Topics) -> bool:
     except CodedAudio as error:
         chosen.faults.append(f'{error} ({topic})')
         return True
-    except InvalidInput:  # the replay will tell
+    except InvalidInput:  # the replay reports it
         pass
     return False

@@ -1,4 +1,4 @@
-"""What was there when: which inputs came, which faces were seen, what was said."""
+"""Times of the inputs, the faces and the words of a recording."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ MANY_WINDOWS = 60  # of more windows than this
 
 class Intervals:
     """
-    Times at which something was there, as few intervals.
+    Times at which something was present, merged into as few intervals as possible.
 
-    :param gap_s: what comes again within this was there all the time, seconds.
+    :param gap_s: longest gap between two times of one interval, seconds.
     """
 
     def __init__(self, gap_s: float) -> None:
-        """Start empty."""
         self.gap_s = gap_s
         self.spans: list[list[float]] = []
 
     def add(self, start: float, end: float) -> None:
-        """Note that it was there from `start` to `end`, seconds."""
+        """Add a time from `start` to `end`, seconds."""
         if self.spans:
             last = self.spans[-1]
             if last[0] <= start <= last[1] + self.gap_s:
@@ -43,14 +42,13 @@ class Intervals:
 
 class Tracks:
     """
-    Collect what a timeline of the recording shows beside the estimates.
+    Collect the lanes of a timeline other than the estimates.
 
-    :param gap_s: an input that is silent for this long was absent, seconds.
+    :param gap_s: an input without messages for this long is absent, seconds.
     :param duration: of the recording, seconds.
     """
 
     def __init__(self, gap_s: float, duration: float) -> None:
-        """Start empty."""
         self._gap_s = gap_s
         self._duration = duration
         self._levels = Levels(2 * duration + 60)
@@ -58,8 +56,8 @@ class Tracks:
         self._faces: dict[str, Intervals] = {}
         self._transcripts: list[dict[str, Any]] = []
 
-    def arrived(self, arrival: Arrival) -> None:
-        """Take note of a message."""
+    def add_arrival(self, arrival: Arrival) -> None:
+        """Add a message."""
         content = arrival.content
         if isinstance(content, AudioBlock):
             length = len(content.samples) / content.sample_rate
@@ -70,22 +68,22 @@ class Tracks:
         elif arrival.kind in ('image', 'image_time'):
             self._inputs['image'].add(arrival.stamp, arrival.stamp)
 
-    def saw(self, stamp: float, crops: Sequence[FaceCrop]) -> None:
-        """Take note of the faces of an image."""
+    def add_faces(self, stamp: float, crops: Sequence[FaceCrop]) -> None:
+        """Add the faces of an image."""
         if crops:
             self._inputs['face'].add(stamp, stamp)
         for crop in crops:
             self._faces.setdefault(crop.face_id, Intervals(self._gap_s)).add(stamp, stamp)
 
     def shares(self) -> dict[str, float]:
-        """Return the share of the recording in which each input was there, 0..1."""
+        """Return the share of the recording in which each input was present, 0..1."""
         duration = self._duration
         return {kind: round(min(track.total / duration, 1.0), 4) if duration > 0 else 0.0
                 for kind, track in self._inputs.items()}
 
     def over_time(self, start: float) -> dict[str, Any]:
         """
-        Return the share of each window in which each input was there, 0..1.
+        Return the share of each window in which each input was present, 0..1.
 
         :param start: of the recording, capture time in seconds.
         """

@@ -134,8 +134,8 @@ class Answer(Block):
         """Who showed what, when and how surely, in one sentence."""
         length = duration(self.timeline.end - self.timeline.start)
         if not self.everybody:
-            heard = 'Speech was found' if self.timeline.speech else 'No speech was found'
-            return f'{heard} in {length}, and no estimate came.'
+            speech = 'Speech was found' if self.timeline.speech else 'No speech was found'
+            return f'{speech} in {length}, and no estimate came.'
         parts = [self._showed(person, is_first=not i)
                  for i, person in enumerate(self.everybody[:IN_SENTENCE])]
         rest = len(self.everybody) - IN_SENTENCE

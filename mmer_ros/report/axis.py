@@ -50,7 +50,7 @@ class Axis:
         return 'seconds' if self.duration <= MINUTES_S else 'min:s'
 
     def ticks(self) -> list[tuple[float, str, str]]:
-        """Return stamp, name and classes of each tick; the classes say at which widths it fits."""
+        """Return stamp, name and classes of each tick; they hide it where it does not fit."""
         levels: dict[float, list[int]] = {}
         for level, width in enumerate(WIDTHS):
             least = self.duration * TICK_PX / width

@@ -10,7 +10,7 @@ from typing import Any
 from mmer_ros.evaluation.metrics import Interval
 from mmer_ros.evaluation.utterances import spread, utterances
 from mmer_ros.recognition.recognizer import UNTRAINED
-from mmer_ros.replay.comparison import Comparison, Facing
+from mmer_ros.replay.comparison import Comparison, PairedUtterance
 from mmer_ros.replay.result import ReplayResult
 from mmer_ros.report.formats import counted, duration, millis, percent
 from mmer_ros.report.page import (
@@ -52,7 +52,7 @@ def render_comparison(comparison: Comparison) -> str:
         return str(Page('Two runs', [*names, counted(len(comparison.pairs), 'recording')], head,
                         sections))
     one = comparison.pairs[0][0]
-    rows = comparison.facing()[0]
+    rows = comparison.paired()[0]
     timeline = replace(timeline_of_result(one), events=(), runs=[
         _run(rows, side, name) for side, name in enumerate(names)])
     return str(Page(
@@ -70,9 +70,9 @@ def _warning(comparison: Comparison, names: Sequence[str]) -> str:
     return UNTRAINED.format(name=' and '.join(untrained)) if untrained else ''
 
 
-def _run(rows: Sequence[Facing], side: int, name: str) -> Run:
-    there = [(number, row) for number, facing in enumerate(rows, 1)
-             if (row := (facing.first, facing.second)[side]) is not None]
+def _run(rows: Sequence[PairedUtterance], side: int, name: str) -> Run:
+    there = [(number, row) for number, paired in enumerate(rows, 1)
+             if (row := (paired.first, paired.second)[side]) is not None]
     return Run(name, numbered([Utterance(row) for _, row in there], [n for n, _ in there]))
 
 
@@ -149,22 +149,22 @@ def _speed(comparison: Comparison, side: int) -> str:
 # -- tables ---------------------------------------------------------------------------------
 
 
-def _utterances(rows: Sequence[Facing], start: float, names: Sequence[str]) -> Table:
+def _utterances(rows: Sequence[PairedUtterance], start: float, names: Sequence[str]) -> Table:
     return Table(
         ('#', 'Start', 'Truth', names[0], '', names[1], '', 'Transcript'), [
-            row(Cell(str(number), kind='dim'), f'{facing.start - start:.2f} s',
-                Chip(facing.truth) if facing.truth else '',
-                *_answer(facing.first, facing.truth, 'a'),
-                *_answer(facing.second, facing.truth, 'b'), Cell(_words(facing), kind='text'))
-            for number, facing in enumerate(rows, 1)],
+            row(Cell(str(number), kind='dim'), f'{paired.start - start:.2f} s',
+                Chip(paired.truth) if paired.truth else '',
+                *_answer(paired.first, paired.truth, 'a'),
+                *_answer(paired.second, paired.truth, 'b'), Cell(_words(paired), kind='text'))
+            for number, paired in enumerate(rows, 1)],
         align='nnwwwwww', title='Utterances',
         anchors=[Utterance({}, number=n).anchor for n in range(1, len(rows) + 1)],
-        marked=frozenset(i for i, facing in enumerate(rows) if facing.differs),
+        marked=frozenset(i for i, paired in enumerate(rows) if paired.differs),
         mark='only where the answers differ')
 
 
-def _words(facing: Facing) -> str:
-    return next((str(each['transcript']) for each in (facing.first, facing.second)
+def _words(paired: PairedUtterance) -> str:
+    return next((str(each['transcript']) for each in (paired.first, paired.second)
                  if each is not None and each['transcript']), '–')
 
 
@@ -180,9 +180,9 @@ def _answer(estimate: Figures | None, truth: str, kind: str) -> Row:
 def _recordings(comparison: Comparison, names: Sequence[str]) -> Table:
     return Table(
         ('recording', 'utterances', 'differ', *(f'{name}: weighted F1, %' for name in names)), [
-            row(Path(one.bag).name, str(len(facing)), str(sum(each.differs for each in facing)),
+            row(Path(one.bag).name, str(len(paired)), str(sum(each.differs for each in paired)),
                 *(score_cell(_scores(each), 'weighted_f1') for each in (one, other)))
-            for (one, other), facing in zip(comparison.pairs, comparison.facing(), strict=True)])
+            for (one, other), paired in zip(comparison.pairs, comparison.paired(), strict=True)])
 
 
 def _scores(result: ReplayResult) -> Figures | None:

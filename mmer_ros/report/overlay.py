@@ -1,4 +1,4 @@
-"""What was found in an image, drawn over it: faces, the speaker, the latest estimate."""
+"""The debug image: faces, the speaker and the latest estimate drawn over a camera image."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SMALLEST = 240  # pixels, height of an image; smaller ones are enlarged, or noth
 @dataclass(frozen=True)
 class Scene:
     """
-    What is drawn.
+    Content of a debug image.
 
     :param faces: of the image, their boxes in its pixels.
     :param speaker: id of the face that speaks, '' if not known.
-    :param speaking: somebody speaks.
+    :param speaking: whether voice activity goes on.
     :param estimate: the latest; None before the first.
     """
 

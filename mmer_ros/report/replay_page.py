@@ -119,10 +119,10 @@ def timeline_of_result(result: ReplayResult) -> Timeline:
     tracks = result.tracks
     start, end = _axis(result)
     _, answers = utterances(result.estimates)
-    levels = Levels.of(tracks['levels']['start'], tracks['levels']['peaks'])
+    levels = Levels.parse(tracks['levels']['start'], tracks['levels']['peaks'])
     return Timeline(
         start=start, end=end, estimates=judged_rows(result),
-        envelope=levels.over(start, end) if levels.peaks else (),
+        envelope=levels.between(start, end) if levels.peaks else (),
         speech=[(row['start'], row['end']) for row in answers], thumbnails=_pictures(result),
         transcripts=[(row['stamp'], row['text']) for row in tracks['transcripts']],
         faces={name: _spans(spans) for name, spans in tracks['faces'].items()},

@@ -193,7 +193,7 @@ class Timeline(Block):
         return 'M' + 'L'.join(f'{1000 * x:.2f} {y:.3f}' for x, y in points) + 'Z' if points else ''
 
     @cached_property
-    def heard(self) -> list[tuple[float, str]]:
+    def placed_words(self) -> list[tuple[float, str]]:
         """The transcripts on the axis, by time."""
         return sorted((item for item in self.transcripts if self.axis.shows(item[0], item[0])),
                       key=lambda item: item[0])
@@ -209,7 +209,7 @@ class Timeline(Block):
             return index, item[0] if index < 0 else 0.0
 
         groups = [(items[0][0], items[-1][0], ' '.join(text for _, text in items))
-                  for items in (list(each) for _, each in groupby(self.heard, home))]
+                  for items in (list(each) for _, each in groupby(self.placed_words, home))]
         ends = [self.axis.start, *((before[1] + after[0]) / 2 for before, after in zip(
             groups, groups[1:])), self.axis.start + self.axis.duration]
         return [Words(first, left, right, text)

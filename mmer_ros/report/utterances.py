@@ -115,7 +115,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Run:
-    """Utterances that were estimated in one go, by name if there are several to tell apart."""
+    """Utterances of one replay, with a name if several are compared."""
 
     name: str
     utterances: Sequence[Utterance]

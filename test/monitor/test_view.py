@@ -28,7 +28,7 @@ def test_a_bar_is_as_long_as_its_probability() -> None:
     assert [line for line in lines if '>' in line] == [find(lines, '>joy')]
 
 
-def test_all_that_an_estimate_says_is_there() -> None:
+def test_a_card_has_every_fact_of_an_estimate() -> None:
     text = '\n'.join(screen(state(row(transcript='I lost it', revision=2), age=4.0)))
     for fact in ('Anna: sadness 61 %', 'FINAL, revision 2, 4.0 s ago', 'valence -0.42',
                  'arousal +0.13', 'text 0.25 audio 0.75 face 0.00', 'words: I lost it',
@@ -78,7 +78,7 @@ def test_who_spoke_last_comes_first_and_whoever_is_gone_is_forgotten() -> None:
 def test_without_a_person_the_voice_or_the_face_is_named() -> None:
     assert find(screen(state(row('', voice_id='v1'))), 'v1: sadness')
     assert find(screen(state(row(''))), 'f1: sadness')
-    assert find(screen(state(row('', face_id=''))), 'somebody: sadness')
+    assert find(screen(state(row('', face_id=''))), 'unknown: sadness')
 
 
 @pytest.mark.parametrize('size', SIZES)
@@ -119,10 +119,10 @@ def test_the_worst_health_comes_first_and_every_value_is_shown() -> None:
     assert find(screen(shown), 'ERROR wheels: flat')
 
 
-def test_health_that_is_not_heard_any_more_is_stale() -> None:
+def test_health_that_stops_coming_is_stale() -> None:
     shown = state()
     shown.add_health(status('emotion: node', at=NOW - SILENT_S - 2))
-    assert find(screen(shown), 'STALE emotion: node: good (last heard 5.0 s ago)')
+    assert find(screen(shown), 'STALE emotion: node: good (last seen 5.0 s ago)')
 
 
 @pytest.mark.parametrize(('graph', 'expected'), [
@@ -131,11 +131,11 @@ def test_health_that_is_not_heard_any_more_is_stale() -> None:
     (Graph('', others=1), ['does not answer']),
     (Graph('unconfigured', others=1), ['unconfigured', 'ros2 lifecycle set /emotion configure']),
     (Graph('inactive', ('/emotion',), others=1), ['ros2 lifecycle set /emotion activate']),
-    (Graph('finalized', others=1), ['started anew']),
+    (Graph('finalized', others=1), ['started again']),
     (Graph('active', (), others=1), ['does not publish /emotion', '--topic']),
-    (Graph('active', ('/emotion',), others=1), ['no estimate has come yet', 'Say a sentence']),
+    (Graph('active', ('/emotion',), others=1), ['no estimate has come yet', 'speak for at least']),
     (Graph('', (), ('std_msgs/msg/String',), 1), ['std_msgs/msg/String', 'mmer_msgs'])])
-def test_when_nothing_comes_it_says_what_to_check(graph: Graph, expected: list[str]) -> None:
+def test_without_estimates_it_names_what_to_check(graph: Graph, expected: list[str]) -> None:
     text = ' '.join(' '.join(screen(state(graph=graph))).split())
     for part in expected:
         assert part.lower() in text.lower()
@@ -159,7 +159,7 @@ def test_numbers_that_are_none_do_not_end_it() -> None:
     assert find(screen(state(broken, *(row(f'p{i}') for i in range(8))), 60, 16), 'nan')
 
 
-def test_without_ros_the_command_says_what_to_do(
+def test_without_ros_the_command_names_the_remedy(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delitem(sys.modules, 'mmer_ros.nodes.tools.monitor', raising=False)
     for name in ('rclpy', 'diagnostic_msgs.msg'):

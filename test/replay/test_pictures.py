@@ -64,7 +64,7 @@ def test_levels_lie_where_they_were_heard() -> None:
     levels = Levels(60)
     for stamp in (10.0, 11.0, 9.0):  # the last one is from before: left out
         levels.add(AudioBlock(stamp, 16_000, np.full(1600, 16_384, np.int16)))
-    found = levels.over(8, 12)
+    found = levels.between(8, 12)
     assert len(found) == 4 * LEVELS_PER_S
     loud = {index // LEVELS_PER_S for index, value in enumerate(found) if value == 0.5}
     assert loud == {2, 3}

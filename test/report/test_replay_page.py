@@ -130,9 +130,9 @@ def frames(faces: dict[int, bool]) -> Iterator[tuple[VideoFrame, list[FaceCrop]]
 def written(folder: Path, mode: str, faces: dict[int, bool]) -> np.ndarray[Any, Any] | None:
     pictures = Thumbnails(folder, mode)
     for frame, crops in frames(faces):
-        pictures.saw(frame, crops)
-    pictures.estimated({'final': True, 'revision': 0, 'start': 1.0, 'end': 2.0, 'face_id': '',
-                        'utterance_id': 'u'})
+        pictures.add_frame(frame, crops)
+    pictures.add_estimate({'final': True, 'revision': 0, 'start': 1.0, 'end': 2.0, 'face_id': '',
+                           'utterance_id': 'u'})
     file = folder / 'thumbnails' / '00000.jpg'
     return cv2.imread(str(file)) if file.exists() else None
 
@@ -193,7 +193,7 @@ def test_a_comparison_tells_what_differs(result: ReplayResult, other: ReplayResu
     assert result.folder is not None and other.folder is not None
     comparison = load_comparison(result.folder, other.folder)
     assert comparison.names == ('out', 'deaf')
-    rows = comparison.facing()[0]
+    rows = comparison.paired()[0]
     assert [(r.first or {})['utterance_id'] for r in rows] == [
         r['utterance_id'] for r in result.estimates]
     found = comparison.to_dict()
