@@ -41,18 +41,19 @@ setup(
         'rosbags',
         'safetensors',
         'scipy',
-        'silero-vad>=5',
+        'silero-vad>=6.2',  # older ones need torchaudio
         'soxr',
         'tokenizers',
-        # A torchaudio loads only beside the torch that it was built for; these are a pair.
-        'torch>=2.11,<2.12',
-        'torchaudio>=2.11,<2.11.1',
+        'torch>=2.5',
         'transformers>=4.46',
     ],
     extras_require={
         'docs': ['furo', 'myst-parser>=2', 'sphinx>=7', 'sphinx-copybutton'],
         'evaluation': ['scikit-learn'],
         'examples': ['py_trees>=2.2'],
+        # Downloads WaveRNN's published weights. A torchaudio loads only beside the torch that it
+        # was built for; these are a pair, and the last one.
+        'published': ['torch>=2.11,<2.12', 'torchaudio>=2.11,<2.11.1'],
         'test': ['pytest'],
         'training': ['accelerate', 'pyyaml', 'scikit-learn', 'tensorboard'],
     },

@@ -15,14 +15,13 @@ from mmer_ros.networks.encoder import (
     EncoderConfig,
     register_backbone,
 )
+from mmer_ros.networks.wavernn import MelSpectrogram, WaveRNN
 from mmer_ros.types import Modality, SAMPLE_RATE
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 import torch
 from torch import nn, Tensor
-from torchaudio.models import WaveRNN
-from torchaudio.transforms import MelSpectrogram
 from typing_extensions import Self
 
 MIN_LEVEL_DB = -100.0  # of the spectrogram, as torchaudio's LJSpeech vocoder normalises it
@@ -126,21 +125,13 @@ class AudioEncoder(Encoder):
         self.config = config
         self.width = config.n_rnn
         self.wavernn = WaveRNN(
-            upsample_scales=list(config.upsample_scales), n_classes=256,
-            hop_length=config.hop_length // config.samples_per_step,
-            n_res_block=config.n_res_block, n_rnn=config.n_rnn, n_fc=config.n_rnn,
-            kernel_size=config.kernel_size, n_freq=config.n_freq, n_hidden=config.n_hidden,
-            n_output=config.n_output)
-        del self.wavernn.fc1, self.wavernn.fc2, self.wavernn.fc3
-        if config.samples_per_step > 1:
-            self.wavernn.fc = nn.Linear(
-                config.n_freq + self.wavernn.n_aux + config.samples_per_step, config.n_rnn)
+            upsample_scales=config.upsample_scales, samples_per_step=config.samples_per_step,
+            n_res_block=config.n_res_block, n_rnn=config.n_rnn, kernel_size=config.kernel_size,
+            n_freq=config.n_freq, n_hidden=config.n_hidden, n_output=config.n_output)
         self.mel = MelSpectrogram(
-            SAMPLE_RATE, config.n_fft, config.win_length, config.hop_length, config.f_min,
-            config.f_max, n_mels=config.n_freq, power=1.0, center=False, norm='slaney',
-            mel_scale='slaney')
-        window = self.mel.spectrogram.window  # part of a longer one, which is not to be saved
-        self.mel.spectrogram.window = window.clone()
+            sample_rate=SAMPLE_RATE, n_fft=config.n_fft, win_length=config.win_length,
+            hop_length=config.hop_length, f_min=config.f_min, f_max=config.f_max,
+            n_mels=config.n_freq)
         self.classifier = nn.Sequential(
             nn.Linear(config.n_rnn, config.classifier_hidden), nn.ReLU(),
             nn.Linear(config.classifier_hidden, n_classes))
@@ -199,22 +190,14 @@ class AudioEncoder(Encoder):
         :return: (B, hops * hop_length / samples_per_step, width), for the paper (B, 47200, 512),
             and the state after them.
         """
-        net = self.wavernn
-        first, second = hidden if hidden is not None else (None, None)
-        conditioning, aux = net.upsample(frames)
-        conditioning, aux = conditioning.transpose(1, 2), aux.transpose(1, 2)  # (B, steps, ...)
         steps = wave.unflatten(1, (-1, self.config.samples_per_step))  # (B, steps, samples)
-        x = net.fc(torch.cat([steps, conditioning, aux[..., :net.n_aux]], dim=-1))
-        y, first = net.rnn1(x, first)                                  # (B, steps, width)
-        x = y + x
-        y, second = net.rnn2(
-            torch.cat([x, aux[..., net.n_aux:2 * net.n_aux]], dim=-1), second)
-        assert first is not None and second is not None
-        return y + x, (first, second)
+        output: tuple[Tensor, tuple[Tensor, Tensor]] = self.wavernn(
+            steps, frames, hidden or (None, None))
+        return output
 
     def start(self) -> AudioState:
         """Return the state before the first sample."""
-        device = self.mel.mel_scale.fb.device
+        device = self.mel.device
         pad = torch.zeros(1, self.config.pad_samples, device=device)
         none = torch.zeros(1, 0, device=device)
         return AudioState(pad, torch.zeros(1, self.config.n_freq, 0, device=device), none, None,

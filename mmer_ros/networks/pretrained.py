@@ -106,16 +106,20 @@ def load_wavernn(encoder: AudioEncoder, source: str = 'ljspeech') -> list[str]:
     :raises PretrainedUnavailable: if it is neither reachable nor cached, or of other sizes.
     """
     if source == 'ljspeech':
-        from torchaudio.pipelines import TACOTRON2_WAVERNN_CHAR_LJSPEECH as pipeline
-        vocoder = _fetch('WaveRNN ljspeech', pipeline.get_vocoder,
-                         'give the path of its weights, or connect once so that they are cached '
-                         'in the torch hub folder')
+        vocoder = _fetch('WaveRNN ljspeech', _ljspeech_vocoder,
+                         "give the path of its weights, or install 'mmer_ros[published]' and "
+                         'connect once so that they are cached in the torch hub folder')
         weights = vocoder._model.state_dict()
     else:
         weights = _read(f'WaveRNN {source!r}', source)
     kept = {k: v for k, v in weights.items() if k.split('.')[0] not in ('fc1', 'fc2', 'fc3')}
     return _load_fitting(f'WaveRNN {source!r}', encoder.wavernn, kept,
                          may_differ='upsample.upsample_layers')
+
+
+def _ljspeech_vocoder() -> Any:
+    from torchaudio.pipelines import TACOTRON2_WAVERNN_CHAR_LJSPEECH as pipeline
+    return pipeline.get_vocoder()
 
 
 def load_facenet(encoder: FaceEncoder, source: str = 'vggface2') -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig, AudioState
@@ -13,11 +15,11 @@ from pydantic import ValidationError
 import pytest
 import torch
 from torch import Tensor
-from torchaudio.models import WaveRNN
 from training.encoders.audio.stage import AudioConfig
 from training.engine.config import load_settings
 
 from ..fixtures.model import random_audio, seeded, TINY_AUDIO, TOLERANCE
+from ..fixtures.stream import ROOT
 
 PAPER = AudioEncoderConfig()
 # One step a sample, as the paper has it, but narrow.
@@ -97,9 +99,10 @@ def test_hop_rate_of_the_paper_is_236_for_47200_samples() -> None:
 
 def test_recurrent_layers_are_torchaudios_up_to_the_fully_connected_ones() -> None:
     """With all of the paper's sizes, over three hops."""
+    models = pytest.importorskip('torchaudio.models')
     audio = encoder(PAPER)
     full: Any = seeded(
-        WaveRNN, [5, 5, 8], 256, 200, 10, 512, 512, 5, 80, 128, 128, seed=1)
+        models.WaveRNN, [5, 5, 8], 256, 200, 10, 512, 512, 5, 80, 128, 128, seed=1)
     missing = full.load_state_dict(audio.wavernn.state_dict(), strict=False)
     assert not missing.unexpected_keys
     assert {name.split('.')[0] for name in missing.missing_keys} == {'fc1', 'fc2', 'fc3'}
@@ -321,3 +324,24 @@ def test_settings_of_before_the_standardisation_give_the_same_to_the_bit() -> No
 def test_the_spread_of_the_spectrogram_must_be_positive() -> None:
     with pytest.raises(ValidationError, match='mel_std'):
         AudioEncoderConfig(mel_std=0.0)
+
+
+@BOTH
+def test_spectrogram_is_torchaudios_to_the_bit(config: AudioEncoderConfig) -> None:
+    transforms = pytest.importorskip('torchaudio.transforms')
+    theirs = transforms.MelSpectrogram(
+        16_000, config.n_fft, config.win_length, config.hop_length, config.f_min, config.f_max,
+        n_mels=config.n_freq, power=1.0, center=False, norm='slaney', mel_scale='slaney')
+    ours = encoder(config).mel
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    for name, values in theirs.state_dict().items():
+        assert torch.equal(ours.state_dict()[name], values), name
+    samples = 2 * noise(2, 3_000) - 1
+    assert torch.equal(ours(samples), theirs(samples))
+
+
+def test_the_audio_encoder_does_without_torchaudio() -> None:
+    """It has no release for torch 2.12, and a wrong pair of versions fails when it is loaded."""
+    code = ("import sys; sys.modules['torchaudio'] = None\n"
+            'import mmer_ros.recognition.pipeline, mmer_ros.cli.main')
+    subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True)
