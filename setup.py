@@ -35,6 +35,7 @@ setup(
         'jinja2>=3',
         'numpy>=1.26',
         'opencv-python-headless',
+        'pillow',
         'pydantic>=2',
         'pyyaml',
         'rich',

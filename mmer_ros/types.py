@@ -9,11 +9,14 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+from mmer_ros.text_repair import repair_text, without_sounds
 import numpy as np
 from numpy.typing import NDArray
 
 EMOTIONS = ('neutral', 'surprise', 'fear', 'sadness', 'joy', 'disgust', 'anger')
 SAMPLE_RATE = 16_000  # Hz, of all audio past the front end
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000  # Hz, of the audio of sensors
+MAX_CHANNELS = 32  # of the audio of sensors
 FACE_SIZE = 160  # pixels, height and width of a face crop
 MAX_TEXT_CHARS = 2_000  # longer transcripts are cut to their last words
 
@@ -117,7 +120,7 @@ class AudioBlock:
     def __post_init__(self) -> None:
         """Check the block."""
         _check_stamp('audio', self.stamp)
-        if not 8_000 <= self.sample_rate <= 192_000:
+        if not MIN_SAMPLE_RATE <= self.sample_rate <= MAX_SAMPLE_RATE:
             raise InvalidInput(
                 f'audio: sample rate {self.sample_rate} Hz; expected 8000..192000 Hz. '
                 'Set the rate that the microphone driver really uses')
@@ -127,7 +130,7 @@ class AudioBlock:
                 f'audio: samples of type {self.samples.dtype}; expected int8, uint8, int16, '
                 'int32 or float32 PCM')
         if self.samples.ndim not in (1, 2) or (
-                self.samples.ndim == 2 and not 1 <= self.samples.shape[1] <= 32):
+                self.samples.ndim == 2 and not 1 <= self.samples.shape[1] <= MAX_CHANNELS):
             raise InvalidInput(
                 f'audio: samples of shape {self.samples.shape}; expected (frames,) or '
                 '(frames, channels) with 1..32 channels')
@@ -162,19 +165,28 @@ class Transcript:
     Words of one speaker.
 
     :param stamp: when they were spoken or, where the source does not know, arrived; seconds.
-    :param text: the words; white space is folded, more than MAX_TEXT_CHARS are cut at the front.
+    :param text: the words, repaired as those of the training and without tags for sounds; more
+        than MAX_TEXT_CHARS are cut at the front.
     :param speaker: who said them, empty if not known.
+    :param language: e.g. 'en' or 'en_US', empty if not known.
+    :param start: when the first word began, where the source knows it; `stamp` is then the end
+        of the last one. Seconds.
+    :param sounds: number of tags for sounds that were left out, such as '[BLANK_AUDIO]'.
     """
 
     stamp: float
     text: str
     speaker: str = ''
+    language: str = ''
+    start: float | None = None
+    sounds: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         """Check the stamp and tidy the text."""
         _check_stamp('transcript', self.stamp)
-        text = ' '.join(self.text.split())
+        text, sounds = without_sounds(repair_text(self.text))
         object.__setattr__(self, 'text', text[-MAX_TEXT_CHARS:])
+        object.__setattr__(self, 'sounds', sounds)
 
 
 @dataclass(frozen=True)
@@ -274,6 +286,10 @@ class Turn:
     speaker: str
     text: str
 
+    def __post_init__(self) -> None:
+        """Repair the text, as everywhere."""
+        object.__setattr__(self, 'text', repair_text(self.text))
+
 
 @dataclass(frozen=True)
 class Utterance:
@@ -296,7 +312,9 @@ class Utterance:
     reply: Turn | None = None
 
     def __post_init__(self) -> None:
-        """Check the arrays."""
+        """Check the arrays and repair the text."""
+        if self.text is not None:
+            object.__setattr__(self, 'text', without_sounds(repair_text(self.text))[0])
         if self.audio is not None and self.audio.ndim != 1:
             raise InvalidInput(
                 f'utterance audio of shape {self.audio.shape}; expected (samples,) at 16 kHz')

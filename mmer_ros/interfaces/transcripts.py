@@ -9,6 +9,7 @@ from typing import Any
 from mmer_ros.types import InvalidInput
 
 TEXT_FIELDS = ('text', 'transcript', 'data')
+LANGUAGE_FIELDS = ('locale', 'language')  # of hri_msgs/LiveSpeech, of Humble's and of others
 TEXT_TYPES = ('string', 'sequence<string>')
 
 
@@ -18,10 +19,12 @@ class Words:
     What a speech recogniser says.
 
     :param final: False for a hypothesis that a later message replaces.
+    :param language: e.g. 'en' or 'en_US'; '' if the message does not tell.
     """
 
     text: str
     final: bool = True
+    language: str = ''
 
 
 def is_transcript(fields: Mapping[str, str]) -> bool:
@@ -43,13 +46,17 @@ def to_words(message: Any) -> Words:
         whisper_msgs/Transcription, speech_recognition_msgs/SpeechRecognitionCandidates.
     :raises InvalidInput: if there are no such fields.
     """
+    language = next((found for name in LANGUAGE_FIELDS
+                     if isinstance(found := getattr(message, name, None), str) and found), '')
     if hasattr(message, 'incremental') and hasattr(message, 'final'):
-        return Words(message.final) if message.final else Words(message.incremental, final=False)
+        if message.final:
+            return Words(message.final, language=language)
+        return Words(message.incremental, final=False, language=language)
     for name in TEXT_FIELDS:
         found = getattr(message, name, None)
         if isinstance(found, (list, tuple)):
             found = next(iter(found), '')
         if isinstance(found, str):
-            return Words(found, bool(getattr(message, 'is_final', True)))
+            return Words(found, bool(getattr(message, 'is_final', True)), language)
     raise InvalidInput(f'transcript: {type(message).__name__} has no words; expected a field '
                        f'{", ".join(TEXT_FIELDS)} with a string')

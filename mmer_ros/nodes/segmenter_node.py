@@ -53,7 +53,8 @@ class SegmenterNode(ManagedNode):
     def _set_up(self, settings: NodeSettings) -> None:
         settings.require_input()
         self._source = settings.source.strip('/') or self.get_namespace().strip('/')
-        faces = Bundle.read_config(settings.bundle).faces
+        config = Bundle.read_config(settings.bundle)
+        faces = config.faces
         self._face_settings = faces.digest
         device = check_device(settings.device)
         self._number, self._sent = random.SystemRandom().getrandbits(32), 0
@@ -61,7 +62,7 @@ class SegmenterNode(ManagedNode):
         self._pipeline = PartPipeline(
             FaceStream(make_detector(faces, device)), settings.segmenter,
             probability=self._activity if settings.hears_voices else None,
-            stages=stages, on_faces=self._on_faces)
+            stages=stages, on_faces=self._on_faces, languages=config.languages)
         self._publisher = self.create_lifecycle_publisher(
             PartMessage, settings.parts_topic, part_qos(settings))
         if settings.debug_image:

@@ -25,6 +25,7 @@ FORMAT_VERSION = 1
 CONFIG, WEIGHTS, TOKENIZER, CARD = (
     'config.json', 'model.safetensors', 'tokenizer.json', 'MODEL_CARD.md')
 DEFAULT_BUNDLE = 'starter'
+ENGLISH = ('en',)
 SEARCH_PATH_VARIABLE = 'MMER_BUNDLE_PATH'
 
 # Valence and arousal of each emotion in Russell's circumplex (1980), in label order.
@@ -47,6 +48,7 @@ class BundleConfig(BaseModel):
         format 1.
     :param circumplex: (valence, arousal) of each label, each in [-1, 1].
     :param notice: restrictions by its licences; logged once at load.
+    :param languages: codes of the languages whose words it reads, e.g. 'en'; empty: any.
     :param weights: how matrices are stored; in memory they are float32.
     :param training: data, licence and metrics of the training, as the model card tells them.
     :param files: sha256 of every other file of the bundle.
@@ -72,13 +74,16 @@ class BundleConfig(BaseModel):
     circumplex: tuple[tuple[float, float], ...] = Field(
         CIRCUMPLEX, min_length=len(EMOTIONS), max_length=len(EMOTIONS))
     notice: str = ''
+    languages: tuple[str, ...] = ENGLISH
     weights: Literal['float32', 'float16'] = 'float32'
     training: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return the file's content."""
-        return self.model_dump_json(indent=2).encode() + b'\n'
+        # The default is not written: bundles from before this setting keep their hash.
+        unsaid = {'languages'} if self.languages == ENGLISH else None
+        return self.model_dump_json(indent=2, exclude=unsaid).encode() + b'\n'
 
 
 @dataclass(frozen=True)
@@ -223,8 +228,18 @@ def find_bundle(name_or_path: str | Path) -> Path | None:
         return None
     raise BundleError(
         f'bundle {str(name_or_path)!r}: no {CONFIG} in ' + ' or '.join(map(str, searched)) +
-        f'; give the folder of a bundle, set {SEARCH_PATH_VARIABLE}, or name one of '
-        + ', '.join(architectures()))
+        f'; name one of the bundles {", ".join(available_bundles())}, or of the untrained '
+        f'{", ".join(architectures())}; or give the folder of a bundle, or set '
+        f'{SEARCH_PATH_VARIABLE} to the folder that it is in')
+
+
+def available_bundles() -> list[str]:
+    """Return the names of the bundles on the search path and in the package."""
+    places = [Path(p).expanduser() for p in
+              os.environ.get(SEARCH_PATH_VARIABLE, '').split(os.pathsep) if p]
+    places.append(Path(str(resources.files('mmer_ros'))) / 'bundles')
+    return sorted({folder.parent.name for place in places
+                   for folder in place.glob(f'*/{CONFIG}')})
 
 
 def _packaged(folder: str, name: str) -> str | None:

@@ -36,7 +36,8 @@ class Pipeline(SensorPipeline[Estimate]):
                  on_faces: OnFaces = lambda frame, crops: None) -> None:
         super().__init__(
             faces or FaceStream(make_detector(recognizer.config.faces, recognizer.device)),
-            config, probability=probability, stages=stages, on_faces=on_faces)
+            config, probability=probability, stages=stages, on_faces=on_faces,
+            languages=recognizer.config.languages)
         self.recognizer = recognizer
         self._stream = DialogueStream(recognizer, partial_rate=partial_rate, stages=stages)
 
@@ -48,6 +49,7 @@ class Pipeline(SensorPipeline[Estimate]):
         :param detector: with the settings of its bundle; None: it is made here.
         """
         self.recognizer = self._stream.recognizer = recognizer
+        self.languages = recognizer.config.languages
         self._change_detector(
             detector or make_detector(recognizer.config.faces, recognizer.device))
 

@@ -125,7 +125,7 @@ class Arrivals:
         header = getattr(message, 'header', None)
         stamp = when_spoken(_seconds(header.stamp) if header else 0.0, now)
         return Arrival('transcript', recorded.time_ns, now, stamp,
-                       Transcript(stamp, words.text), self._frame_id)
+                       Transcript(stamp, words.text, language=words.language), self._frame_id)
 
     def _audio(self, message: Any, captured: float | None, time: float) -> AudioBlock:
         block = to_block(message, captured or 0.0, self._audio_format)

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from mmer_ros.profiling import FACE_DETECTION, Stages, UNMEASURED, VOICE_ACTIVITY
 from mmer_ros.sensing.face_detector import FaceDetector
 from mmer_ros.sensing.faces import FaceStream, FrameSampler
+from mmer_ros.sensing.spoken_language import is_read
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
 from mmer_ros.sensing.vad import SpeechProbability
 from mmer_ros.types import (
@@ -36,14 +37,17 @@ class SensorPipeline(ABC, Generic[Result]):
     def __init__(self, faces: FaceStream, config: SegmenterConfig | None = None, *,
                  probability: Callable[[Int16], float] | None = None,
                  stages: Stages = UNMEASURED,
-                 on_faces: OnFaces = lambda frame, crops: None) -> None:
+                 on_faces: OnFaces = lambda frame, crops: None,
+                 languages: Sequence[str] = ()) -> None:
         """
         Load voice activity detection.
 
         :param probability: another voice activity detection, as vad.SpeechProbability.
         :param stages: is told how long the stages take.
         :param on_faces: is told each image that was looked at, and its faces.
+        :param languages: codes of the languages that the bundle reads; empty: any.
         """
+        self.languages = tuple(languages)
         self._faces = faces
         self._segmenter = UtteranceSegmenter(
             config or SegmenterConfig(), _timed(probability or SpeechProbability(), stages))
@@ -97,7 +101,14 @@ class SensorPipeline(ABC, Generic[Result]):
         return self._hand_on(self._segmenter.push_faces(stamp, []))
 
     def push_transcript(self, transcript: Transcript) -> list[Result]:
-        """Take words."""
+        """Take words; those of a language that the bundle does not read are left out."""
+        if not is_read(transcript.language, self.languages):
+            self._segmenter.events.append(StreamEvent(
+                'transcript_language', transcript.stamp,
+                f'transcript: words in {transcript.language[:20]!r}; the bundle reads '
+                f'{", ".join(self.languages)}; they were left out. If that is the language, '
+                'correct it in the recogniser'))
+            return []
         return self._hand_on(self._segmenter.push_transcript(transcript))
 
     def advance(self, now: float) -> list[Result]:

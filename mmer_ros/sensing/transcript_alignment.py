@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 
+NEAR_S = 0.5  # words with times of their own belong to no utterance that is further away
 SPEAKING_RATE = 15.0  # characters a second, typical of English conversation
 
 
@@ -30,9 +32,13 @@ class Span:
     has_text: bool
 
 
-def align(stamp: float, text: str, spans: Sequence[Span], late_s: float) -> str | None:
+def align(stamp: float, text: str, spans: Sequence[Span], late_s: float,
+          start: float | None = None) -> str | None:
     """
     Return the id of the utterance that the words belong to, or None.
+
+    Words whose times are known belong to the utterance that they share most time with, or to
+    the nearest within NEAR_S.
 
     Recognisers send words when they are done, mostly after the speech they come from. So words
     belong to the utterance that was spoken at `stamp` or ended not more than `late_s` before;
@@ -40,7 +46,10 @@ def align(stamp: float, text: str, spans: Sequence[Span], late_s: float) -> str 
 
     :param stamp: of the transcript, seconds.
     :param spans: the utterances at hand, oldest first.
+    :param start: of the first word, where it is known; `stamp` is then the end of the last.
     """
+    if start is not None:
+        return _most_shared(start, stamp, spans)
     candidates = [s for s in spans if s.start <= stamp and (s.ongoing or stamp - s.end <= late_s)]
     if not candidates:
         return None
@@ -50,3 +59,12 @@ def align(stamp: float, text: str, spans: Sequence[Span], late_s: float) -> str 
         if not before.has_text:
             return before.utterance_id
     return latest.utterance_id
+
+
+def _most_shared(start: float, end: float, spans: Sequence[Span]) -> str | None:
+    """Return the id of the utterance nearest to the time from `start` to `end`, or None."""
+    def shared(span: Span) -> float:  # negative: the distance
+        return min(end, math.inf if span.ongoing else span.end) - max(start, span.start)
+
+    nearest = max(spans, key=shared, default=None)
+    return nearest.utterance_id if nearest and shared(nearest) >= -NEAR_S else None

@@ -142,6 +142,12 @@ class UtteranceSegmenter:
 
     def push_transcript(self, transcript: Transcript) -> list[UtterancePart]:
         """Take words; empty ones are left out."""
+        if transcript.sounds:
+            self._event('transcript_sounds', transcript.stamp,
+                        'transcript: tags for sounds, such as [BLANK_AUDIO], are no words; they '
+                        'were left out')
+            if not transcript.text:
+                return []
         if not transcript.text:
             self._event('transcript_empty', transcript.stamp,
                         'transcript: empty; it was left out')
@@ -283,7 +289,7 @@ class UtteranceSegmenter:
     def _assign(self, transcript: Transcript) -> list[UtterancePart] | None:
         """Give words to their utterance; None if there is none, its revision if it is over."""
         found = align(transcript.stamp, transcript.text, [u.span for u in self._known],
-                      self.config.transcript_late_s)
+                      self.config.transcript_late_s, transcript.start)
         if found is None:
             return None
         utterance = next(u for u in reversed(self._known) if u.spoken.utterance_id == found)
@@ -305,7 +311,7 @@ class UtteranceSegmenter:
             if revised is not None:
                 parts += revised
                 continue
-            home = next((u for u in self._known if not u.released and
+            home = next((u for u in self._known if not u.released and words.start is None and
                          words.stamp < u.spoken.start <= words.stamp + self.config.stall_s), None)
             if home is not None:
                 home.words.append(words.text)
@@ -327,7 +333,8 @@ class UtteranceSegmenter:
 
     def _text_only(self, words: Transcript) -> UtterancePart:
         """Make an utterance of words alone, for robots without a microphone."""
-        start = max(words.stamp - speaking_time(words.text), self._last_faces_only)
+        start = words.stamp - speaking_time(words.text) if words.start is None else words.start
+        start = max(start, self._last_faces_only)
         start = min(start, words.stamp)
         spoken = SpokenUtterance(f't{round(words.stamp * 1000)}', start, words.stamp,
                                  ongoing=False)

@@ -92,4 +92,4 @@ class Words:
         if words.final:
             stamp = self._stamps.spoken(message)
             self._put(Item('transcript', stamp, stamp,
-                           Transcript(stamp, words.text, self._speaker)))
+                           Transcript(stamp, words.text, self._speaker, words.language)))

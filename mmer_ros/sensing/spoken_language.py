@@ -1,0 +1,48 @@
+"""Languages of transcripts: what recognisers call them, and which ones a bundle reads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+import re
+
+# Whisper's English names and ISO 639-2 codes, of the languages that are spoken most.
+CODES = {
+    'arabic': 'ar', 'ara': 'ar', 'bengali': 'bn', 'ben': 'bn', 'catalan': 'ca', 'cat': 'ca',
+    'chinese': 'zh', 'mandarin': 'zh', 'zho': 'zh', 'chi': 'zh', 'cmn': 'zh', 'czech': 'cs',
+    'ces': 'cs', 'cze': 'cs', 'danish': 'da', 'dan': 'da', 'dutch': 'nl', 'nld': 'nl',
+    'dut': 'nl', 'english': 'en', 'eng': 'en', 'finnish': 'fi', 'fin': 'fi', 'french': 'fr',
+    'fra': 'fr', 'fre': 'fr', 'german': 'de', 'deu': 'de', 'ger': 'de', 'greek': 'el',
+    'ell': 'el', 'gre': 'el', 'hebrew': 'he', 'heb': 'he', 'hindi': 'hi', 'hin': 'hi',
+    'hungarian': 'hu', 'hun': 'hu', 'indonesian': 'id', 'ind': 'id', 'italian': 'it',
+    'ita': 'it', 'japanese': 'ja', 'jpn': 'ja', 'korean': 'ko', 'kor': 'ko', 'norwegian': 'no',
+    'nor': 'no', 'persian': 'fa', 'fas': 'fa', 'per': 'fa', 'polish': 'pl', 'pol': 'pl',
+    'portuguese': 'pt', 'por': 'pt', 'romanian': 'ro', 'ron': 'ro', 'rum': 'ro',
+    'russian': 'ru', 'rus': 'ru', 'spanish': 'es', 'castilian': 'es', 'spa': 'es',
+    'swedish': 'sv', 'swe': 'sv', 'turkish': 'tr', 'tur': 'tr', 'ukrainian': 'uk', 'ukr': 'uk',
+    'urdu': 'ur', 'urd': 'ur', 'vietnamese': 'vi', 'vie': 'vi',
+}
+UNKNOWN = ('', 'und', 'auto', 'unknown', 'c', 'posix', 'zxx', 'mul', 'none', 'null')
+
+
+def language_code(name: str) -> str:
+    """
+    Return the code of a language; '' if the name does not say which it is.
+
+    :param name: a code, a locale or an English name.
+
+    >>> [language_code(name) for name in ('en_US.UTF-8', 'English', 'de-AT', 'und')]
+    ['en', 'en', 'de', '']
+    """
+    first = re.split(r'[-_.@ ]', name.strip().lower(), maxsplit=1)[0]
+    return '' if first in UNKNOWN else CODES.get(first, first)
+
+
+def is_read(language: str, languages: Collection[str]) -> bool:
+    """
+    Tell whether words of a language are understood.
+
+    :param language: as a recogniser calls it; '' if it does not, which is taken for one of ours.
+    :param languages: codes of those that a bundle reads; empty: any.
+    """
+    code = language_code(language)
+    return not code or not languages or code in languages
