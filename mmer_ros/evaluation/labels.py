@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.recordings.meld.table import is_meld_table, MeldRow, read_table
+from mmer_ros.recordings.tables import read_cell
 from mmer_ros.types import EMOTIONS, InvalidInput
 
 
@@ -98,7 +99,7 @@ def _rows(path: Path, text: str) -> list[Mapping[str, Any]]:
 
 def _label(row: Mapping[str, Any]) -> Label:
     return Label(float(row['start']), float(row['end']), _emotion(row.get('emotion')),
-                 str(row.get('speaker') or ''), str(row.get('text') or ''))
+                 read_cell(str(row.get('speaker') or '')), read_cell(str(row.get('text') or '')))
 
 
 def _emotion(value: Any) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from mmer_ros.recordings.media_report import JITTER_S
 from mmer_ros.sensing.active_speaker import ActiveSpeaker, SpeakerConfig
 from mmer_ros.sensing.audio_front_end import resample
 from mmer_ros.sensing.faces import FaceStream
@@ -20,6 +21,8 @@ from mmer_ros.types import (
     VideoFrame,
 )
 import numpy as np
+
+MAX_GAP_S = 600.0  # a longer gap is a mistake in the stamps
 
 
 def utterance_of_clip(items: Iterable[AudioBlock | VideoFrame], faces: FaceStream, *,
@@ -68,11 +71,27 @@ def speaker_of(crops: Sequence[FaceCrop], audio: Int16 | None, start: float) -> 
 
 
 def resampled(blocks: Iterable[AudioBlock]) -> Int16 | None:
-    """Return blocks that follow each other as 16 kHz mono (n,) int16; None if there are none."""
+    """
+    Return blocks as 16 kHz mono (n,) int16; None if there are none.
+
+    Gaps between their stamps become silence, so that what follows stays in time.
+    """
     runs = [resample(np.concatenate([block.samples for block in run]), rate)
-            for (rate, *_), run in groupby(blocks, _format)]
+            for (rate, *_), run in groupby(_without_gaps(blocks), _format)]
     audio = np.concatenate(runs) if runs else np.zeros(0, np.int16)
     return audio if audio.size else None
+
+
+def _without_gaps(blocks: Iterable[AudioBlock]) -> Iterator[AudioBlock]:
+    until: float | None = None
+    for block in blocks:
+        gap = 0.0 if until is None else block.stamp - until
+        if JITTER_S < gap <= MAX_GAP_S:
+            count, middle = round(gap * block.sample_rate), 128 * (block.samples.dtype == np.uint8)
+            silence = np.full((count, *block.samples.shape[1:]), middle, block.samples.dtype)
+            yield AudioBlock(block.stamp - gap, block.sample_rate, silence)
+        yield block
+        until = block.stamp + len(block.samples) / block.sample_rate
 
 
 def _format(block: AudioBlock) -> tuple[int, tuple[int, ...], Any]:

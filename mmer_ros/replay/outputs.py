@@ -8,17 +8,14 @@ import json
 from pathlib import Path
 from typing import Any, TextIO
 
-from mmer_ros.types import ALL_MODALITIES, EMOTIONS, FaceCrop, StreamEvent
+from mmer_ros.recordings.tables import safe_cell, table_columns, table_row
+from mmer_ros.types import FaceCrop, StreamEvent
 
 ESTIMATES, TABLE, EVENTS, FACES = 'estimates.jsonl', 'estimates.csv', 'events.jsonl', 'faces.csv'
 SUMMARY, TRACKS, MATCHES, RUN = 'summary.json', 'tracks.json', 'matches.json', 'run.json'
 PLAIN = ('utterance_id', 'start', 'end', 'stamp', 'published', 'latency', 'final', 'revision',
          'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal')
-NAMES = ('person_id', 'face_id', 'voice_id', 'speaker_by', 'speaker_margin', 'transcript',
-         'bundle_name', 'bundle_hash')
-WEIGHTS = ALL_MODALITIES.names
-COLUMNS = (*PLAIN, *(f'p_{name}' for name in EMOTIONS), 'modalities',
-           *(f'weight_{name}' for name in WEIGHTS), *NAMES)
+COLUMNS = table_columns(PLAIN)
 
 
 class Outputs:
@@ -59,10 +56,7 @@ class Outputs:
     def estimate(self, row: Mapping[str, Any]) -> None:
         """Write an estimate."""
         self._line(ESTIMATES, row)
-        self._row(TABLE, (
-            *(row[name] for name in PLAIN), *row['probabilities'].values(),
-            '+'.join(row['modalities']), *row['modality_weights'].values(),
-            *(row[name] for name in NAMES)))
+        self._row(TABLE, table_row(row, PLAIN))
 
     def event(self, event: StreamEvent, time: float) -> None:
         """Write an event; `time` by the clock of the recording, seconds."""
@@ -72,7 +66,7 @@ class Outputs:
     def faces(self, stamp: float, crops: Sequence[FaceCrop]) -> None:
         """Write where the faces of an image are, pixels."""
         for crop in crops:
-            self._row(FACES, (stamp, crop.face_id, *(round(x, 1) for x in crop.box),
+            self._row(FACES, (stamp, safe_cell(crop.face_id), *(round(x, 1) for x in crop.box),
                               round(crop.score, 4)))
 
     def _line(self, name: str, row: Mapping[str, Any]) -> None:

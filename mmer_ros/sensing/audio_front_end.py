@@ -13,6 +13,8 @@ import soxr
 FULL_SCALE = 32_768.0
 CLIPPED_LEVEL = 0.999
 CLIPPED_SHARE = 0.01  # of the samples of a block, from which on clipping is reported
+CANCELLED = 0.01  # of the power of the channels, below which their mean is taken for cancelled
+MIN_FRAMES = 32  # fewer are too few to tell opposite channels from chance
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ def to_mono(samples: NDArray[Any]) -> Float32:
     """
     Return the mean of the channels as float32 in [-1, 1].
 
+    Where the channels cancel each other, as with a microphone that is wired in anti-phase, those
+    that are opposite to the first are inverted.
+
     :param samples: (frames,) or (frames, channels) of any type that AudioBlock takes.
     """
     if samples.dtype == np.uint8:
@@ -42,7 +47,18 @@ def to_mono(samples: NDArray[Any]) -> Float32:
         scaled = samples.astype(np.float32) / float(-np.iinfo(samples.dtype).min)
     else:
         scaled = samples.astype(np.float32)
-    return scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
+    if scaled.ndim == 1:
+        return scaled
+    mono: Float32 = scaled.mean(axis=1, dtype=np.float32)
+    if 1 < scaled.shape[1] and MIN_FRAMES <= len(scaled) and _is_cancelled(mono, scaled):
+        signs = np.where(scaled[:, :1].T @ scaled < 0, -1, 1).astype(np.float32)
+        mono = (scaled * signs).mean(axis=1, dtype=np.float32)
+    return mono
+
+
+def _is_cancelled(mono: Float32, channels: Float32) -> bool:
+    power = float(np.square(channels).mean())
+    return power > 0 and float(np.square(mono).mean()) < CANCELLED * power
 
 
 def to_int16(samples: Float32) -> Int16:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
-from mmer_ros.recordings.media import duration, read_audio, read_media
+from av.stream import Disposition
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmer_ros.recordings.clips import resampled
+from mmer_ros.recordings.media import duration, read_audio, read_media, turned
+from mmer_ros.recordings.media_report import MediaReport
 from mmer_ros.sensing.audio_front_end import resample
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import AudioBlock, InvalidInput, SAMPLE_RATE, VideoFrame
 import numpy as np
+from PIL import Image
 import pytest
 
 from ..fixtures.stream import sine, write_clip, write_wav
@@ -133,3 +142,268 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
         assert len(container.streams.video) == 1
     items = list(read_media(path, FrameSampler(EVERY)))
     assert items and all(isinstance(i, AudioBlock) for i in items)
+
+
+# --------------------------------------------------------------------- what people really have
+
+def remuxed(source: Path, target: Path, *, damaged: str = '', at: float = 1.0, count: int = 2,
+            rotation: int | None = None, shift: float = 0.0, before: Sequence[Path] = ()) -> Path:
+    """
+    Copy the packets of a clip into another file.
+
+    :param damaged: audio or video: `count` of its packets from `at` seconds on become noise.
+    :param shift: of all stamps, seconds.
+    :param before: audio tracks that come first.
+    """
+    with av.open(str(target), 'w') as output:
+        inputs = [*(av.open(str(path)) for path in before), av.open(str(source))]
+        packets: list[Any] = []
+        left = count
+        for container in inputs:
+            copies = {}
+            for stream in container.streams:
+                copies[stream] = copy = output.add_stream_from_template(stream)
+                is_main = container is inputs[-1]
+                if before and stream.type == 'audio':
+                    copy.disposition = Disposition.default if is_main else Disposition(0)
+                if rotation is not None and stream.type == 'video':
+                    copy.set_display_rotation(rotation)
+            for packet in container.demux():
+                if packet.dts is None:
+                    continue
+                stream = packet.stream
+                if stream.type == damaged and left and packet.pts * packet.time_base >= at:
+                    left -= 1
+                    packet = noisy(packet)
+                ticks = round(shift / packet.time_base)
+                packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+                packet.stream = copies[stream]
+                packets.append(packet)
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            output.mux(packet)
+    return target
+
+
+def noisy(packet: Any) -> Any:
+    """Return a packet at the same time that no decoder understands."""
+    noise = av.Packet(b'\xff\x00' * 8)
+    noise.pts, noise.dts = packet.pts, packet.dts
+    noise.duration, noise.time_base = packet.duration, packet.time_base
+    return noise
+
+
+def read(path: Path, **options: Any) -> tuple[list[AudioBlock], list[VideoFrame], MediaReport]:
+    report = MediaReport()
+    items = list(read_media(path, FrameSampler(EVERY), report, **options))
+    return ([i for i in items if isinstance(i, AudioBlock)],
+            [i for i in items if isinstance(i, VideoFrame)], report)
+
+
+def end_of(blocks: list[AudioBlock]) -> float:
+    return blocks[-1].stamp + len(blocks[-1].samples) / blocks[-1].sample_rate
+
+
+@pytest.mark.parametrize('degrees', [90, 180, 270])
+def test_video_is_turned_as_its_display_matrix_says(tmp_path: Path, degrees: int) -> None:
+    corner = np.full((96, 128, 3), 40, np.uint8)
+    corner[:30, :40] = 220  # bright at the top left
+    write_clip(tmp_path / 'a.mp4', None, [corner] * 5, 10)
+    path = remuxed(tmp_path / 'a.mp4', tmp_path / 'b.mp4', rotation=degrees)
+    _, frames, _ = read(path)
+    with av.open(str(path)) as container:
+        shown = next(container.decode(video=0))
+        quarters = round(shown.rotation / 90)  # counter-clockwise
+    expected = np.rot90(corner, quarters)
+    assert frames[0].image.shape == expected.shape
+    assert np.abs(frames[0].image.astype(int) - expected).mean() < 8
+
+
+@settings(deadline=None)
+@given(st.sampled_from([(1, 0, 0, 1), (-1, 0, 0, 1), (1, 0, 0, -1), (-1, 0, 0, -1),
+                        (0, 1, 1, 0), (0, 1, -1, 0), (0, -1, 1, 0), (0, -1, -1, 0)]),
+       st.integers(1, 6), st.integers(1, 6))
+def test_a_display_matrix_moves_every_pixel_as_its_equation_says(
+        matrix: tuple[int, int, int, int], width: int, height: int) -> None:
+    a, b, c, d = matrix
+    image = np.arange(height * width * 3).astype(np.uint8).reshape(height, width, 3)
+    moved = {(a * x + c * y, b * x + d * y): image[y, x] for y in range(height)
+             for x in range(width)}
+    left, top = min(x for x, _ in moved), min(y for _, y in moved)
+    out = turned(image, matrix)
+    assert out.shape[0] * out.shape[1] == width * height
+    for (x, y), pixel in moved.items():
+        np.testing.assert_array_equal(out[y - top, x - left], pixel)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_a_photograph_is_turned_as_its_exif_says(tmp_path: Path, orientation: int) -> None:
+    pixels = np.full((96, 128, 3), 40, np.uint8)
+    pixels[:30, :40] = 220
+    picture = Image.fromarray(pixels)
+    exif = picture.getexif()
+    exif[0x112] = orientation
+    path = tmp_path / 'photo%03d.jpg'
+    picture.save(path, exif=exif, quality=95)
+    _, (frame,), _ = read(path)
+    turn = {2: lambda i: i[:, ::-1], 3: lambda i: i[::-1, ::-1], 4: lambda i: i[::-1],
+            5: lambda i: i.transpose(1, 0, 2), 6: lambda i: np.rot90(i, 3),
+            7: lambda i: i.transpose(1, 0, 2)[::-1, ::-1], 8: lambda i: np.rot90(i, 1)}
+    expected = turn.get(orientation, lambda i: i)(pixels)
+    assert np.abs(frame.image.astype(int) - expected).mean() < 4
+
+
+@pytest.mark.parametrize('stored', ['a.mp4', 'a.mkv'])
+def test_damaged_audio_packets_cost_only_themselves(
+        tmp_path: Path, clip: Path, stored: str) -> None:
+    whole, frames, _ = read(clip)
+    blocks, others, report = read(remuxed(clip, tmp_path / stored, damaged='audio'))
+    assert len(others) == len(frames)
+    assert end_of(blocks) == pytest.approx(end_of(whole), abs=0.1)
+    lost = 2 * 1024 / SAMPLE_RATE
+    assert len(report.streams['audio'].damaged) == 2
+    assert report.streams['audio'].missing_s == pytest.approx(lost, abs=0.005)
+    assert report.streams['audio'].damaged[0] == pytest.approx(1.0, abs=0.1)
+    problem, = report.problems
+    assert problem.startswith('2 packets of its audio are damaged, at 1.0')
+    sound, clean = resampled(blocks), resampled(whole)
+    assert sound is not None and clean is not None
+    if stored == 'a.mp4':  # that of Matroska begins with the samples before the first
+        assert sound.size == clean.size  # silence stands for what is lost
+        np.testing.assert_allclose(sound[22_000:28_000], clean[22_000:28_000], atol=40)
+
+
+def test_damaged_video_packets_cost_no_sound_and_few_images(tmp_path: Path, clip: Path) -> None:
+    whole, frames, _ = read(clip)
+    blocks, others, report = read(remuxed(clip, tmp_path / 'a.mp4', damaged='video'))
+    assert len(blocks) == len(whole)
+    assert len(frames) - 3 <= len(others) <= len(frames)
+    assert others[-1].stamp == pytest.approx(frames[-1].stamp, abs=0.001)
+    assert report.streams['video'].problem()
+    assert not report.streams['audio'].problem()
+
+
+@pytest.mark.parametrize('name', ['cut.mp4', 'cut.mkv', 'cut.wav'])
+def test_what_a_file_that_was_cut_off_lacks_is_told_for_each_stream(
+        tmp_path: Path, name: str) -> None:
+    path = tmp_path / f'whole{Path(name).suffix}'
+    if path.suffix == '.wav':
+        write_wav(path, SOUND)
+    else:
+        write_clip(path, SOUND, FRAMES, 10, index_first=path.suffix == '.mp4')
+    assert read(path)[2].problems == []
+    cut = tmp_path / name
+    cut.write_bytes(path.read_bytes()[:int(0.7 * path.stat().st_size)])
+    blocks, frames, report = read(cut)
+    assert set(report.streams) == ({'audio'} if path.suffix == '.wav' else {'audio', 'video'})
+    for stream in report.streams.values():
+        assert stream.promised_s == pytest.approx(2.0, abs=0.15)
+        assert 0.3 < stream.until_s < 1.8
+        assert f'ends after {stream.until_s:.1f} s of' in stream.problem()
+    assert end_of(blocks) == report.streams['audio'].until_s
+
+
+def test_the_default_audio_track_is_taken_not_the_first(tmp_path: Path, clip: Path) -> None:
+    write_clip(tmp_path / 'silent.mp4', np.zeros_like(SOUND), FRAMES[:1], 10)
+    with av.open(str(tmp_path / 'silent.mp4')) as container:
+        with av.open(str(tmp_path / 'silent.m4a'), 'w', format='mp4') as output:
+            copy = output.add_stream_from_template(container.streams.audio[0])
+            for packet in container.demux(container.streams.audio[0]):
+                if packet.dts is not None:
+                    packet.stream = copy
+                    output.mux(packet)
+    path = remuxed(clip, tmp_path / 'two.mkv', before=[tmp_path / 'silent.m4a'])
+    blocks, _, report = read(path)
+    sound = resampled(blocks)
+    assert sound is not None and np.abs(sound).max() > 10_000
+    assert report.notices == ['it has 2 audio tracks; track 1 is used']
+    silent = resampled(read(path, audio_track=0)[0])
+    assert silent is not None and np.abs(silent).max() < 100
+    with pytest.raises(InvalidInput, match='audio track 2; it has the tracks 0 to 1'):
+        read(path, audio_track=2)
+
+
+@pytest.mark.parametrize(('name', 'shift'), [('a.ts', 0.0), ('a.ts', 30.0), ('a.mkv', 5.0)])
+def test_stamps_count_from_the_start_of_the_file(
+        tmp_path: Path, clip: Path, name: str, shift: float) -> None:
+    whole, frames, _ = read(clip)
+    source = clip
+    if name == 'a.ts':  # which repeats the headers of its streams
+        source = tmp_path / 'source.ts'
+        write_clip(source, SOUND, FRAMES, 10)
+    blocks, others, report = read(remuxed(source, tmp_path / name, shift=shift))
+    assert min(blocks[0].stamp, others[0].stamp) == pytest.approx(0.0, abs=0.001)
+    difference = blocks[0].stamp - others[0].stamp
+    assert difference == pytest.approx(whole[0].stamp - frames[0].stamp, abs=0.1)
+    assert end_of(blocks) == pytest.approx(end_of(whole), abs=0.2)
+    assert [f.stamp - others[0].stamp for f in others] == pytest.approx(
+        [f.stamp for f in frames], abs=0.002)
+    assert report.problems == []
+
+
+def test_joined_recordings_go_on_where_the_first_ends(tmp_path: Path) -> None:
+    part = tmp_path / 'part.ts'
+    write_clip(part, SOUND, FRAMES, 10)
+    path = tmp_path / 'joined.ts'
+    path.write_bytes(2 * part.read_bytes())
+    blocks, frames, _ = read(path)
+    stamps = [frame.stamp for frame in frames]
+    assert stamps == sorted(stamps) and stamps[-1] == pytest.approx(3.9, abs=0.3)
+    assert end_of(blocks) == pytest.approx(4.0, abs=0.4)
+
+
+@pytest.mark.parametrize('rate', [4_000, 6_000, 384_000])
+def test_rates_that_no_microphone_has_are_resampled(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / 'odd.wav'
+    tone = np.rint(sine(440, 1.0, rate) * 32_767).astype(np.int16)
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('pcm_s16le', rate=rate, layout='mono')
+        frame = av.AudioFrame.from_ndarray(tone[None], format='s16', layout='mono')
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        for packet in [*stream.encode(frame), *stream.encode()]:
+            container.mux(packet)
+    blocks, _, report = read(path)
+    sound = resampled(blocks)
+    assert sound is not None and abs(sound.size - SAMPLE_RATE) < 0.01 * SAMPLE_RATE
+    assert {block.sample_rate for block in blocks} == {SAMPLE_RATE}
+    middle = sound[4000:12_000] / 32_768
+    assert np.sqrt(np.mean(middle ** 2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+    assert np.argmax(np.abs(np.fft.rfft(middle))) == 220  # 440 Hz in half a second
+    assert [rate < 8_000] == [bool(report.notices)]
+    assert report.problems == []
+
+
+@pytest.mark.parametrize('name', ['a:b.wav', 'http:x.wav', '%03d.wav', "it's [a] clip.wav"])
+def test_any_file_name_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    write_wav(tmp_path / 'plain.wav', SOUND)
+    (tmp_path / 'plain.wav').rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / name, Path(name)):
+        np.testing.assert_array_equal(heard(list(read_audio(path))), SOUND)
+
+
+def test_an_image_too_large_for_memory_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / 'bomb.png'
+    Image.fromarray(np.zeros((1, 1), np.uint8)).resize((12_000, 9_000)).save(path)
+    with pytest.raises(InvalidInput, match='bomb.png: size 12000x9000; expected at most 64'):
+        read(path)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0.05, 0.999), st.integers(0, 255))
+def test_no_cut_and_no_damaged_byte_is_more_than_an_error(
+        clip: Path, tmp_path_factory: pytest.TempPathFactory, share: float, byte: int) -> None:
+    """What is read has finite stamps in order; all else is InvalidInput."""
+    data = bytearray(clip.read_bytes())
+    data[int(share * len(data))] ^= byte
+    path = tmp_path_factory.mktemp('damage') / 'clip.mp4'
+    for content in (bytes(data), bytes(data[:int(share * len(data))])):
+        path.write_bytes(content)
+        try:
+            blocks, frames, report = read(path)
+        except InvalidInput as error:
+            assert 'clip.mp4' in str(error)
+        else:
+            stamps = [frame.stamp for frame in frames]
+            assert stamps == sorted(stamps)
+            assert all(np.isfinite(block.stamp) for block in blocks)
+            assert np.isfinite(report.until_s)

@@ -242,10 +242,10 @@ def test_an_interrupted_dialogue_leaves_the_one_before(
     before = {p.name: p.read_bytes() for p in (tmp_path / 'dev_dia0').iterdir()}
     read = dialogue.read_clip
 
-    def interrupted(path: Path, settings: BagSettings) -> Any:
+    def interrupted(path: Path, *how: Any) -> Any:
         if path.stem.endswith('utt1'):
             raise KeyboardInterrupt
-        return read(path, settings)
+        return read(path, *how)
 
     monkeypatch.setattr(dialogue, 'read_clip', interrupted)
     with pytest.raises(KeyboardInterrupt):

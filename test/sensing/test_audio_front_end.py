@@ -86,10 +86,25 @@ def test_channels_become_their_mean(dtype: str) -> None:
     np.testing.assert_allclose(out / 32_768.0, (left + right) / 2, atol=tolerance)
 
 
-def test_mono_of_opposite_channels_is_silence() -> None:
+def test_channels_in_anti_phase_do_not_cancel() -> None:
     loud = track(0.1, [(0.0, 0.1)])
-    assert not to_mono(np.stack([loud, -loud], axis=1)).any()
+    np.testing.assert_array_equal(to_mono(np.stack([loud, -loud], axis=1)), to_mono(loud))
     np.testing.assert_array_equal(to_mono(loud[:, None]), to_mono(loud))
+    pairs = np.stack([loud, -loud, loud, -loud], axis=1)
+    np.testing.assert_array_equal(to_mono(pairs), to_mono(loud))
+
+
+def test_independent_channels_stay_their_mean() -> None:
+    channels = np.random.default_rng(0).normal(0, 0.1, (32, 2)).astype(np.float32)
+    np.testing.assert_allclose(to_mono(channels), channels.mean(axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize('sizes', [160, [1000, 333, 40]])
+def test_anti_phase_is_the_same_in_blocks_of_any_size(sizes: int | list[int]) -> None:
+    loud = track(1.0, [(0.2, 0.8)])
+    stereo = np.stack([loud, -loud], axis=1)
+    out = joined(push_all(AudioFrontEnd(), blocks(stereo, BASE, sizes)))
+    np.testing.assert_array_equal(out, loud)
 
 
 def test_the_ends_of_each_type_are_full_scale() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -10,24 +10,20 @@ from typing import TypeVar
 import cv2
 from mmer_ros.networks.face_encoder import sample_evenly
 from mmer_ros.recordings.clips import resampled, utterance_of_clip
-from mmer_ros.recordings.media import duration, read_audio, read_media
+from mmer_ros.recordings.media import read_audio, read_media
+from mmer_ros.recordings.media_report import MediaReport
 from mmer_ros.sensing.face_detector import FaceDetector
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import (
-    AudioBlock,
     FACE_SIZE,
     Int16,
     InvalidInput,
     UInt8,
     Utterance,
-    VideoFrame,
 )
 import numpy as np
 from training.corpora.corpus import Problem, ProblemKind
 from training.corpora.examples import Example
-
-MAX_LOST_S = 0.5    # at the end of a clip, and as a share of it; more is reported
-MAX_LOST_SHARE = 0.1
 
 Result = TypeVar('Result')
 
@@ -111,26 +107,21 @@ class ClipReader:
             return None, None
 
     def _utterance(self, path: Path) -> Utterance:
-        faces = FaceStream(self._detector)
-        decoded_s = 0.0
-
-        def watched() -> Iterator[AudioBlock | VideoFrame]:
-            nonlocal decoded_s
-            for item in read_media(path, faces.sampler()):
-                seconds = (len(item.samples) / item.sample_rate
-                           if isinstance(item, AudioBlock) else 1 / faces.config.rate_hz)
-                decoded_s = max(decoded_s, item.stamp + seconds)
-                yield item
-
-        utterance = utterance_of_clip(watched(), faces)
-        whole_s = duration(path)
-        if whole_s - decoded_s > max(MAX_LOST_S, MAX_LOST_SHARE * whole_s):
-            self._report('damaged clip', path, f'only {decoded_s:.1f} of {whole_s:.1f} s can be '
-                         'decoded; these are used')
+        faces, media = FaceStream(self._detector), MediaReport()
+        utterance = utterance_of_clip(read_media(path, faces.sampler(), media), faces)
+        self._report_losses(path, media)
         return utterance
 
     def _sound(self, path: Path) -> Int16 | None:
-        return resampled(read_audio(path))
+        media = MediaReport()
+        sound = resampled(read_audio(path, media))
+        self._report_losses(path, media)
+        return sound
+
+    def _report_losses(self, path: Path, media: MediaReport) -> None:
+        """Report what is missing of each stream."""
+        for problem in media.problems:
+            self._report('damaged clip', path, f'{problem}; the rest is used')
 
     def _image(self, path: Path) -> UInt8:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)

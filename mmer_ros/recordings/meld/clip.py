@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 from pathlib import Path
 
 import cv2
 from mmer_ros.recordings.clips import resampled
 from mmer_ros.recordings.media import duration, read_media
+from mmer_ros.recordings.media_report import MediaReport
 from mmer_ros.recordings.meld.settings import BagSettings
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import AudioBlock, Int16, InvalidInput, SAMPLE_RATE, UInt8, VideoFrame
@@ -16,7 +18,9 @@ from numpy.typing import NDArray
 
 NOISE_WINDOW = 512  # samples, 32 ms: shorter than the pauses between words
 QUIET_SHARE = 0.1  # of the windows of a clip: these are taken for the room
-MAX_LOST_S = 0.5  # at the end of a clip; more is told
+MAX_UTTERANCE_S = 60.0  # MELD's longest utterance has 41 s; a clip of 305 s is a mistake
+MIN_CUT_S = 0.1  # shorter times in the table are a mistake
+MAX_STRETCH, MAX_EXTRA_S = 2.0, 5.0  # a clip that is longer than this goes on after its utterance
 
 
 @dataclass(frozen=True)
@@ -27,39 +31,54 @@ class ClipMedia:
     :param seconds: its length, that of the sound or of the images.
     :param sound: (n,) int16, 16 kHz mono, beginning `sound_at` seconds into the clip; None: mute.
     :param images: seconds from its beginning and JPEG data, by time.
-    :param problem: what could not be decoded; '' if all is well.
+    :param problems: what is missing or was cut, a sentence each.
     """
 
     seconds: float
     sound: Int16 | None
     sound_at: float
     images: tuple[tuple[float, bytes], ...]
-    problem: str = ''
+    problems: tuple[str, ...] = ()
 
 
-def read_clip(path: Path, settings: BagSettings) -> ClipMedia:
+def read_clip(path: Path, settings: BagSettings, spoken_s: float | None = None) -> ClipMedia:
     """
     Decode a clip with the code of robot and training.
 
-    :raises InvalidInput: if nothing of it can be had.
+    :param spoken_s: length of the utterance as the table has it, seconds; None: not known. A
+        clip that is much longer, as some of MELD, is cut to it.
+    :raises InvalidInput: if nothing of it can be had, or it is too long to be an utterance.
     """
     if not path.is_file():
         raise InvalidInput(f'{path.name}: it is not there')
+    length, limit, problems = duration(path), math.inf, []
+    if length > MAX_UTTERANCE_S and not (spoken_s and MIN_CUT_S <= spoken_s <= MAX_UTTERANCE_S):
+        raise InvalidInput(f'{path.name}: it is {length:.0f} s long, which no utterance is, and '
+                           'StartTime and EndTime do not say which part is meant')
+    if spoken_s and MIN_CUT_S <= spoken_s and length > MAX_STRETCH * spoken_s + MAX_EXTRA_S:
+        limit = spoken_s
+        problems.append(f'{path.name}: it is {length:.0f} s long, but the utterance is '
+                        f'{spoken_s:.1f} s by StartTime and EndTime; the first {spoken_s:.1f} s '
+                        'are used')
     blocks: list[AudioBlock] = []
     images: list[tuple[float, bytes]] = []
-    for item in read_media(path, FrameSampler(settings.fps)):
+    report = MediaReport()
+    for item in read_media(path, FrameSampler(settings.fps), report):
+        if item.stamp >= limit:
+            break
         if isinstance(item, VideoFrame):
             images.append((item.stamp, jpeg(item.image, settings)))
         else:
             blocks.append(item)
     sound = resampled(blocks)
     sound_at = blocks[0].stamp if blocks else 0.0
+    if sound is not None and math.isfinite(limit):
+        sound = sound[:round((limit - sound_at) * SAMPLE_RATE)]
     seen = images[-1][0] + 1 / settings.fps if images else 0.0
     seconds = max(seen, sound_at + (0 if sound is None else sound.size / SAMPLE_RATE))
-    lost = duration(path) - seconds
-    problem = (f'{path.name}: its last {lost:.1f} s cannot be decoded; the {seconds:.1f} s before '
-               'are used' if lost > MAX_LOST_S else '')
-    return ClipMedia(seconds, sound, sound_at, tuple(images), problem)
+    if math.isinf(limit):
+        problems += [f'{path.name}: {problem}; the rest is used' for problem in report.problems]
+    return ClipMedia(seconds, sound, sound_at, tuple(images), tuple(problems))
 
 
 def jpeg(image: UInt8, settings: BagSettings) -> bytes:

@@ -19,6 +19,7 @@ class MeldClip:
     :param turn: its place in the dialogue.
     :param path: the file, which may be missing.
     :param emotion: index into EMOTIONS, or None if it is not known.
+    :param seconds: its length by StartTime and EndTime; None if they are not known.
     """
 
     name: str
@@ -27,6 +28,7 @@ class MeldClip:
     emotion: int | None
     speaker: str
     text: str
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _clips(table: MeldTable, folder: Path) -> tuple[dict[int, list[MeldClip]],
                 f'{where}: emotion {row.label!r} is unknown; {row.name} has none')
         clips[row.dialogue].append(MeldClip(
             row.name, row.utterance, folder / f'{row.name}.mp4', row.emotion, row.speaker,
-            row.text))
+            row.text, None if row.start is None or row.end is None else row.end - row.start))
     return clips, problems
 
 

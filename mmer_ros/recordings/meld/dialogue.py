@@ -16,6 +16,7 @@ from mmer_ros.recordings.meld.corpus import MeldClip, MeldDialogue
 from mmer_ros.recordings.meld.settings import BagSettings
 from mmer_ros.recordings.meld.timeline import TimeLine
 from mmer_ros.recordings.sensor_bag import Message, SensorBag, TEXT_TOPIC, TYPES
+from mmer_ros.recordings.tables import safe_cell
 from mmer_ros.types import EMOTIONS, InvalidInput
 
 VERSION = 2  # raised when the same clips begin to give other recordings
@@ -135,7 +136,7 @@ class _Bag:
     def _add(self, clip: MeldClip, line: TimeLine, bag: SensorBag) -> None:
         """Add a clip to the recording, or say why not."""
         try:
-            media = read_clip(clip.path, self._settings)
+            media = read_clip(clip.path, self._settings, clip.seconds)
         except InvalidInput as error:
             self._problems.append(f'{error}; it is left out')
             return
@@ -145,8 +146,7 @@ class _Bag:
         if media.seconds <= 0:
             self._problems.append(f'{clip.name}: it has no length; it is left out')
             return
-        if media.problem:
-            self._problems.append(media.problem)
+        self._problems += media.problems
         _put(line.pause(media), bag)
         start = round(line.now_ns / 1e9, 6)
         emotion = '' if clip.emotion is None else EMOTIONS[clip.emotion]
@@ -159,7 +159,8 @@ class _Bag:
         with (self._folder / LABELS).open('w', newline='', encoding='utf-8') as file:
             table = csv.DictWriter(file, COLUMNS, lineterminator='\n')
             table.writeheader()
-            table.writerows(self._labels)
+            table.writerows({name: safe_cell(cell) for name, cell in row.items()}
+                            for row in self._labels)
 
 
 def _put(messages: Sequence[Message], bag: SensorBag) -> None:

@@ -1,0 +1,114 @@
+"""What a media file promises and does not hold: damaged packets, gaps, an end that is cut off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+TAIL_S = 0.25  # codecs round the end of a stream by up to a frame or two
+JITTER_S = 0.08  # stamps of containers are rounded; a larger step in the audio is a gap
+
+
+@dataclass
+class StreamReport:
+    """
+    How far one stream of a file could be decoded.
+
+    :param kind: audio or video.
+    :param promised_s: where the file says that the stream ends, seconds from the start of the
+        file; 0 if it does not say.
+    :param until_s: end of the last sample or image, seconds from the start of the file.
+    :param missing_s: length of what was lost to damage within the stream, seconds.
+    :param gap_s: length of the pauses between samples that no damage explains, seconds.
+    :param damaged: times of the packets that are damaged, seconds from the start of the file.
+    :param concealed: images that the decoder completed from their neighbours.
+    """
+
+    kind: str
+    promised_s: float = 0.0
+    until_s: float = 0.0
+    decoded: int = 0
+    missing_s: float = 0.0
+    gap_s: float = 0.0
+    damaged: list[float] = field(default_factory=list)
+    concealed: int = 0
+
+    @property
+    def tail_s(self) -> float:
+        """Seconds that are missing at the end."""
+        tail = self.promised_s - self.until_s
+        return tail if self.promised_s and tail > TAIL_S else 0.0
+
+    @property
+    def lost_s(self) -> float:
+        """Seconds that are missing in all."""
+        return self.missing_s + self.tail_s
+
+    def arrived(self, start: float, end: float, slack: float) -> float:
+        """
+        Note a frame and return how long the stream was interrupted by damage before it.
+
+        :param start: of the frame, seconds from the start of the file.
+        :param slack: a longer step than this from the frame before is an interruption, seconds.
+        """
+        gap, before = start - self.until_s, self.until_s
+        self.decoded += 1
+        self.until_s = max(self.until_s, end)
+        if gap <= slack:
+            return 0.0
+        if any(before - gap - slack <= time <= start + slack for time in self.damaged):
+            self.missing_s += gap
+            return gap
+        if self.kind == 'audio' and self.decoded > 1 and gap > JITTER_S:
+            self.gap_s += gap
+        return 0.0
+
+    def problem(self) -> str:
+        """Return a sentence about what is missing; '' if nothing is."""
+        if not self.decoded:
+            return f'its {self.kind} cannot be decoded; the file is used without it'
+        parts = []
+        if self.damaged:
+            many = len(self.damaged) > 1
+            parts.append(f'{len(self.damaged)} packet{"s" * many} of its {self.kind} '
+                         f'{"are" if many else "is"} damaged, at {min(self.damaged):.2f} s'
+                         + (f' to {max(self.damaged):.2f} s' if many else ''))
+        if self.missing_s:
+            parts.append(f'{self.missing_s:.2f} s of {self.kind} are missing there')
+        if self.concealed:
+            parts.append(f'{self.concealed} images are damaged')
+        if self.tail_s:
+            parts.append(f'its {self.kind} ends after {self.until_s:.1f} s of '
+                         f'{self.promised_s:.1f} s, as in a file that was cut off')
+        return '; '.join(parts)
+
+
+@dataclass
+class MediaReport:
+    """
+    What was noticed while a file was read; complete when the reading is over.
+
+    :param notices: choices that a user should know, a sentence each.
+
+    >>> report = MediaReport()
+    >>> items = list(read_media(path, FrameSampler(5.0), report))
+    >>> report.problems
+    ['2 packets of its audio are damaged, at 3.20 s to 3.23 s; 0.05 s of audio are missing there']
+    """
+
+    streams: dict[str, StreamReport] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def stream(self, kind: str) -> StreamReport:
+        """Return the report on the audio or the video, a new one at first."""
+        return self.streams.setdefault(kind, StreamReport(kind))
+
+    @property
+    def until_s(self) -> float:
+        """End of the last sample or image, seconds from the start of the file."""
+        return max((stream.until_s for stream in self.streams.values()), default=0.0)
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence about each stream of which something is missing."""
+        found = [stream.problem() for stream in self.streams.values()]
+        return [problem for problem in found if problem]
