@@ -27,6 +27,10 @@ EXIT_CODES = ('exit code: 0 good; 1 nothing was estimated; 2 nothing could be do
 CAPTION = ('speed: times real time; found: utterances; latency: median from the evidence to the '
            'estimate, computing not counted; wF1: weighted F1')
 MAX_FAULTS = 10  # that are printed for one recording
+MEDIA = frozenset((
+    '.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts', '.mts', '.mpg', '.mpeg', '.wmv',
+    '.flv', '.3gp', '.wav', '.mp3', '.m4a', '.aac', '.flac', '.ogg', '.oga', '.opus', '.wma',
+    '.aiff', '.jpg', '.jpeg', '.png', '.gif', '.heic', '.webp'))
 
 
 def add_parser(commands: Any) -> None:
@@ -62,6 +66,9 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Run the command and return its exit code."""
+    if media := [path for path in options.bags if path.suffix.lower() in MEDIA]:
+        raise InvalidInput(f'{media[0]}: audio, video or a picture; expected a recording of ROS. '
+                           f'For media files: mmer recognize {media[0]}')
     if options.jobs < 1:
         raise InvalidInput(f'--jobs {options.jobs}; expected 1 or more')
     settings = _settings(options)

@@ -8,55 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros import __version__
-from mmer_ros.cli.main import main, read_transcripts
+from mmer_ros.cli.main import main
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
-from mmer_ros.types import EMOTIONS, InvalidInput, VideoFrame
-import numpy as np
+from mmer_ros.types import EMOTIONS
 import pytest
 
 from ..fixtures.stream import (
     BASE,
-    sample_audio,
-    sample_events,
     sample_labels,
-    track,
-    write_clip,
-    write_wav,
 )
 
 LENGTH = 7.6  # seconds of the sample: two utterances
 TEXTS = [row['text'] for row in sample_labels()[:2]]
 
 
-@pytest.fixture(scope='module')
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder with clip.mp4, sound.wav, silence.wav and words.csv."""
-    folder = tmp_path_factory.mktemp('media')
-    sound = sample_audio()[1][:int(LENGTH * 16_000)]
-    frames = [e.item.image for e in sample_events()
-              if isinstance(e.item, VideoFrame) and e.item.stamp < BASE + LENGTH]
-    write_clip(folder / 'clip.mp4', sound, frames, 5)
-    write_wav(folder / 'sound.wav', sound)
-    write_wav(folder / 'silence.wav', track(3.0))
-    rows = [f'{row["start"] - BASE},{row["end"] - BASE},"{row["text"]}"\n'
-            for row in sample_labels()[:2]]
-    (folder / 'words.csv').write_text('start,end,text\n' + ''.join(rows), encoding='utf-8')
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in a folder of its own: results are saved in the current one."""
-    folder = tmp_path / 'work'
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def recognize(capsys: pytest.CaptureFixture[str], *arguments: str | Path,
               code: int = 0) -> list[dict[str, Any]]:
     """Return the lines that are printed, and check the exit code."""
-    assert main(['recognize', *map(str, arguments)]) == code
+    assert main(['recognize', '--format', 'jsonl', *map(str, arguments)]) == code
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -72,7 +41,7 @@ def check(rows: Sequence[dict[str, Any]]) -> None:
 
 def test_the_utterances_of_a_clip_are_printed_and_saved(
         media: Path, work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(['recognize', str(media / 'clip.mp4')]) == 0
+    assert main(['recognize', '--format', 'jsonl', str(media / 'clip.mp4')]) == 0
     out, err = capsys.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
     check(rows)
@@ -154,28 +123,13 @@ def test_a_text_is_no_clip(tmp_path: Path, name: str,
         assert name in refused(capsys, 'recognize', tmp_path / name, *how)
 
 
-def test_a_truncated_clip_is_told(media: Path, tmp_path: Path,
+def test_a_clip_without_its_index_is_an_error_that_says_so(media: Path, tmp_path: Path,
                                   capsys: pytest.CaptureFixture[str]) -> None:
     data = (media / 'clip.mp4').read_bytes()
     (tmp_path / 'cut.mp4').write_bytes(data[:len(data) // 2])
     said = refused(capsys, 'recognize', tmp_path / 'cut.mp4')
     assert 'cut.mp4: it cannot be read as audio or video' in said
-
-
-@pytest.mark.parametrize('content', ['', 'a,b\n1,2\n', 'start,end,text\n0,soon,hello\n',
-                                     'start,end,text\n0,-1,hello\n'])
-def test_words_of_another_form_are_told(media: Path, tmp_path: Path, content: str,
-                                        capsys: pytest.CaptureFixture[str]) -> None:
-    table = tmp_path / 'bad.csv'
-    table.write_text(content, encoding='utf-8')
-    said = refused(capsys, 'recognize', media / 'silence.wav', '--transcript', table)
-    assert 'bad.csv' in said and 'start, end and text' in said
-
-
-def test_a_missing_table_of_words_is_told(media: Path,
-                                          capsys: pytest.CaptureFixture[str]) -> None:
-    assert 'nowhere.csv' in refused(
-        capsys, 'recognize', media / 'silence.wav', '--transcript', 'nowhere.csv')
+    assert 'may lack the index at its end' in said
 
 
 def test_a_bundle_or_device_that_is_not_there_is_told(
@@ -191,7 +145,7 @@ def test_a_bundle_is_made_inspected_and_used(media: Path, work_folder: Path,
     folder = work_folder / 'mine'
     assert main(['create-bundle', 'compact', str(folder), '--seed', '7']) == 0
     assert 'UNTRAINED' in capsys.readouterr().err
-    assert main(['inspect', str(folder)]) == 0
+    assert main(['inspect', '--json', str(folder)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told['trained'] is False and told['calibrated'] is False
     assert set(told['parameters']) >= {'text', 'audio', 'face'}
@@ -226,14 +180,3 @@ def test_the_command_line_is_checked(arguments: list[str], code: int,
     out, err = capsys.readouterr()
     assert bool(out) == (code == 0) and bool(err) == (code == 2)
     assert arguments != ['--version'] or out.strip() == __version__
-
-
-def test_tables_of_words_are_sorted_and_empty_rows_left_out(tmp_path: Path) -> None:
-    path = tmp_path / 'words.csv'
-    path.write_text('\ufeffstart,end,text\n3,4,"late, you see"\n1,2, early\n5,6,\n',
-                    encoding='utf-8')
-    assert [(t.stamp, t.text) for t in read_transcripts(path)] == [
-        (2.0, 'early'), (4.0, 'late, you see')]
-    path.write_bytes(np.random.default_rng(0).bytes(200))
-    with pytest.raises(InvalidInput, match='not a CSV file'):
-        read_transcripts(path)

@@ -1,0 +1,83 @@
+"""`mmer inspect` and `mmer create-bundle`: what a bundle is, and new ones without training."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.cli.console import say, shown, to_stdout
+from mmer_ros.recognition.bundle import architectures, Bundle, CARD
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the commands to argparse's subparsers."""
+    create = commands.add_parser('create-bundle', help='write an untrained bundle to a folder')
+    create.add_argument('architecture', choices=architectures())
+    create.add_argument('folder', type=Path)
+    create.add_argument('--seed', type=int, default=0)
+    create.set_defaults(run=run_create)
+
+    inspect = commands.add_parser('inspect', help='check a bundle and print what it is')
+    inspect.add_argument('bundle')
+    inspect.add_argument('--json', action='store_true', help='print all of its settings')
+    inspect.set_defaults(run=run_inspect)
+
+
+def run_create(options: argparse.Namespace, console: Console) -> int:
+    """Write an untrained bundle."""
+    bundle = Bundle.untrained(options.architecture, options.seed)
+    bundle.save(options.folder)
+    say(console, f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, hash '
+        f'{bundle.content_hash}')
+    return 0
+
+
+def run_inspect(options: argparse.Namespace, console: Console) -> int:
+    """Print a summary of a bundle, or all of it as JSON."""
+    bundle = Bundle.load(options.bundle)
+    sizes = {name: sum(p.numel() for p in module.parameters())
+             for name, module in bundle.model.named_children()}
+    if options.json:
+        config = bundle.config
+        print(json.dumps({'name': config.name, 'hash': bundle.content_hash,
+                          'trained': config.trained, 'calibrated': config.calibrated,
+                          'parameters': sizes, 'config': config.model_dump(mode='json')},
+                         indent=2))
+        return 0
+    to_stdout().print(_summary(bundle, sizes))
+    return 0
+
+
+def _summary(bundle: Bundle, sizes: dict[str, int]) -> Table:
+    config = bundle.config
+    state = 'UNTRAINED: its estimates mean nothing' if not config.trained else (
+        'trained, calibrated' if config.calibrated else 'trained, not calibrated')
+    millions = ', '.join(f'{name} {count / 1e6:.2f}' for name, count in sizes.items())
+    weights = ', '.join(f'{name} {weight:.2f}' for name, weight in
+                        zip(('text', 'audio', 'face'), config.trust))
+    table = Table(box=SIMPLE, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, style='bold')
+    table.add_column(overflow='fold')
+    rows = {
+        'bundle': config.name,
+        'hash': bundle.content_hash,
+        'state': state,
+        'emotions': ', '.join(config.labels),
+        'languages': ', '.join(config.languages) or 'any',
+        'audio': f'{config.sample_rate} Hz, mono',
+        'million parameters': f'{millions}; {sum(sizes.values()) / 1e6:.2f} in all',
+        'stored as': config.weights,
+        'modality weights': weights,
+        'temperatures': ', '.join(f'{name} {value:.2f}'
+                                  for name, value in config.temperatures.items()) or 'none',
+        'licences': config.notice or 'nothing is said',
+        'more': f'{CARD}; mmer inspect BUNDLE --json prints all settings',
+    }
+    for name, value in rows.items():
+        table.add_row(name, shown(value))
+    return table

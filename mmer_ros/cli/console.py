@@ -1,0 +1,74 @@
+"""What the commands print: text from data is shown as it is, never as markup or control codes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from mmer_ros.types import StreamEvent
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+MAX_LINES = 10  # of one kind that are printed
+MAX_CHARS = 2_000
+WIDTH = 160  # characters of a table that goes to a file or a pipe
+
+
+def shown(text: object) -> str:
+    r"""
+    Return text from data as rich prints it unchanged, without control characters.
+
+    >>> shown('I [bold]mean[/bold] it\x1b[2J')
+    'I \\[bold]mean\\[/bold] it[2J'
+    """
+    plain = ''.join(char for char in str(text) if char.isprintable() or char in '\n\t')
+    if len(plain) > MAX_CHARS:
+        plain = plain[:MAX_CHARS] + '...'
+    return escape(plain)
+
+
+def say(console: Console, text: str, word: str = '', style: str = '') -> None:
+    """
+    Print a line, not wrapped.
+
+    :param text: from data.
+    :param word: before it, in a style of rich.
+    """
+    before = f'[{style}]{word}[/] ' if word else ''
+    console.print(before + shown(text), highlight=False, soft_wrap=True)
+
+
+def say_list(console: Console, texts: Sequence[str], word: str, style: str, more: str) -> None:
+    """
+    Print the first lines of a list, and how many more there are.
+
+    :param more: where the others are, e.g. 'see summary.json'.
+    """
+    for text in texts[:MAX_LINES]:
+        say(console, text, word, style)
+    if len(texts) > MAX_LINES:
+        say(console, f'{len(texts) - MAX_LINES} more; {more}', word, style)
+
+
+def say_events(console: Console, events: Iterable[StreamEvent]) -> None:
+    """Print the first event of each kind, and how often it came."""
+    events = list(events)
+    counts = Counter(event.kind for event in events)
+    for kind, count in counts.items():
+        first = next(event for event in events if event.kind == kind)
+        often = f' ({count} times)' if count > 1 else ''
+        say(console, f'{first.stamp:.2f} s: {first.text}{often}')
+
+
+def to_stdout() -> Console:
+    """Return where results are printed; tables are not squeezed where there is no terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
+
+
+def progress_in_seconds(console: Console) -> Progress:
+    """Return a progress bar for work that is measured in seconds of a recording."""
+    return Progress(TextColumn('{task.description}', markup=False), BarColumn(),
+                    TextColumn('{task.completed:.1f} / {task.total:.1f} s'),
+                    TimeRemainingColumn(), console=console, transient=True)

@@ -1,0 +1,115 @@
+"""A media file through the live pipeline: the utterances in it, with words from a transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recordings.clips import utterance_of_clip
+from mmer_ros.recordings.media import duration, read_media
+from mmer_ros.recordings.media_report import MediaReport
+from mmer_ros.recordings.transcripts import TranscriptFile
+from mmer_ros.sensing.face_detector import make_detector
+from mmer_ros.sensing.faces import FaceStream, FrameSampler
+from mmer_ros.sensing.spoken_language import is_read
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
+from mmer_ros.types import AudioBlock, Estimate, StreamEvent, Transcript, VideoFrame
+
+MAX_LATE_S = 60.0  # the most that SegmenterConfig takes
+NO_WORDS = TranscriptFile(())
+
+
+class FileRecognition:
+    """
+    Recognise a media file; iterate over the estimates, then look at what was noticed.
+
+    :param path: audio, video or a picture.
+    :param words: those with times go to the utterance that they were spoken in; those without
+        make the file one utterance.
+    :param whole: take the file as one utterance, without segmentation.
+    :param audio_track: as in `read_media`.
+    :param on_progress: is given the seconds done.
+
+    >>> recognition = FileRecognition(Path('clip.mp4'), Recognizer.load())
+    >>> [estimate.label for estimate in recognition]
+    ['joy', 'neutral']
+    >>> recognition.report.problems
+    []
+    """
+
+    def __init__(self, path: Path, recognizer: Recognizer, *, words: TranscriptFile = NO_WORDS,
+                 whole: bool = False, audio_track: int | None = None,
+                 on_progress: Callable[[float], object] = lambda seconds: None) -> None:
+        self.path = path
+        self.report = MediaReport()
+        self.events: list[StreamEvent] = []
+        self._recognizer = recognizer
+        self._words = words
+        self._whole = whole or bool(words.text and not words.timed)
+        self._track = audio_track
+        self._on_progress = on_progress
+
+    def __iter__(self) -> Iterator[Estimate]:
+        """
+        Yield the final estimate of each utterance.
+
+        :raises InvalidInput: if the file cannot be read.
+        """
+        if self._whole:
+            yield self._one()
+            return
+        latest: dict[str, Estimate] = {}  # of utterances that later words may revise
+        late_s = self._config().transcript_late_s
+        for clock, estimates in self._stream():
+            for estimate in estimates:
+                latest[estimate.utterance_id] = estimate
+            settled = [name for name, estimate in latest.items() if clock > estimate.end + late_s]
+            yield from [latest.pop(name) for name in settled]
+        yield from latest.values()
+
+    def _items(self, sampler: FrameSampler) -> Iterator[AudioBlock | VideoFrame]:
+        for item in read_media(self.path, sampler, self.report, audio_track=self._track):
+            self._on_progress(item.stamp)
+            yield item
+
+    def _one(self) -> Estimate:
+        recognizer = self._recognizer
+        words = self._words
+        if not is_read(words.language, recognizer.config.languages):
+            self.events.append(StreamEvent(
+                'transcript_language', 0.0, f'transcript: words in {words.language!r}; the bundle '
+                f'reads {", ".join(recognizer.config.languages)}; they were left out'))
+            words = NO_WORDS
+        faces = FaceStream(make_detector(recognizer.config.faces, recognizer.device))
+        utterance = utterance_of_clip(self._items(faces.sampler()), faces, text=words.text)
+        end = self.report.until_s or duration(self.path)
+        return replace(recognizer.recognize(utterance), utterance_id=self.path.stem, end=end,
+                       stamp=end, transcript=utterance.text or '')
+
+    def _config(self) -> SegmenterConfig:
+        """Let words that are shown for long still reach the utterance that they began in."""
+        config = SegmenterConfig()
+        longest = max((words.stamp - words.start for words in self._words.words
+                       if words.start is not None), default=0.0)
+        late_s = min(max(config.transcript_late_s, longest + 1), MAX_LATE_S)
+        return config.model_copy(update={'transcript_late_s': late_s})
+
+    def _stream(self) -> Iterator[tuple[float, Sequence[Estimate]]]:
+        pipeline = Pipeline(self._recognizer, self._config())
+        waiting: list[Transcript] = [words for words in self._words.words if words.text]
+        waiting.reverse()
+        clock = 0.0
+        for item in self._items(pipeline.sampler()):
+            clock = max(clock, item.stamp)
+            while waiting and waiting[-1].stamp <= clock:
+                yield clock, pipeline.push_transcript(waiting.pop())
+            yield clock, (pipeline.push_audio(item) if isinstance(item, AudioBlock)
+                          else pipeline.push_frame(item))
+            self.events += pipeline.drain_events()
+        for words in reversed(waiting):
+            yield clock, pipeline.push_transcript(words)
+        yield clock, pipeline.flush()
+        self.events += pipeline.drain_events()

@@ -1,0 +1,45 @@
+"""Clips made of the sample recording, for the tests of the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmer_ros.types import VideoFrame
+import pytest
+
+from ..fixtures.stream import (
+    BASE,
+    sample_audio,
+    sample_events,
+    sample_labels,
+    track,
+    write_clip,
+    write_wav,
+)
+
+LENGTH = 7.6  # seconds of the sample: two utterances
+
+
+@pytest.fixture(scope='package')
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder with clip.mp4, sound.wav, silence.wav and words.csv."""
+    folder = tmp_path_factory.mktemp('media')
+    sound = sample_audio()[1][:int(LENGTH * 16_000)]
+    frames = [e.item.image for e in sample_events()
+              if isinstance(e.item, VideoFrame) and e.item.stamp < BASE + LENGTH]
+    write_clip(folder / 'clip.mp4', sound, frames, 5)
+    write_wav(folder / 'sound.wav', sound)
+    write_wav(folder / 'silence.wav', track(3.0))
+    rows = [f'{row["start"] - BASE},{row["end"] - BASE},"{row["text"]}"\n'
+            for row in sample_labels()[:2]]
+    (folder / 'words.csv').write_text('start,end,text\n' + ''.join(rows), encoding='utf-8')
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run in a folder of its own: results are saved in the current one."""
+    folder = tmp_path / 'work'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
