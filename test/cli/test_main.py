@@ -123,8 +123,8 @@ def test_a_text_is_no_clip(tmp_path: Path, name: str,
         assert name in refused(capsys, 'recognize', tmp_path / name, *how)
 
 
-def test_a_clip_without_its_index_is_an_error_that_says_so(media: Path, tmp_path: Path,
-                                  capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clip_without_its_index_is_an_error_that_says_so(
+        media: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = (media / 'clip.mp4').read_bytes()
     (tmp_path / 'cut.mp4').write_bytes(data[:len(data) // 2])
     said = refused(capsys, 'recognize', tmp_path / 'cut.mp4')

@@ -57,7 +57,7 @@ def test_encodings_of_windows_are_read(tmp_path: Path, name: str, encoding: str)
 
 
 def test_words_with_times_come_one_by_one_and_numbers_without_lie_between(tmp_path: Path) -> None:
-    """WhisperX gives numbers no times."""
+    """Numbers of WhisperX have no times."""
     segment = {'start': 0.0, 'end': 2.0, 'text': 'at 5 now', 'speaker': 'SPEAKER_01', 'words': [
         {'word': ' at', 'start': 0.1, 'end': 0.5}, {'word': '5'},
         {'word': 'now', 'start': 1.5, 'end': 1.9}]}
@@ -69,7 +69,7 @@ def test_words_with_times_come_one_by_one_and_numbers_without_lie_between(tmp_pa
 
 
 def test_words_beside_the_segments_are_preferred(tmp_path: Path) -> None:
-    """OpenAI's verbose JSON holds both, and the language by name."""
+    """The verbose JSON of OpenAI holds both, and the language by name."""
     words = [{'word': 'hi', 'start': 0, 'end': 1}, {'word': 'you', 'start': 1, 'end': 2}]
     segments = [{'start': 0, 'end': 2, 'text': 'hi you'}]
     path = written(tmp_path, 'x.json', json.dumps(
