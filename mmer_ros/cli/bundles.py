@@ -9,6 +9,7 @@ from typing import Any
 
 from mmer_ros.cli.console import say, shown, to_stdout
 from mmer_ros.recognition.bundle import architectures, Bundle, CARD
+from mmer_ros.types import ALL_MODALITIES
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -59,7 +60,7 @@ def _summary(bundle: Bundle, sizes: dict[str, int]) -> Table:
         'trained, calibrated' if config.calibrated else 'trained, not calibrated')
     millions = ', '.join(f'{name} {count / 1e6:.2f}' for name, count in sizes.items())
     weights = ', '.join(f'{name} {weight:.2f}' for name, weight in
-                        zip(('text', 'audio', 'face'), config.trust))
+                        zip(ALL_MODALITIES.names, config.modality_weights))
     table = Table(box=SIMPLE, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, style='bold')
     table.add_column(overflow='fold')
