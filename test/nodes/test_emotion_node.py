@@ -18,7 +18,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
-from ..fixtures.ros import eventually, in_one_process, play, recorded, running
+from ..fixtures.ros import eventually, in_one_process, InStep, play, recorded, running
 
 FIRST_TWO_S = 8.2  # of the sample: two utterances with face and words
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -27,13 +27,12 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 
 def test_live_estimates_equal_offline_ones_to_the_bit():
     messages = recorded(FIRST_TWO_S)
-    with running(CompressedImage, image_transport='compressed', publish_transcript=True,
-                 image_queue=100) as rig:
-        play(rig.talker, messages)
+    with running(CompressedImage, image_transport='compressed', image_reliability='reliable',
+                 audio_reliability='reliable', publish_transcript=True, use_sim_time=True) as rig:
+        InStep(rig.talker, rig.node).play(rig.talker, messages)
         assert eventually(lambda: len(rig.talker.estimates) >= 2)
         live = rig.talker.estimates
         assert rig.counts() == {}
-        assert eventually(lambda: 'clock_apart' in rig.node._events.current)  # it is old
     expected = in_one_process(messages)
     assert len(live) == len(expected) == 2
     for message, estimate in zip(live, expected):
@@ -45,8 +44,16 @@ def test_live_estimates_equal_offline_ones_to_the_bit():
         assert (message.start, message.end) == (to_time(estimate.start), to_time(estimate.end))
         assert message.header.frame_id == 'camera'
         assert message.final and message.revision == 0 and not message.trained
-        assert 0 < to_seconds(message.latency) < 5
         assert len(message.bundle_hash) == 64
+
+
+def test_stamps_far_from_the_clock_of_the_node_are_used_and_told() -> None:
+    messages = [m for m in recorded(4.5) if m[1] == 'audio']
+    with running(**{'segmenter.stall_s': 30.0}) as rig:
+        play(rig.talker, messages, rate=2.0)
+        assert eventually(lambda: 'clock_apart' in rig.node._events.current)
+        assert eventually(lambda: len(rig.talker.estimates) == 1)
+        assert to_seconds(rig.talker.estimates[0].header.stamp) < messages[-1][0]
 
 
 def chunk(samples: np.ndarray, stamp: float, **fields: int) -> AudioChunk:
@@ -72,24 +79,26 @@ def sent(rig, kind: str, message: object, fault: str) -> bool:
         rig.talker.publishers[kind].publish(message)
         time.sleep(0.02)
         return rig.counts().get(fault, 0) > 0
-    return eventually(noticed, 10.0)
+    return eventually(noticed)
 
 
 def test_bad_input_is_told_and_what_came_before_and_after_still_counts():
     messages = [m for m in recorded(FIRST_TWO_S) if m[1] != 'image']
     half = len(messages) // 4  # in the middle of the first utterance
-    with running(image_queue=100) as rig:
-        play(rig.talker, messages[:half])
+    with running(image_queue=100, audio_reliability='reliable', image_reliability='reliable',
+                 use_sim_time=True) as rig:
+        step = InStep(rig.talker, rig.node)
+        step.play(rig.talker, messages[:half])
         now = messages[half][0]
         bad = [image('bayer_rggb16', stamp=now), image(size=7, stamp=now + 0.3),
                image(width=0, stamp=now + 0.6), image('nonsense', stamp=now + 0.9)]
         for message in bad:
-            rig.talker.publishers['image'].publish(message)
+            step.publish(rig.talker.publishers['image'], message)
         for broken in (chunk(np.zeros(10), now, channels=3), chunk(np.zeros(10), now, channels=0),
                        chunk(np.zeros(10), now, sample_rate=1)):
-            rig.talker.publishers['audio'].publish(broken)
-        rig.talker.publishers['transcript'].publish(String(data='   '))
-        play(rig.talker, messages[half:])
+            step.publish(rig.talker.publishers['audio'], broken)
+        step.publish(rig.talker.publishers['transcript'], String(data='   '))
+        step.play(rig.talker, messages[half:])
         assert eventually(lambda: len(rig.talker.estimates) >= 2)
         counts = rig.counts()
         assert counts['image'] == 4 and counts['audio'] == 3 and counts['transcript_empty'] == 1
@@ -103,13 +112,13 @@ def test_messages_without_stamps_are_used_as_they_arrive_and_told():
     messages = [m for m in recorded(4.5) if m[1] == 'audio']
     for _, _, message in messages:
         message.header.stamp = to_time(0.0)
+    before = time.time()
     with running() as rig:
         play(rig.talker, messages)
-        assert eventually(lambda: len(rig.talker.estimates) == 1)
+        assert eventually(lambda: len(rig.talker.estimates) >= 1)
         assert rig.counts()['audio_unstamped'] >= len(messages) - 10  # the last may be on the way
-        estimate = rig.talker.estimates[0]
-        assert abs(to_seconds(estimate.header.stamp) - time.time()) < 30
-        assert to_seconds(estimate.latency) < 5
+        stamp = to_seconds(rig.talker.estimates[0].header.stamp)
+        assert before < stamp < time.time()
 
 
 def test_stamps_that_jump_back_as_when_a_bag_loops_give_the_same_again():

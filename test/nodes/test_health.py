@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+import threading
 import time
 
 import cv2
@@ -17,15 +18,17 @@ from mmer_ros.nodes.health.checks import check_input, check_recognition, check_s
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.window import percentile, Window
 from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.nodes.tools.playback import spinning
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.settings import HealthLimits
 from mmer_ros.types import VideoFrame
+import rclpy
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
-from ..fixtures.node import chunk, estimate, jpeg, Patient, picture, tiny
-from ..fixtures.ros import eventually, recorded, Rig, running
+from ..fixtures.node import chunk, estimate, Health, jpeg, picture, tiny
+from ..fixtures.ros import eventually, InStep, recorded, Rig, running
 
 OK, WARN, ERROR, STALE = Level
 TOPICS = [('image', 'sensor_msgs/msg/Image')]
@@ -168,45 +171,53 @@ def test_a_limit_of_zero_is_never_passed() -> None:
 def test_it_reports_in_every_state(tmp_path: Path) -> None:
     bundle = tiny(tmp_path)
     with running(activate=False, bundle='no/such/bundle') as rig:
-        patient = Patient(rig.talker.node)
-        assert patient.reaches('node', OK)
-        assert patient.message('node') == 'unconfigured'
-        assert {name: patient.level(name) for name in patient.received[-1]} == {
+        health = Health(rig.talker.node)
+        assert health.shows('node', OK, 'unconfigured')
+        assert {name: status.level[0] for name, status in health.received[-1].items()} == {
             'node': OK, 'image': STALE, 'audio': STALE, 'transcript': STALE, 'clocks': STALE,
             'recognition': STALE}
         rig.node.trigger_configure()
-        assert patient.reaches('node', ERROR) and 'no/such/bundle' in patient.message('node')
+        assert health.shows('node', ERROR, 'no/such/bundle')
         rig.node.set_parameters([Parameter('bundle', value=bundle)])
         rig.node.trigger_configure()
-        assert patient.reaches('node', OK) and patient.message('node') == 'inactive'
-        assert patient.value('node', 'bundle') == 'tiny'
-        assert patient.value('node', 'bundle hash') == Bundle.load(bundle).content_hash
-        assert float(patient.value('node', 'memory [MB]')) > 100
-        assert patient.level('recognition') == STALE
+        assert health.shows('node', OK, 'inactive', {
+            'bundle': 'tiny', 'bundle hash': Bundle.load(bundle).content_hash})
+        assert float(health.value('node', 'memory [MB]')) > 100
+        assert health.shows('recognition', STALE)
         rig.node.trigger_activate()
-        assert patient.reaches('recognition', OK) and patient.message('node') == 'active'
+        assert health.shows('recognition', OK) and health.shows('node', text='active')
         rig.node.enable(False)
-        assert patient.reaches('image', STALE) and 'disabled' in patient.message('image')
+        assert health.shows('image', STALE, 'disabled')
 
 
-def test_reports_come_once_a_second_even_while_a_callback_takes_its_time(tmp_path: Path) -> None:
+def test_reports_come_even_while_a_callback_takes_its_time(tmp_path: Path) -> None:
     with running(bundle=tiny(tmp_path)) as rig:
-        patient = Patient(rig.talker.node)
-        assert patient.reaches('node', OK)
-        count = len(patient.received)
-        rig.node.create_timer(0.05, lambda: time.sleep(0.2))  # the executor is hardly free
-        time.sleep(2.5)
-        assert 1 <= len(patient.received) - count <= 3
+        context = rclpy.Context()
+        context.init()
+        reader = rclpy.create_node('reader', context=context)
+        health = Health(reader)
+        goes_on, blocked = threading.Event(), threading.Event()
+
+        def callback() -> None:
+            blocked.set()
+            goes_on.wait()
+
+        with spinning(context, reader):
+            assert health.shows('node', OK)
+            rig.node.create_timer(0.01, callback)
+            assert blocked.wait(60.0)
+            before = len(health.received)
+            assert eventually(lambda: len(health.received) >= before + 3)
+            goes_on.set()
 
 
 def test_an_untrained_bundle_is_a_warning(tmp_path: Path) -> None:
     with running(bundle=tiny(tmp_path, trained=False, calibrated=False)) as rig:
-        patient = Patient(rig.talker.node)
-        assert patient.reaches('node', WARN) and 'untrained' in patient.message('node')
+        assert Health(rig.talker.node).shows('node', WARN, 'untrained')
 
 
 def keeps(rig: Rig, kind: str, make: Callable[[float], object], until: Callable[[], bool],
-          period_s: float = 0.05, timeout_s: float = 15.0) -> bool:
+          period_s: float = 0.05, timeout_s: float = 120.0) -> bool:
     """Publish now and then until something holds."""
     begin = time.monotonic()
     while not until():
@@ -231,34 +242,40 @@ def speak(rig: Rig, begin: float, end: float) -> None:
 
 def test_a_camera_that_dies_and_returns_is_told_once_each(tmp_path: Path, capfd) -> None:
     with running(bundle=tiny(tmp_path), audio_topic='audio', **QUICK) as rig:
-        patient = Patient(rig.talker.node)
-        assert keeps(rig, 'image', picture, lambda: patient.level('image') == OK and
-                     float(patient.value('image', 'rate [Hz]')) > 0)
-        assert patient.reaches('image', WARN) and patient.reaches('image', ERROR)
-        assert 'image_silent' in patient.value('node', 'faults')
-        assert keeps(rig, 'image', picture, lambda: patient.level('image') == OK)
+        health = Health(rig.talker.node)
+        assert keeps(rig, 'image', picture, lambda: health.level('image') == OK and
+                     float(health.value('image', 'rate [Hz]')) > 0)
+        assert health.shows('image', ERROR, 'nothing came for')
+        assert eventually(lambda: 'image_silent' in health.value('node', 'faults'))
+        assert keeps(rig, 'image', picture, lambda: health.level('image') == OK)
+        assert eventually(lambda: 'image_silent' not in rig.node._events.current)
     said = capfd.readouterr().err.splitlines()
     about = [line for line in said if 'image: nothing came for' in line]
-    assert len(about) == 2 and 'WARN' in about[0] and 'over after' in about[1]
+    begins = ['WARN' in line for line in about]  # a slow computer may be a slow camera
+    assert begins == [True, False] * (len(about) // 2) and about
+    assert all('over after' in line for line in about[1::2])
 
 
 def test_a_microphone_that_stalls_in_mid_speech_ends_the_utterance() -> None:
     with running(**{**QUICK, 'segmenter.stall_s': 0.4}) as rig:
-        patient = Patient(rig.talker.node)
+        health = Health(rig.talker.node)
         speak(rig, 0.9, 2.4)  # somebody is speaking then
-        assert eventually(lambda: len(rig.talker.estimates) == 1)
+        assert eventually(lambda: len(rig.talker.estimates) >= 1)
         assert rig.talker.estimates[0].final
-        assert rig.counts()['audio_stalled'] == 1
-        assert patient.reaches('audio', ERROR)
+        assert eventually(lambda: rig.counts().get('audio_stalled', 0) >= 1)
+        assert health.shows('audio', ERROR)
         silence = np.zeros(1600, np.int16)
         assert keeps(rig, 'audio', lambda now: chunk(silence, now - 0.1),
-                     lambda: patient.level('audio') == OK, period_s=0.1)
+                     lambda: health.level('audio') == OK, period_s=0.1)
 
 
 def test_words_that_come_after_the_estimate_revise_it() -> None:
-    with running() as rig:
-        speak(rig, 0.9, 4.1)
+    messages = [m for m in recorded(4.1) if m[1] == 'audio']
+    with running(use_sim_time=True, audio_reliability='reliable') as rig:
+        step = InStep(rig.talker, rig.node)
+        step.play(rig.talker, messages)
         assert eventually(lambda: len(rig.talker.estimates) == 1)
+        step.set_time(messages[-1][0] + 0.5)
         rig.talker.publishers['transcript'].publish(String(data='That is wonderful!'))
         assert eventually(lambda: len(rig.talker.estimates) == 2)
         first, second = rig.talker.estimates
@@ -270,14 +287,14 @@ def test_words_that_come_after_the_estimate_revise_it() -> None:
 def test_stamps_that_are_apart_are_told(tmp_path: Path) -> None:
     silence = np.zeros(800, np.int16)
     with running(bundle=tiny(tmp_path), **QUICK) as rig:
-        patient = Patient(rig.talker.node)
+        health = Health(rig.talker.node)
 
         def both(now: float) -> object:
             rig.talker.publishers['audio'].publish(chunk(silence, now - 0.05))
             return picture(now - 3.0)
 
-        assert keeps(rig, 'image', both, lambda: patient.level('clocks') == ERROR)
-        assert 2.5 < float(patient.value('clocks', 'images stamped behind audio [s]')) < 3.5
+        assert keeps(rig, 'image', both, lambda: health.level('clocks') == ERROR)
+        assert 2.5 < float(health.value('clocks', 'images stamped behind audio [s]')) < 3.5
 
 
 def test_in_a_flood_of_large_images_the_latest_win_and_the_others_are_counted(
@@ -289,24 +306,28 @@ def test_in_a_flood_of_large_images_the_latest_win_and_the_others_are_counted(
     with running(CompressedImage, bundle=tiny(tmp_path), image_transport='compressed',
                  image_reliability='reliable', image_depth=100, use_sim_time=True,
                  **{'health.drops_error': 0.1}) as rig:
-        patient = Patient(rig.talker.node)
+        health = Health(rig.talker.node)
         publish = rig.talker.publishers['image'].publish
         seen: list[float] = []
+        all_are_there = threading.Event()
         on_faces = rig.node._pipeline._on_faces
 
         def slowly(frame: VideoFrame, crops: object) -> None:
             seen.append(frame.stamp)
             on_faces(frame, crops)
-            time.sleep(0.1)  # a fast computer would keep up
+            all_are_there.wait()  # a fast computer would keep up
 
         rig.node._pipeline._on_faces = slowly
         stamps = [1000.0 + 0.25 * i for i in range(count)]  # each in a slot of its own
         for stamp in stamps:
             publish(jpeg(stamp, data))
             time.sleep(1 / 30)
-        assert eventually(lambda: bool(seen) and seen[-1] == stamps[-1], 30.0)
+        (images,) = (t for t in rig.node._session.inputs.topics if t.spec.kind == 'image')
+        assert eventually(lambda: images.received == count)
+        all_are_there.set()
+        assert eventually(lambda: bool(seen) and seen[-1] == stamps[-1])
         dropped = rig.node._session.inbox.dropped['image']
         assert seen == sorted(seen) and dropped > 0
         assert len(seen) + dropped == count
-        assert patient.reaches('image', ERROR) and 'dropped' in patient.message('image')
+        assert health.shows('image', ERROR, 'dropped')
         assert eventually(lambda: rig.counts().get('image_dropped') == dropped)

@@ -41,7 +41,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from ..fixtures.model import TINY, tiny_bundle
 from ..fixtures.node import call, tiny
-from ..fixtures.ros import eventually, own_domain, play, recorded, Rig, running
+from ..fixtures.ros import eventually, InStep, own_domain, play, recorded, Rig, running
 
 
 def say(rig: Rig, text: str) -> None:
@@ -134,13 +134,13 @@ def test_while_a_bundle_loads_the_node_goes_on(tmp_path: Path, monkeypatch) -> N
     load = bundle_loader.load
 
     def slow(*what: str) -> bundle_loader.Loaded:
-        assert goes_on.wait(30)
+        assert goes_on.wait(300)
         return load(*what)
 
     monkeypatch.setattr(bundle_loader, 'load', slow)
     with running(bundle=bundle) as rig:
         client = rig.talker.node.create_client(LoadBundle, 'emotion/load_bundle')
-        assert client.wait_for_service(10.0)
+        assert client.wait_for_service(60.0)
         first = client.call_async(LoadBundle.Request(bundle=bundle))
         assert eventually(lambda: rig.node._offered.loading)
         second = call(rig, LoadBundle, 'load_bundle', bundle=bundle)
@@ -260,17 +260,12 @@ def test_when_sim_time_jumps_back_a_new_dialogue_begins(tmp_path: Path) -> None:
 
 def test_a_bag_that_is_looped_with_its_clock_gives_the_same_again() -> None:
     messages = [m for m in recorded(4.5) if m[1] != 'image']
-    with running(use_sim_time=True) as rig:
-        clock = rig.talker.node.create_publisher(Clock, '/clock', 50)
+    with running(use_sim_time=True, audio_reliability='reliable') as rig:
+        step = InStep(rig.talker, rig.node)
         for turn in (1, 2):
-            def publish(moment: float) -> None:
-                clock.publish(Clock(clock=to_time(moment)))
-            for begin in range(0, len(messages), 5):
-                publish(messages[begin][0])
-                play(rig.talker, messages[begin:begin + 5], rate=2.5)
-            for step in range(1, 11):  # the time after the last message
-                publish(messages[-1][0] + 0.1 * step)
-                time.sleep(0.02)
+            step.play(rig.talker, messages)
+            for later in range(1, 11):  # the time after the last message
+                step.set_time(messages[-1][0] + 0.1 * later)
             assert eventually(lambda n=turn: len(rig.talker.estimates) >= n)
         assert rig.counts()['time_jump'] == 1
         first, second = [e for e in rig.talker.estimates if e.revision == 0]
@@ -348,7 +343,7 @@ def interrupt(process: subprocess.Popen[str], said: str = '') -> str:
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
     try:
-        said += process.communicate(timeout=20)[0]
+        said += process.communicate(timeout=120)[0]
     finally:
         process.kill()
     assert process.returncode == 0, said
@@ -359,7 +354,8 @@ def interrupt(process: subprocess.Popen[str], said: str = '') -> str:
 
 def test_an_interrupt_while_it_starts_is_no_traceback() -> None:
     process = start()
-    time.sleep(1.5)  # it imports torch
+    maps = Path(f'/proc/{process.pid}/maps')
+    assert eventually(lambda: 'torch' in maps.read_text())  # it imports it
     interrupt(process)
 
 
@@ -378,7 +374,7 @@ def test_an_interrupt_in_mid_speech_is_no_traceback() -> None:
         node = rclpy.create_node('talker', context=context)
         audio = node.create_publisher(AudioChunk, 'audio', 50)
         said = until(process, 'bundle starter, hash')
-        assert eventually(lambda: audio.get_subscription_count() == 1, 30)
+        assert eventually(lambda: audio.get_subscription_count() == 1)
         for _, _, message in [m for m in recorded(3.0) if m[1] == 'audio']:
             audio.publish(message)
             time.sleep(0.03)

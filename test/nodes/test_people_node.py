@@ -19,7 +19,7 @@ from sensor_msgs.msg import CompressedImage
 
 from ..fixtures.node import chunk, jpeg, tiny
 from ..fixtures.people import gathering, place_of, SMALLEST
-from ..fixtures.ros import eventually, play, running
+from ..fixtures.ros import eventually, InStep, running
 from ..fixtures.stream import sample_audio
 
 LENGTH = 16_000 * 6  # samples
@@ -37,9 +37,9 @@ def test_the_speaker_is_found_among_four_though_the_others_are_larger(tmp_path: 
                  for i in range(0, len(sound), 800)]
     messages.sort(key=lambda m: m[0])
     with running(CompressedImage, bundle=tiny(tmp_path), image_transport='compressed',
-                 image_queue=1000, image_reliability='reliable',
-                 audio_reliability='reliable') as rig:
-        play(rig.talker, messages, rate=4.0)
+                 image_reliability='reliable', audio_reliability='reliable',
+                 use_sim_time=True) as rig:
+        InStep(rig.talker, rig.node).play(rig.talker, messages)
         assert eventually(lambda: len(rig.talker.estimates) > 0)
         heard = rig.talker.estimates[0]
     assert heard.speaker_by == 'mouth' and 0.05 < heard.speaker_margin <= 1.0

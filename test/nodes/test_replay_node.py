@@ -16,24 +16,27 @@ from mmer_ros.recordings.recording import Recording
 from rclpy.serialization import deserialize_message
 
 from ..fixtures.replay import IMAGES, replay, rewrite, SOUND, WORDS
-from ..fixtures.ros import eventually, running
+from ..fixtures.ros import eventually, InStep, running
 
-RATE = 1.5  # times as fast as it was recorded
 PARTIAL_RATE = 2.0  # Hz
 
 
 def live(bag: Path) -> list[EmotionEstimate]:
-    """Play a recording of two utterances, and its time on /clock, to a node."""
+    """Play a recording of two utterances, and its time on /clock, to a node in step."""
     with running(activate=False, use_sim_time=True, image_transport='compressed',
                  image_topic='/camera/image', audio_topic=SOUND, transcript_topic=WORDS,
-                 publish_transcript=True, image_queue=1000, image_reliability='reliable',
+                 publish_transcript=True, image_reliability='reliable',
                  audio_reliability='reliable', partial_rate=PARTIAL_RATE) as rig, (
             Recording(bag)) as recording:
         rig.node.trigger_configure()
         rig.node.trigger_activate()
-        player = Player(rig.talker.node, recording, RATE)
-        assert player.wait([IMAGES, SOUND, WORDS], 20.0)
-        player.play()
+        publishers = Player(rig.talker.node, recording).publishers
+        assert eventually(lambda: all(
+            publishers[topic].get_subscription_count() for topic in (IMAGES, SOUND, WORDS)))
+        step = InStep(rig.talker, rig.node)
+        for message in recording.messages({IMAGES, SOUND, WORDS}):
+            step.set_time(message.time)
+            step.publish(publishers[message.topic], message.data)
         assert eventually(lambda: sum(e.final for e in rig.talker.estimates) >= 2)
         assert rig.counts() == {}
         return rig.talker.estimates

@@ -35,11 +35,11 @@ class Player:
         self._recording = recording
         self._rate = rate
         self._clock = node.create_publisher(Clock, '/clock', 10)
-        self._publishers: dict[str, Any] = {}
+        self.publishers: dict[str, Any] = {}
         qos = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
         for topic, name in recording.topics.items():
             try:
-                self._publishers[topic] = node.create_publisher(load_type(name), topic, qos)
+                self.publishers[topic] = node.create_publisher(load_type(name), topic, qos)
             except MissingType as error:
                 node.get_logger().warning(f'{topic}: it is not played: {error}')
 
@@ -47,7 +47,7 @@ class Player:
         """Wait until somebody listens to each of the topics; False after the timeout."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            if all(self._publishers[t].get_subscription_count() for t in topics):
+            if all(self.publishers[t].get_subscription_count() for t in topics):
                 return True
             time.sleep(0.02)
         return False
@@ -62,7 +62,7 @@ class Player:
         start = self._recording.start
         for recorded in self._recording.messages():
             self._sleep_until(recorded.time, begin, start)
-            publisher = self._publishers.get(recorded.topic)
+            publisher = self.publishers.get(recorded.topic)
             if publisher is not None:
                 publisher.publish(recorded.data)
         self._sleep_until(self._recording.end + tail_s, begin, start)
