@@ -14,7 +14,7 @@ import re
 import sys
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ('mmer_ros', 'training', 'tools', 'test', 'launch', 'examples', 'setup.py')
+SOURCES = ('mmer_ros', 'training', 'tools', 'test', 'launch', 'examples', 'docs', 'setup.py')
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
 MACHINE_PATH = re.compile(r'/(home|root|Users|work)/')
