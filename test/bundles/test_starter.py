@@ -222,6 +222,7 @@ def test_plain_words_are_understood(text: str, emotion: str):
     assert EMOTIONS.index(emotion) in np.argsort(estimate.probabilities)[-2:], estimate.to_dict()
 
 
+@pytest.mark.slow
 def test_the_demo_is_estimated_without_boasting():
     """Drawn faces and a synthetic voice are far from what it has learnt; the words are real."""
     result = replay_bag(SAMPLE, ReplayOptions(partial_rate=0.0))

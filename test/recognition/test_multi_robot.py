@@ -87,7 +87,8 @@ def test_one_after_another_each_robot_gets_what_it_would_alone_to_the_bit() -> N
     assert estimator.drain_events() == []
 
 
-@pytest.mark.parametrize('together', [3, 8, 100])
+@pytest.mark.parametrize('together', [
+    3, *(pytest.param(n, marks=pytest.mark.slow) for n in (8, 100))])
 def test_together_they_give_the_same_but_for_rounding(together: int) -> None:
     estimator = Estimator(tiny_recognizer(), partial_rate=3.0, batch=16)
     parts, found = by_turns(), []
@@ -205,6 +206,7 @@ def test_two_robots_of_one_name_are_told_but_not_mixed(estimator: Estimator) -> 
     assert [e.kind for e in events] == ['source_twice'] and 'source' in events[0].text
 
 
+@pytest.mark.slow
 def test_a_bundle_is_changed_between_utterances_of_each_robot() -> None:
     old, new = Recognizer(tiny_bundle(1)), Recognizer(tiny_bundle(2))
     for batch in (1, 8):

@@ -77,6 +77,7 @@ def test_estimates_are_published_when_the_message_came_that_completed_them(
         assert 0.1 < row['latency'] < 0.35  # the hangover less the tail, and one more message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('plugin', 'mode'), [
     (plugin, mode) for plugin in StoragePlugin for mode in CompressionMode
     if (plugin, mode) != (StoragePlugin.SQLITE3, CompressionMode.STORAGE)])  # there is none
