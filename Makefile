@@ -5,8 +5,6 @@ VENV := .venv/bin
 RUN := $(VENV)/python
 SOURCES := $(wildcard mmer_ros tools training test examples launch setup.py)
 
-LOCK_HEADER := \# requirements.in with every version fixed, for CPython 3.11 on Linux x86_64.\n\# Made by `make lock`; do not edit.\n
-
 # A ROS sourced in the shell is for another Python; the wheels of .venv bring their own.
 ifdef AMENT_PREFIX_PATH
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
@@ -52,13 +50,19 @@ lint: env  ## ruff, flake8 and pydocstyle by ament's rules, import contracts, ho
 sample: env  ## make the sample recording anew
 	@$(RUN) -m tools.make_sample
 
-lock:  ## fix the versions of requirements.in in requirements.lock
+lock:  ## fix the versions of requirements.in in requirements.lock and requirements-3.12.lock
 	-@$(PYTHON) tools/env.py  # a lock that cannot be installed is no obstacle: uv comes before it
-	@printf '$(LOCK_HEADER)' > requirements.lock.new
+	$(call compile,3.11,requirements.lock)
+	$(call compile,3.12,requirements-3.12.lock)
+
+# $(call compile,PYTHON,FILE): all or nothing, so that a failure leaves the old lock in place
+define compile
+	@printf '# requirements.in with every version fixed, for CPython $(1) on Linux x86_64.\n# Made by `make lock`; do not edit.\n' > $(2).new
 	$(VENV)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --no-header \
-	    --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-	    --python-platform x86_64-unknown-linux-gnu requirements.in >> requirements.lock.new
-	@mv requirements.lock.new requirements.lock
+	    --no-emit-index-url --no-emit-find-links --python-version $(1) \
+	    --python-platform x86_64-unknown-linux-gnu requirements.in >> $(2).new
+	@mv $(2).new $(2)
+endef
 
 clean:  ## remove what was built and cached, .venv too
 	rm -rf .venv build install log out *.egg-info

