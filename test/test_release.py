@@ -38,6 +38,18 @@ def test_every_file_names_the_same_version(version: Callable[[], object]) -> Non
     assert version() == mmer_ros.__version__
 
 
+def test_package_xml_has_a_rosdep_key_for_what_setup_py_asks_for_or_says_why_not() -> None:
+    setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
+    asked = re.search(r'install_requires=\[(.*?)\n    \]', setup, re.DOTALL)
+    assert asked
+    names = set(re.findall(r"^ +'([\w-]+)", asked[1], re.MULTILINE)) - {'setuptools'}
+    keys = {'opencv-python-headless': 'opencv', 'pyyaml': 'yaml'}  # where the names differ
+    package = (ROOT / 'package.xml').read_text(encoding='utf-8')
+    assert {'numpy', 'jinja2'} <= names
+    assert not {name for name in names
+                if not re.search(rf'\b(python3-)?{keys.get(name, name)}\b', package)}
+
+
 def test_the_changelog_has_the_version_or_what_is_unreleased() -> None:
     text = (ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')
     headings = re.findall(r'^## \[?([^\]\n ]+)', text, re.MULTILINE)
