@@ -77,10 +77,10 @@ def _run(recording: Recording, options: argparse.Namespace, console: Console) ->
 
     log = options.out / 'node.log'
     with watching('emotion', show) as watcher, _node(recording, topics, options, log) as node:
-        heard = play(watcher, recording, played, rate=options.rate,
-                     on_start=lambda: console.print('the node is active; playing'))
-    if not heard or node.returncode:
-        what = 'the node did not become active' if not heard else (
+        was_played = play(watcher, recording, played, rate=options.rate,
+                          on_start=lambda: console.print('the node is active; playing'))
+    if not was_played or node.returncode:
+        what = 'the node did not become active' if not was_played else (
             f'the node ended with code {node.returncode}')
         console.print(f'[bold red]{what}; the end of {log}:[/]')
         console.print('\n'.join(log.read_text().splitlines()[-LOG_LINES:]), markup=False)
@@ -124,7 +124,7 @@ def _finish(recording: Recording, rows: list[dict[str, Any]], options: argparse.
 
 
 def _live(replayed: ReplayResult, rows: list[dict[str, Any]], device: str) -> ReplayResult:
-    """Return the result with the estimates of the live node in place of those of the replay."""
+    """Return the result with the estimates of the live node instead of the replay's."""
     published = [{**row, 'published': row['stamp'] + row['latency']} for row in rows]
     return replace(replayed.with_estimates(published),
                    run={'device': device, 'threads': 1, 'live': True})

@@ -1,4 +1,4 @@
-"""Which estimated utterance is which labelled one, and what was cut wrongly."""
+"""Matching of estimated to labelled utterances, and the errors of segmentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-MIN_SHARE = 0.25  # of the shorter one that two utterances must have in common to count
+MIN_SHARE = 0.25  # of the shorter utterance; two overlap from this share on
 
 Span = tuple[float, float]  # start, end; seconds
 
@@ -19,9 +19,10 @@ Span = tuple[float, float]  # start, end; seconds
 @dataclass(frozen=True)
 class Pair:
     """
-    A labelled utterance and the estimated one that is taken for it.
+    A labelled utterance and its estimated one.
 
-    :param label: index of the label; `estimate` likewise.
+    :param label: index of the label.
+    :param estimate: index of the estimate.
     :param iou: intersection over union of their times, 0..1.
     """
 
@@ -94,7 +95,7 @@ def _overlaps(labels: Sequence[Span], estimates: Sequence[Span]) -> Edges:
 
 def _assign(rows: NDArray[np.int64], columns: NDArray[np.int64], ious: NDArray[np.float64],
             n_labels: int, n_estimates: int) -> list[tuple[int, int, float]]:
-    """Solve the assignment in each group of utterances that hang together."""
+    """Solve the assignment in each connected group of utterances."""
     size = n_labels + n_estimates
     graph = coo_matrix((np.ones(len(rows)), (rows, columns + n_labels)), (size, size))
     _, group = connected_components(graph, directed=False)

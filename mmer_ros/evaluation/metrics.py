@@ -1,5 +1,5 @@
 """
-How good answers are: per class, overall, calibrated, and how sure one may be of the figures.
+Metrics of emotion estimates: per class, overall, calibration, and bootstrap intervals.
 
 scikit-learn computes them; it comes with `pip install mmer_ros[evaluation]`.
 """
@@ -76,7 +76,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and where it would lie, had other examples of the kind been drawn."""
+    """A figure with its bootstrap interval over the examples."""
 
     value: float
     low: float
@@ -90,7 +90,7 @@ class Interval:
 @dataclass(frozen=True)
 class Difference(Interval):
     """
-    How much better one model is than another on the same examples.
+    The difference of two models on the same examples, with its bootstrap interval.
 
     :param p: share of the resamples in which it is no better, 0..1 (one-sided); never below
         1 / (resamples + 1).
@@ -102,12 +102,12 @@ class Difference(Interval):
 @dataclass(frozen=True)
 class Reliability:
     """
-    How often answers of a confidence are right.
+    The accuracy of answers by their confidence.
 
     :param edges: (bins + 1,) of the confidence, 0..1.
     :param count: (bins,) answers in each bin, which holds its upper edge.
     :param confidence: (bins,) mean confidence, NaN where a bin is empty.
-    :param accuracy: (bins,) share of right answers, likewise.
+    :param accuracy: (bins,) share of right answers, NaN where a bin is empty.
     """
 
     edges: Floats
@@ -129,8 +129,8 @@ def score(labels: Labels, probabilities: Probabilities) -> Scores:
 
     :param labels: (N,) true indices into EMOTIONS, N >= 1.
     :param probabilities: (N, 7), rows sum to 1; the answer is the most probable class.
-    :raises InvalidInput: if shapes, indices or probabilities are not so, or scikit-learn is not
-        installed.
+    :raises InvalidInput: if shapes, indices or probabilities are wrong, or scikit-learn is
+        missing.
     """
     labels, probabilities = _checked(labels, probabilities)
     sk = _sklearn_metrics()
@@ -254,7 +254,7 @@ def paired_difference(statistic: Statistic, labels: Labels, probabilities: Proba
                       others: Probabilities, *, resamples: int = 1000, seed: int = 0,
                       level: float = .95) -> Difference:
     """
-    Compare two models on the same examples: statistic of the first less that of the second.
+    Return the statistic of the first model minus the second's on the same examples.
 
     :param statistic: of confusion matrices, e.g. `weighted_f1`.
     :param labels: (N,) true indices into EMOTIONS.
@@ -279,7 +279,7 @@ def _cells(labels: Labels, probabilities: Probabilities) -> NDArray[np.int64]:
 
 def _resample(cells: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.int64]:
     """
-    Draw the examples anew and count them, (S, N) -> (1 + resamples, S, 7, 7).
+    Resample the examples and count them, (S, N) -> (1 + resamples, S, 7, 7).
 
     The first matrices are of the examples as they are. Examples with the same truth and the
     same answers of all models are alike, so that it is enough to draw how many of each kind

@@ -1,4 +1,4 @@
-"""Estimates against labels: emotions, segmentation, and how late the answers would come."""
+"""Estimates against labels: emotions, segmentation and latency."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Evaluation:
 
     :param outside: labels that lie before or after the recording.
     :param answers: the latest revision of each utterance.
-    :param firsts: its first final estimate, which is what a robot acts on.
+    :param firsts: the first final estimate of each, on which a robot acts.
     """
 
     labels: Sequence[Label]
@@ -44,7 +44,7 @@ class Evaluation:
 
     @property
     def pairs(self) -> list[dict[str, Any]]:
-        """Label and estimate that are taken for the same utterance, with their differences."""
+        """Matched labels and estimates, with their differences."""
         rows = []
         for pair in self.matching.pairs:
             label, answer = self.labels[pair.label], self.answers[pair.estimate]
@@ -152,7 +152,7 @@ def _errors(values: Sequence[float]) -> dict[str, float | None] | None:
 
 
 def _scores(pairs: Sequence[Row]) -> tuple[dict[str, Any] | None, str]:
-    """Return the metrics of `training evaluate`, and why there are none."""
+    """Return the metrics of `training evaluate`, or the reason why there are none."""
     known = [pair for pair in pairs if pair['correct'] is not None]
     if not known:
         return None, 'no estimate has a label with an emotion'

@@ -1,4 +1,4 @@
-"""`mmer replay` on recordings with something wrong: it is told, and the rest is evaluated."""
+"""`mmer replay` on damaged or odd recordings: the fault is reported, the rest is evaluated."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_cut_file_alone_is_used_and_compressed_ones_too(run: Any, tmp_path: Pa
     assert 'its compressed data are cut off' in said
 
 
-def test_a_database_that_was_cut_off_is_told_with_what_to_do(run: Any, tmp_path: Path) -> None:
+def test_a_database_that_was_cut_off_is_reported_with_what_to_do(run: Any, tmp_path: Path) -> None:
     path = rewrite(tmp_path / 'bag', plugin=StoragePlugin.SQLITE3)
     file = path / 'bag.db3'
     file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
@@ -120,8 +120,8 @@ def test_a_file_of_a_split_recording_may_be_missing(run: Any, tmp_path: Path) ->
 
 @pytest.mark.parametrize('content', [None, b'', b'hello\n' * 100])
 @pytest.mark.parametrize('name', ['a.mcap', 'a.db3', 'a.txt', 'a.bag'])
-def test_what_is_no_recording_is_told(run: Any, tmp_path: Path, name: str,
-                                      content: bytes | None) -> None:
+def test_what_is_no_recording_is_reported(run: Any, tmp_path: Path, name: str,
+                                          content: bytes | None) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     said, result = run(tmp_path / name, code=2)
@@ -130,7 +130,7 @@ def test_what_is_no_recording_is_told(run: Any, tmp_path: Path, name: str,
     assert name in said and expected in said and result is None
 
 
-def test_an_empty_recording_is_told(run: Any, tmp_path: Path) -> None:
+def test_an_empty_recording_is_reported(run: Any, tmp_path: Path) -> None:
     (tmp_path / 'folder').mkdir()
     said, _ = run(tmp_path / 'folder', code=2)
     assert 'it holds no file' in said
@@ -171,7 +171,7 @@ def test_of_two_cameras_the_first_is_used_and_the_other_named(run: Any, tmp_path
     assert other.summary['modalities'] == {'text+audio': 1}
 
 
-def test_a_topic_that_is_not_there_is_told_and_the_others_are_used(run: Any, bag: Path) -> None:
+def test_a_missing_topic_is_reported_and_the_others_are_used(run: Any, bag: Path) -> None:
     said, result = run(bag, *BLIND, 'transcript=/asr', code=3)
     assert f'/asr: it is not in the recording; there is {WORDS}: --topics transcript=' in said
     assert result.summary['modalities'] == {'audio': 1}
@@ -180,12 +180,12 @@ def test_a_topic_that_is_not_there_is_told_and_the_others_are_used(run: Any, bag
 
 
 @pytest.mark.parametrize('pair', ['smell=/nose', 'image'])
-def test_topics_of_another_form_are_told(run: Any, bag: Path, pair: str) -> None:
+def test_topics_of_another_form_are_reported(run: Any, bag: Path, pair: str) -> None:
     said, _ = run(bag, '--topics', pair, code=2)
     assert pair.split('=')[0] in said and 'expected' in said
 
 
-def test_a_recording_without_anything_of_use_is_told(run: Any, tmp_path: Path) -> None:
+def test_a_recording_without_anything_of_use_is_reported(run: Any, tmp_path: Path) -> None:
     extra = Extra(0.0, '/odom', 'nav_msgs/msg/Odd', 'float64 x\n', bytes(12))
     said, _ = run(rewrite(tmp_path / 'bag', lambda m: [], extras=[extra]), code=2)
     assert 'no topic to replay was found' in said and '/odom (nav_msgs/msg/Odd, 1)' in said
@@ -219,8 +219,8 @@ def cdr(data: bytes) -> bytes:
            'uint8 channels\nuint32 sample_rate\nstring sample_format\nstring coding_format',
            bytes([0, 1, 0, 0, 1, 0, 0, 0, 128, 62, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]) +
            cdr(b'mp3\0')[4:])]], ids=['frames', 'info'])
-def test_audio_in_mp3_is_told_and_the_words_are_used(run: Any, tmp_path: Path,
-                                                     extras: list[Extra]) -> None:
+def test_audio_in_mp3_is_reported_and_the_words_are_used(run: Any, tmp_path: Path,
+                                                         extras: list[Extra]) -> None:
     path = rewrite(tmp_path / 'bag', without(SOUND), extras=extras)
     said, result = run(path, *BLIND, code=3)
     assert 'audio: it is coded as mp3' in said and '(/audio/audio)' in said
@@ -284,7 +284,7 @@ def test_audio_of_either_audio_common_msgs_gives_the_same(
 # ---------------------------------------------------------------------- messages
 
 
-def test_messages_that_cannot_be_used_are_counted_and_told(run: Any, tmp_path: Path) -> None:
+def test_messages_that_cannot_be_used_are_counted_and_reported(run: Any, tmp_path: Path) -> None:
     count = 0
 
     def spoil(message: Any) -> None:
@@ -298,7 +298,7 @@ def test_messages_that_cannot_be_used_are_counted_and_told(run: Any, tmp_path: P
     assert result.summary['utterances'] == 1
 
 
-def test_messages_that_are_no_messages_are_counted_and_told(run: Any, tmp_path: Path) -> None:
+def test_messages_that_are_no_messages_are_counted_and_reported(run: Any, tmp_path: Path) -> None:
     extras = [Extra(at, WORDS, 'std_msgs/msg/String', '', data)
               for at, data in ((0.5, b''), (0.6, b'\x00\x01\x00\x00\xff\xff\xff\x7f'))]
     said, result = run(rewrite(tmp_path / 'bag', extras=extras), *BLIND, code=3)
@@ -307,7 +307,7 @@ def test_messages_that_are_no_messages_are_counted_and_told(run: Any, tmp_path: 
     assert result.summary['modalities'] == {'text+audio': 1}
 
 
-def test_stamps_out_of_order_are_told_and_the_rest_is_used(run: Any, tmp_path: Path) -> None:
+def test_stamps_out_of_order_are_reported_and_the_rest_is_used(run: Any, tmp_path: Path) -> None:
     count = 0
 
     def shuffle(message: Any) -> None:
@@ -340,8 +340,8 @@ def test_the_parameters_of_the_node_are_followed(run: Any, bag: Path, tmp_path: 
 @pytest.mark.parametrize(('arguments', 'names'), [
     (['--labels', 'nowhere.csv'], 'nowhere.csv'), (['--bundle', 'no/such'], 'no/such'),
     (['--device', 'cuda:9'], 'cuda:9'), (['--jobs', '0'], '--jobs 0')])
-def test_options_that_cannot_be_are_told(run: Any, bag: Path, arguments: list[str],
-                                         names: str) -> None:
+def test_options_that_cannot_be_are_reported(run: Any, bag: Path, arguments: list[str],
+                                             names: str) -> None:
     said, result = run(bag, *arguments, code=2)
     assert names in said and result is None
 

@@ -51,7 +51,7 @@ def test_relative_topics_are_in_the_namespace_of_the_node(tmp_path: Path, name: 
     assert options.emotion_topic == topic.replace('cam/compressed', 'mood')
 
 
-def test_what_is_said_last_counts(tmp_path: Path) -> None:
+def test_the_last_value_counts(tmp_path: Path) -> None:
     path = tmp_path / 'params.yaml'
     path.write_text('/**:\n  ros__parameters: {device: cuda, threads: 4}\n'
                     'other:\n  ros__parameters: {device: tpu}\n'
@@ -114,7 +114,7 @@ def test_a_wrong_value_is_refused_with_what_was_expected(
 
 
 @pytest.mark.parametrize('text', ['', 'a: [', '- 1\n- 2\n', 'emotion:\n  threads: 2\n'])
-def test_what_is_no_parameter_file_is_told(tmp_path: Path, text: str) -> None:
+def test_what_is_no_parameter_file_is_reported(tmp_path: Path, text: str) -> None:
     path = tmp_path / 'params.yaml'
     path.write_text(text)
     with pytest.raises(InvalidInput, match='params.yaml: '):

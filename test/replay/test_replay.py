@@ -54,7 +54,7 @@ def heard(bag: Path) -> ReplayResult:
     return replay(bag, topics=NO_IMAGES)
 
 
-def test_it_says_what_the_pipeline_says(whole: ReplayResult) -> None:
+def test_it_equals_the_pipeline_fed_by_hand(whole: ReplayResult) -> None:
     """The same messages fed by hand give the same numbers to the bit."""
     events = [e for e in sample_events() if e.arrival - BASE <= 7.6]
     expected = run_pipeline(Pipeline(compact()), events)
@@ -220,7 +220,7 @@ def test_the_table_holds_what_the_lines_hold(whole: ReplayResult) -> None:
         assert line['modalities'] == 'text+audio+face' and line['transcript'] == row['transcript']
 
 
-def test_the_tracks_tell_what_was_there_when(whole: ReplayResult) -> None:
+def test_the_tracks_hold_the_times_of_inputs_faces_and_words(whole: ReplayResult) -> None:
     tracks = whole.tracks
     (start, end), = tracks['inputs']['audio']
     assert (start - BASE, end - BASE) == pytest.approx((0, 7.6), abs=0.11)

@@ -189,7 +189,7 @@ def test_one_page_leads_to_each_of_many(result: ReplayResult, other: ReplayResul
     assert 'All labelled utterances together' in parsed.words and '4/4' in parsed.words
 
 
-def test_a_comparison_tells_what_differs(result: ReplayResult, other: ReplayResult) -> None:
+def test_a_comparison_counts_the_differences(result: ReplayResult, other: ReplayResult) -> None:
     assert result.folder is not None and other.folder is not None
     comparison = load_comparison(result.folder, other.folder)
     assert comparison.names == ('out', 'deaf')
@@ -218,8 +218,8 @@ def test_a_run_compared_with_itself_is_the_same_to_the_bit(
     assert '100.0' in Parsed((tmp_path / 'comparison.html').read_text()).words
 
 
-def test_what_cannot_be_compared_is_told(result: ReplayResult, tmp_path: Path,
-                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_compared_is_reported(result: ReplayResult, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(['compare', str(result.folder), 'nowhere']) == 2
     assert result.folder is not None

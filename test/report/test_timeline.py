@@ -153,7 +153,7 @@ def test_missing_modalities_are_hollow() -> None:
     assert text.count('--w:100.0%') == 2 and text.count('--w:33.3%') == 6
 
 
-def test_truth_says_whether_the_estimate_agrees() -> None:
+def test_truth_marks_whether_the_estimate_agrees() -> None:
     labels = [{'start': START + 1, 'end': START + 3, 'emotion': 'joy', 'text': 'a'},
               {'start': START + 5, 'end': START + 7, 'emotion': 'fear', 'text': 'b'},
               {'start': START + 20, 'end': START + 21, 'emotion': 0, 'text': 'c'}]
@@ -202,7 +202,7 @@ def answer(estimates: list[dict[str, Any]], **parts: Any) -> Answer:
     return Answer(Timeline(start=START, end=START + 40, estimates=estimates, **parts))
 
 
-def test_the_sentence_tells_who_showed_what_when_and_how_surely() -> None:
+def test_the_sentence_names_who_showed_what_when_and_how_surely() -> None:
     assert answer(TALK).sentence == (
         'In 40.0 s, anna showed mostly joy (1 of 2 utterances), face2 mostly neutral (1 of 2) and '
         '1 other; 73 % sure on average, most of all at 0.0 s (joy, 90 %).')

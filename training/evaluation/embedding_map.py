@@ -17,12 +17,12 @@ PERPLEXITY = 30.0
 @dataclass(frozen=True)
 class EmbeddingMap:
     """
-    Where examples lie beside each other.
+    A layout of examples in the plane; neighbours are alike.
 
     :param points: (M, 2), each axis within -1..1.
     :param labels: (M,) true indices into EMOTIONS.
     :param answers: (M,) indices that the model gave.
-    :param total: examples of which these M were drawn.
+    :param total: number of examples from which the M were drawn.
     """
 
     points: NDArray[np.float64]
@@ -39,7 +39,7 @@ class EmbeddingMap:
 def map_embeddings(predictions: Predictions, *, max_points: int = MAX_POINTS,
                    seed: int = 0) -> EmbeddingMap | None:
     """
-    Lay the embeddings out in the plane; None if there are none, or too few to tell anything.
+    Lay the embeddings out in the plane; None without embeddings, or with too few of them.
 
     :param max_points: more examples than these are drawn from at random.
     """

@@ -36,9 +36,9 @@ class LearningCurve:
 
 def read_learning_curves(run: Path) -> list[LearningCurve]:
     """
-    Read what a run logged, JSON lines {"step", "split", "loss", "weighted_f1", ...}.
+    Read the log of a run, JSON lines {"step", "split", "loss", "weighted_f1", ...}.
 
-    A torn last line is left out; of several lines for a step the last counts.
+    An incomplete last line is left out; of several lines for a step the last counts.
 
     :param run: folder that holds metrics.jsonl.
     :raises InvalidInput: if there is no such file, or it holds something else.

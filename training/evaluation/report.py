@@ -21,12 +21,11 @@ from training.evaluation.wording import provenance
 
 def write_report(evaluation: Evaluation, folder: Path) -> Path:
     """
-    Write everything that was measured; files that are there are replaced one by one.
+    Write an evaluation; existing files are replaced one by one.
 
-    The figures and the answers of the whole models come first, so that they are kept whatever
-    becomes of the page.
+    Figures and answers come first, so that a failing page does not lose them.
 
-    :param folder: made if it is not there.
+    :param folder: created if missing.
     :return: path of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +68,7 @@ def render_tables(evaluation: Evaluation) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return the value with null for what JSON cannot say: not a number, infinite."""
+    """Return the value with null in place of NaN and infinity, which JSON lacks."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

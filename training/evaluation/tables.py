@@ -1,4 +1,4 @@
-"""All tables of an evaluation: those of the paper, and our own."""
+"""All tables of an evaluation: the paper's layout and our own."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def gap(found: Comparison | None, *, turned: bool = False) -> Cell:
 
 
 def chance(found: Comparison | None) -> Cell:
-    """Return p; below a thousandth the bootstrap cannot tell."""
+    """Return p, which the bootstrap resolves down to a thousandth."""
     if found is None:
         return Cell(NONE)
     p = found.difference.p

@@ -162,7 +162,7 @@ def test_a_missing_modality_is_set_against_a_model_trained_without_it() -> None:
         percent(f1[0]), percent(f1[1]), f'{100 * (f1[0] - f1[1]):+.1f}']
 
 
-def test_the_gain_is_told_over_every_single_modality() -> None:
+def test_the_gain_is_reported_over_every_single_modality() -> None:
     table = singles_table(evaluation())
     scores = [float(row[3].text) for row in table.rows]
     assert [row[1].text for row in table.rows] == 3 * ['This model, given it alone'] + [
