@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from mmer_ros.cli.console import say, shown, to_stdout
 from mmer_ros.recognition.bundle import architectures, Bundle, CARD
@@ -15,18 +14,19 @@ from rich.console import Console
 from rich.table import Table
 
 
-def add_parsers(commands: Any) -> None:
-    """Add the commands to argparse's subparsers."""
-    create = commands.add_parser('create-bundle', help='write an untrained bundle to a folder')
-    create.add_argument('architecture', choices=architectures())
-    create.add_argument('folder', type=Path)
-    create.add_argument('--seed', type=int, default=0)
-    create.set_defaults(run=run_create)
+def add_create_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mmer create-bundle`."""
+    parser.add_argument('architecture', choices=architectures())
+    parser.add_argument('folder', type=Path)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.set_defaults(run=run_create)
 
-    inspect = commands.add_parser('inspect', help='check a bundle and print what it is')
-    inspect.add_argument('bundle')
-    inspect.add_argument('--json', action='store_true', help='print all of its settings')
-    inspect.set_defaults(run=run_inspect)
+
+def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mmer inspect`."""
+    parser.add_argument('bundle')
+    parser.add_argument('--json', action='store_true', help='print all of its settings')
+    parser.set_defaults(run=run_inspect)
 
 
 def run_create(options: argparse.Namespace, console: Console) -> int:

@@ -15,12 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to argparse's subparsers."""
-    parser = commands.add_parser(
-        'compare', help='set two replays of the same recordings side by side, e.g. of two bundles')
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mmer compare`."""
     parser.add_argument('first', type=Path, metavar='A', help='--output of mmer replay')
-    parser.add_argument('second', type=Path, metavar='B', help='likewise')
+    parser.add_argument('second', type=Path, metavar='B', help='--output of another mmer replay')
     parser.add_argument('--output', type=Path, default=Path('comparison.html'), metavar='FILE',
                         help='the page; the figures go beside it as .json (default: %(default)s)')
     parser.set_defaults(run=run)

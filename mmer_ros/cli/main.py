@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
+from importlib import import_module
 import logging
 import os
 import sys
 
 from mmer_ros import __version__
-from mmer_ros.cli import bundles, compare, meld2bag, monitor, recognize, replay
 from mmer_ros.cli.console import say
 from mmer_ros.types import InvalidInput
 from rich.console import Console
@@ -19,6 +19,24 @@ BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 2, 4, 130
 EXIT_CODES = ('exit code: 0 good; 1 nothing was estimated; 2 bad input; 3 a part of the input was '
               'left out; 4 a fault of the program')
 TRACEBACK_VARIABLE = 'MMER_TRACEBACK'
+# name -> what it does, and the function that adds its arguments; only that of the command which
+# is run is imported, since most need torch
+COMMANDS = {
+    'recognize': ('estimate the emotions of the utterances in audio or video files',
+                  'mmer_ros.cli.recognize', 'add_arguments'),
+    'replay': ('estimate and evaluate from recordings (rosbag2), as the live node would',
+               'mmer_ros.cli.replay', 'add_arguments'),
+    'compare': ('set two replays of the same recordings side by side, e.g. of two bundles',
+                'mmer_ros.cli.compare', 'add_arguments'),
+    'meld2bag': ('turn the clips of MELD into recordings (rosbag2), one for each dialogue',
+                 'mmer_ros.cli.meld2bag', 'add_arguments'),
+    'monitor': ('show the estimates and the health of a running node (needs ROS 2)',
+                'mmer_ros.cli.monitor', 'add_arguments'),
+    'create-bundle': ('write an untrained bundle to a folder',
+                      'mmer_ros.cli.bundles', 'add_create_arguments'),
+    'inspect': ('check a bundle and print what it is',
+                'mmer_ros.cli.bundles', 'add_inspect_arguments'),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     :return: as in EXIT_CODES.
     """
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(given[0] if given else '').parse_args(given)
     console = Console(stderr=True)
     logging.basicConfig(format='%(message)s', handlers=[RichHandler(
         console=console, show_time=False, show_path=False)])
@@ -75,16 +94,15 @@ def replay_main() -> int:
     return main(['replay', *arguments])
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """Return the parser, with the arguments of one command."""
     parser = argparse.ArgumentParser(prog='mmer', description=__doc__, epilog=EXIT_CODES)
     parser.add_argument('--version', action='version', version=__version__)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    recognize.add_parser(commands)
-    replay.add_parser(commands)
-    compare.add_parser(commands)
-    meld2bag.add_parser(commands)
-    monitor.add_parser(commands)
-    bundles.add_parsers(commands)
+    for name, (purpose, module, add_arguments) in COMMANDS.items():
+        own = commands.add_parser(name, help=purpose)
+        if name == command:
+            getattr(import_module(module), add_arguments)(own)
     return parser
 
 

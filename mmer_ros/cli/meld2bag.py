@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmer_ros.recordings.meld.corpus import read_dialogues
 from mmer_ros.recordings.meld.dialogue import Written
@@ -24,11 +23,9 @@ MAX_PROBLEMS = 10  # that are printed
 SETTINGS = ('fps', 'size', 'quality', 'gap', 'transcripts', 'storage')
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to argparse's subparsers."""
-    parser = commands.add_parser(
-        'meld2bag', help='turn the clips of MELD into recordings (rosbag2), one a dialogue',
-        epilog=EXIT_CODES)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mmer meld2bag`."""
+    parser.epilog = EXIT_CODES
     parser.add_argument('corpus', type=Path, metavar='CORPUS', help=(
         'folder of MELD as published, or of a corpus in its shape'))
     parser.add_argument('--split', choices=SPLITS, default='dev')

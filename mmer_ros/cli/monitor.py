@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import argparse
 from importlib.metadata import entry_points
-from typing import Any
 
 from mmer_ros.types import InvalidInput
 from rich.console import Console
 
 GROUP = 'mmer_ros.ros_commands'  # entry points that need ROS, which this room does not know
-HELP = 'show the running node: who feels what, and the health of its inputs (needs ROS 2)'
 EXIT_CODES = ('exit code: 0 ended by the user, or with --once: estimates come; 1 none came; '
               '2 not possible')
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to argparse's subparsers."""
-    parser = commands.add_parser('monitor', help=HELP, epilog=EXIT_CODES)
-    add_arguments(parser)
-    parser.set_defaults(run=run)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be said on the command line."""
+    """Add the arguments of `mmer monitor`."""
+    parser.epilog = EXIT_CODES
+    parser.set_defaults(run=run)
     parser.add_argument('--topic', default='emotion', help='of the estimates')
     parser.add_argument('--node', default='emotion', help='name of the emotion node')
     parser.add_argument('--namespace', default='', help='in which topic and node are looked for')
     parser.add_argument('--all', action='store_true', help='also the health of other nodes')
     parser.add_argument('--once', action='store_true', help=(
-        'print one snapshot and end; the exit code tells whether estimates come. So it is also '
-        'if the output is not a terminal'))
+        'print one snapshot and end, with an exit code; the default if the output is not a '
+        'terminal'))
     parser.add_argument('--wait', type=_seconds, default=10.0, metavar='SECONDS', help=(
-        'with --once: how long an estimate is waited for (%(default)g)'))
+        'with --once: longest time to wait for an estimate (%(default)g)'))
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
@@ -47,7 +40,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         code: int = monitor(options)
         return code
     raise InvalidInput(f'monitor: nothing is registered in the entry points {GROUP!r}; install '
-                       'mmer_ros anew')
+                       'mmer_ros again')
 
 
 def _seconds(text: str) -> float:

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 import sys
-from typing import Any
 
 from mmer_ros.cli.console import progress_in_seconds, say, say_events, shown, to_stdout
 from mmer_ros.cli.result_files import (
@@ -39,11 +38,9 @@ FORMATS = ('table', 'jsonl', 'csv')
 RECORDINGS = ('.mcap', '.db3', '.bag')
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to argparse's subparsers."""
-    parser = commands.add_parser(
-        'recognize', help='estimate the emotions of the utterances in audio or video files',
-        epilog=EXIT_CODES)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mmer recognize`."""
+    parser.epilog = EXIT_CODES
     parser.add_argument('clips', nargs='+', type=Path, metavar='CLIP')
     parser.add_argument('--transcript', default='', metavar='TEXT|FILE', help=(
         'the words of the clip, which is then one utterance; or a file with the times of the '

@@ -33,11 +33,9 @@ MEDIA = frozenset((
     '.aiff', '.jpg', '.jpeg', '.png', '.gif', '.heic', '.webp'))
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to argparse's subparsers."""
-    parser = commands.add_parser(
-        'replay', help='estimate and evaluate from recordings (rosbag2), as the live node would',
-        epilog=EXIT_CODES)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mmer replay`."""
+    parser.epilog = EXIT_CODES
     parser.add_argument('bags', nargs='+', type=Path, metavar='BAG',
                         help='rosbag2 folder, .mcap or .db3 file')
     parser.add_argument('--params', type=Path, metavar='FILE', help=(

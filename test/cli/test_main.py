@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 import json
 from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 from mmer_ros import __version__
-from mmer_ros.cli.main import main
+from mmer_ros.cli.main import COMMANDS, main
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.types import EMOTIONS
 import pytest
 
 from ..fixtures.stream import (
     BASE,
+    ROOT,
     sample_labels,
 )
 
@@ -180,3 +183,23 @@ def test_the_command_line_is_checked(arguments: list[str], code: int,
     out, err = capsys.readouterr()
     assert bool(out) == (code == 0) and bool(err) == (code == 2)
     assert arguments != ['--version'] or out.strip() == __version__
+
+
+def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
+    code = ('import sys; from mmer_ros.cli.main import main\n'
+            "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+            "print('heavy:', {'torch', 'transformers', 'pydantic'} & set(sys.modules))")
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
+                          check=True)
+    assert all(name in done.stdout for name in COMMANDS)
+    assert done.stdout.rstrip().endswith('heavy: set()')
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_each_command_explains_its_arguments(
+        name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, '--help'])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert f'usage: mmer {name}' in text and len(text.splitlines()) > 5

@@ -343,5 +343,5 @@ def test_spectrogram_is_torchaudios_to_the_bit(config: AudioEncoderConfig) -> No
 def test_the_audio_encoder_does_without_torchaudio() -> None:
     """It has no release for torch 2.12, and a wrong pair of versions fails when it is loaded."""
     code = ("import sys; sys.modules['torchaudio'] = None\n"
-            'import mmer_ros.recognition.pipeline, mmer_ros.cli.main')
+            'import mmer_ros.recognition.pipeline, mmer_ros.cli.recognize')
     subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True)
