@@ -20,6 +20,11 @@ from numpy.typing import NDArray
 SAMPLE_FORMATS = {
     'S8': 'i1', 'U8': 'u1', 'S16LE': '<i2', 'S16BE': '>i2', 'S32LE': '<i4', 'S32BE': '>i4',
     'F32LE': '<f4', 'F32BE': '>f4', 'F64LE': '<f8', 'F64BE': '>f8'}
+MAX_STEP_S = 0.05  # a larger step between stamps means that a message was lost
+MIN_BYTES = 512  # fewer do not show what kind of samples they hold
+PLAUSIBLE = 0.95  # share of samples in the range of a voice by which floats are known
+MIN_STEP = 2000  # mean step between the halves of floats, read as samples of 16 bits
+IMPLAUSIBLE = 0.2  # share of huge samples by which floats are known not to be any
 UNCODED = ('', 'wave', 'wav', 'raw', 'pcm')
 # PortAudio's numbers of sample formats, as mgonzs13's AudioInfo has them.
 TYPED_FIELDS = {1: ('float32_data', 'f4'), 2: ('int32_data', 'i4'), 8: ('int16_data', 'i2'),
@@ -53,6 +58,23 @@ class AudioFormat:
     sample_format: str = 'S16LE'
     coding: str = ''
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """
+        Type of a sample.
+
+        :raises InvalidInput: if the name of the format is not known.
+        """
+        if self.sample_format not in SAMPLE_FORMATS:
+            raise InvalidInput(f'audio: sample format {self.sample_format!r}; expected one of '
+                               f'{", ".join(SAMPLE_FORMATS)}; set it in the capture node')
+        return np.dtype(SAMPLE_FORMATS[self.sample_format])
+
+    @property
+    def frame_size(self) -> int:
+        """Bytes of a sample of all channels."""
+        return self.dtype.itemsize * max(self.channels, 1)
+
     @classmethod
     def of(cls, info: Any) -> AudioFormat:
         """Return what a ros-drivers AudioInfo tells."""
@@ -66,18 +88,63 @@ def is_audio(fields: Mapping[str, str]) -> bool:
 
     :param fields: name -> type, as rosidl's get_fields_and_field_types returns them.
     """
-    data = fields.get('data')
+    names, data = fields.keys() - {'header'}, fields.get('data')
     return bool(
-        (fields.get('samples') == 'sequence<int16>' and 'sample_rate' in fields)
-        or {'audio_data', 'info'} <= fields.keys()
-        or fields.get('audio', '').endswith(('/Audio', '/AudioData'))
-        or (data == 'sequence<uint8>' and not {'encoding', 'format'} & fields.keys())
-        or (data == 'sequence<int16>' and 'layout' in fields))
+        (fields.get('samples') == 'sequence<int16>' and {'sample_rate', 'channels'} <= names)
+        or names == {'audio_data', 'info'}
+        or (names <= {'audio', 'info'}
+            and fields.get('audio', '').endswith(('/Audio', '/AudioData')))
+        or (data == 'sequence<uint8>' and names == {'data'})  # many others have it beside more
+        or (data == 'sequence<int16>' and names == {'data', 'layout'}))
 
 
 def is_audio_info(fields: Mapping[str, str]) -> bool:
     """Tell whether these are the fields of a ros-drivers AudioInfo."""
     return {'sample_rate', 'channels', 'sample_format'} <= fields.keys()
+
+
+class AudioReader:
+    """
+    Turns the messages of one topic into blocks.
+
+    Messages of raw bytes may end in the middle of a sample, as those of a network do: what is
+    left over is put before the next message.
+
+    :param given: format of raw audio whose messages do not name it; may be set at any time.
+
+    >>> reader = AudioReader(AudioFormat(16_000, 1, 'S16LE'))
+    >>> [len(reader.read(message, stamp).samples) for message, stamp in odd_messages]
+    [511, 512]
+    """
+
+    def __init__(self, given: AudioFormat) -> None:
+        self.given = given
+        self._rest = b''
+        self._format = given
+        self._until = 0.0  # stamp that the next message should have
+
+    def read(self, message: Any, stamp: float) -> AudioBlock:
+        """
+        Return the audio of a message with its channels apart, as `to_block`.
+
+        :param stamp: capture time of the first sample, seconds; 0 if it is not known.
+        """
+        content = getattr(message, 'audio', message)
+        if hasattr(message, 'samples') or hasattr(content, 'audio_data') or (
+                hasattr(content, 'layout')):
+            return to_block(message, stamp, self.given)
+        form = AudioFormat.of(message.info) if hasattr(message, 'info') else self.given
+        jumped = stamp > 0 and self._until > 0 and abs(stamp - self._until) > MAX_STEP_S
+        before = b'' if jumped or form != self._format else self._rest
+        self._format, self._rest = form, b''
+        data = bytes(content.data)
+        _check_coding(data, form)
+        per_second = form.sample_rate * form.frame_size
+        whole = before + data
+        self._rest = whole[len(whole) - len(whole) % form.frame_size:]
+        self._until = stamp + len(data) / per_second if stamp > 0 else 0.0
+        return _raw(whole[:len(whole) - len(self._rest)],
+                    max(stamp - len(before) / per_second, 0.0), form)
 
 
 def to_block(message: Any, stamp: float, given: AudioFormat) -> AudioBlock:
@@ -100,7 +167,9 @@ def to_block(message: Any, stamp: float, given: AudioFormat) -> AudioBlock:
         return AudioBlock(stamp, given.sample_rate, _arranged(content, given.channels))
     if hasattr(message, 'info'):
         given = AudioFormat.of(message.info)
-    return _raw(content.data, stamp, given)
+    data = bytes(content.data)
+    _check_coding(data, given)
+    return _raw(data, stamp, given)
 
 
 def duration(block: AudioBlock) -> float:
@@ -139,18 +208,44 @@ def _arranged(message: Any, channels: int) -> NDArray[Any]:
     return arranged.T if planar else arranged
 
 
-def _raw(data: Any, stamp: float, given: AudioFormat) -> AudioBlock:
-    content = bytes(data)
+def _check_coding(content: bytes, given: AudioFormat) -> None:
     coding = given.coding if given.coding not in UNCODED else coding_of(content)
     if coding:
         raise CodedAudio(coding)
-    if given.sample_format not in SAMPLE_FORMATS:
-        raise InvalidInput(f'audio: sample format {given.sample_format!r}; expected one of '
-                           f'{", ".join(SAMPLE_FORMATS)}; set it in the capture node')
-    dtype = np.dtype(SAMPLE_FORMATS[given.sample_format])
+
+
+def _raw(content: bytes, stamp: float, given: AudioFormat) -> AudioBlock:
+    dtype = given.dtype
     if len(content) % dtype.itemsize:
         raise InvalidInput(
             f'audio: {len(content)} bytes of {given.sample_format}; expected a multiple of '
             f'{dtype.itemsize}; set audio_format to what the capture node publishes')
+    if found := _format_that_fits_better(content, given):
+        raise InvalidInput(f'audio: the samples are read as {given.sample_format}, but look like '
+                           f'{found}; set audio_format to {found}, or correct the AudioInfo')
     samples = np.frombuffer(content, dtype).astype(dtype.newbyteorder('='))
     return AudioBlock(stamp, given.sample_rate, interleaved(samples, given.channels))
+
+
+def _format_that_fits_better(content: bytes, given: AudioFormat) -> str:
+    """
+    Return the name of the other width that bytes clearly have; '' if `given` may be right.
+
+    Pairs of 16-bit samples, read as floats, are mostly tiny, huge or no numbers at all.
+    """
+    order = given.sample_format[-2:]
+    if len(content) < MIN_BYTES or order not in ('LE', 'BE'):
+        return ''
+    floats = np.frombuffer(content[:len(content) // 4 * 4], '<f4' if order == 'LE' else '>f4')
+    sounding = floats[floats != 0]
+    if sounding.size < MIN_BYTES // 8:  # silence fits every format
+        return ''
+    with np.errstate(invalid='ignore'):
+        sizes = np.abs(sounding)
+        plausible, huge = (sizes > 1e-9) & (sizes <= 4), ~(sizes <= 16)
+    if given.sample_format[:3] == 'S16' and plausible.mean() > PLAUSIBLE:
+        steps = np.diff(np.frombuffer(content[:len(content) // 2 * 2], given.dtype).astype(int))
+        return f'F32{order}' if np.abs(steps).mean() > MIN_STEP else ''
+    if given.sample_format[:3] == 'F32' and huge.mean() > IMPLAUSIBLE:
+        return f'S16{order}'
+    return ''

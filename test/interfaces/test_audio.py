@@ -5,7 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from mmer_ros.interfaces.audio import AudioFormat, CodedAudio, duration, is_audio, to_block
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmer_ros.interfaces.audio import (
+    AudioFormat,
+    AudioReader,
+    CodedAudio,
+    duration,
+    is_audio,
+    to_block,
+)
 from mmer_ros.interfaces.audio_coding import coding_of, mp3_frame_length
 from mmer_ros.interfaces.transcripts import is_transcript, to_words, Words
 from mmer_ros.sensing.unstamped_audio import MAX_JITTER_S, UnstampedAudio
@@ -76,6 +85,60 @@ def test_raw_bytes_that_do_not_fit_are_refused() -> None:
         to_block(raw(bytes(6)), 1.0, AudioFormat(coding='mp3'))
 
 
+SOUND = np.rint(RNG.normal(0, 3000, 4000)).astype('<i2')
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 700), min_size=1, max_size=40), st.sampled_from([1, 2]),
+       st.booleans())
+def test_messages_that_end_within_a_sample_lose_nothing(
+        sizes: list[int], channels: int, stamped: bool) -> None:
+    """Whatever their sizes, the blocks are the whole, and each is stamped by its first sample."""
+    data, rate = SOUND.tobytes(), 16_000
+    reader = AudioReader(AudioFormat(rate, channels))
+    blocks, place = [], 0
+    for size in [*sizes, len(data)]:
+        stamp = 10.0 + place / (2 * channels * rate) if stamped else 0.0
+        blocks.append(reader.read(raw(data[place:place + size]), stamp))
+        place += size
+    joined = np.concatenate([block.samples for block in blocks])
+    np.testing.assert_array_equal(joined, SOUND.reshape(-1, channels))
+    if stamped:
+        ends = np.cumsum([len(block.samples) for block in blocks]) / rate
+        for block, end in zip(blocks, ends):
+            assert block.stamp + duration(block) == pytest.approx(10.0 + end)
+
+
+def test_a_lost_message_does_not_shift_the_bytes_after_it() -> None:
+    data, rate = SOUND.tobytes(), 16_000
+    reader = AudioReader(AudioFormat(rate))
+    reader.read(raw(data[:1001]), 10.0)
+    block = reader.read(raw(data[4000:6000]), 10.0 + 4000 / (2 * rate))
+    np.testing.assert_array_equal(block.samples[:, 0], SOUND[2000:3000])
+
+
+@pytest.mark.parametrize('order', ['<', '>'])
+def test_floats_read_as_integers_are_named_and_the_other_way_round(order: str) -> None:
+    name = 'LE' if order == '<' else 'BE'
+    voice = (0.1 * np.sin(np.arange(2000) / 7) * RNG.random(2000)).astype(f'{order}f4')
+    with pytest.raises(InvalidInput, match=f'read as S16{name}, but look like F32{name}'):
+        to_block(raw(voice.tobytes()), 1.0, AudioFormat(sample_format=f'S16{name}'))
+    samples = np.rint(voice * 32_767).astype(f'{order}i2')
+    with pytest.raises(InvalidInput, match=f'read as F32{name}, but look like S16{name}'):
+        to_block(raw(samples.tobytes()), 1.0, AudioFormat(sample_format=f'F32{name}'))
+
+
+@pytest.mark.parametrize('kind', ['<i2', '<f4'])
+@pytest.mark.parametrize('sound', [
+    np.zeros(2000), np.full(2000, 0.4), 0.9 * np.sign(np.sin(np.arange(2000) / 9)),
+    1e-4 * RNG.normal(size=2000), 1e-12 * RNG.normal(size=2000), RNG.uniform(-1, 1, 2000)])
+def test_samples_in_their_own_format_are_never_doubted(kind: str, sound: np.ndarray) -> None:
+    form = AudioFormat(sample_format='F32LE' if kind == '<f4' else 'S16LE')
+    samples = (sound if kind == '<f4' else np.rint(sound * 32_767)).astype(kind)
+    np.testing.assert_array_equal(
+        to_block(raw(samples.tobytes()), 1.0, form).samples[:, 0], samples)
+
+
 def frame(head: str, length: int) -> bytes:
     return bytes.fromhex(head) + bytes(length - 4)
 
@@ -112,6 +175,11 @@ def test_pcm_is_not_taken_for_mp3() -> None:
     ({'header': 'std_msgs/Header', 'audio': 'audio_common_msgs/AudioData'}, True),
     ({'audio_data': 'audio_common_msgs/AudioData', 'info': 'audio_common_msgs/AudioInfo'}, True),
     ({'data': 'sequence<uint8>'}, True),
+    ({'header': 'std_msgs/Header', 'data': 'sequence<uint8>'}, True),
+    ({'header': 'std_msgs/Header', 'height': 'uint32', 'fields': 'sequence<x>',
+      'is_bigendian': 'boolean', 'data': 'sequence<uint8>'}, False),  # PointCloud2
+    ({'layout': 'std_msgs/MultiArrayLayout', 'data': 'sequence<uint8>'}, False),
+    ({'samples': 'sequence<int16>', 'sample_rate': 'uint32'}, False),
     ({'layout': 'std_msgs/MultiArrayLayout', 'data': 'sequence<int16>'}, True),
     ({'layout': 'std_msgs/MultiArrayLayout', 'data': 'sequence<int32>'}, False),
     ({'header': 'std_msgs/Header', 'format': 'string', 'data': 'sequence<uint8>'}, False),
