@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmer_ros.recordings.source import Raw, Source
-from mmer_ros.recordings.truncated_mcap import TruncatedMcap
+from mmer_ros.recordings.scanned_mcap import ScannedMcap
 from mmer_ros.types import InvalidInput
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
@@ -124,7 +124,7 @@ def _truncated(file: Path, plain: Path, stack: ExitStack, error: Exception) -> S
                            f"sqlite3 {file.name} '.recover' | sqlite3 saved.db3") from error
     if plain.suffix != '.mcap':
         raise error
-    storage = TruncatedMcap(plain)
+    storage = ScannedMcap(plain)
     try:
         storage.open()
     except Exception:  # what the reader of whole files said tells more

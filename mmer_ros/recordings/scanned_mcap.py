@@ -15,7 +15,7 @@ CHUNK_HEAD = struct.Struct('<QQQI')  # first and last time, size, checksum
 CHUNK, DATA_END = 0x06, 0x0f
 
 
-class TruncatedMcap(McapReader):
+class ScannedMcap(McapReader):
     """
     An mcap file without its index, which comes last: the whole chunks that it begins with.
 
