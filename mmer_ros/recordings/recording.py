@@ -14,7 +14,6 @@ from mmer_ros.recordings.salvage import salvage
 from mmer_ros.recordings.source import Source
 from mmer_ros.types import InvalidInput
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
@@ -70,16 +69,15 @@ class Recording:
 
     def __enter__(self) -> Recording:
         """Open the recording."""
-        if self._salvage:
-            found = salvage(self.path, self._stack)
-            self._sources, self._expected = found.sources, found.expected
-            self.faults += found.faults
-            return self
         try:
-            reader = self._stack.enter_context(Reader(self.path))
-        except (ReaderError, OSError, ValueError, AssertionError, TypeError) as error:
-            raise unreadable(self.path, error) from error
-        self._sources = [Source.of(self.path, reader)]
+            found = salvage(self.path, self._stack)
+            if found.faults and not self._salvage:
+                raise unreadable(self.path, InvalidInput(found.faults[0]))
+        except BaseException:
+            self._stack.close()
+            raise
+        self._sources, self._expected = found.sources, found.expected
+        self.faults += found.faults
         return self
 
     def __exit__(self, *_: object) -> None:

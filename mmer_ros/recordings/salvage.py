@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-import sys
+import struct
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mmer_ros.recordings.bounded import TooLarge, unzstd, unzstd_file, ZSTD_MAGIC, ZstdError
+from mmer_ros.recordings.scanned_mcap import MCAP_MAGIC, ScannedMcap
 from mmer_ros.recordings.source import Raw, Source
-from mmer_ros.recordings.scanned_mcap import ScannedMcap
 from mmer_ros.types import InvalidInput
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
+from rosbags.rosbag2.storage_mcap import McapReader
 import yaml
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd  # what rosbags reads compressed recordings with
-
-BLOCK = 1 << 12  # bytes
+MAX_METADATA = 64 << 20  # bytes
+SCHEMALESS = '__schemaless__'  # what rosbags calls a type that it has not seen
+ROS_1 = ('convert the bag that it comes from: pip install rosbags; rosbags-convert --src FILE.bag '
+         '--dst FOLDER, and give the folder')
 
 
 @dataclass
@@ -47,22 +47,22 @@ def salvage(path: Path, stack: ExitStack) -> Salvaged:
     :raises InvalidInput: if there is nothing to read.
     """
     if path.suffix == '.bag':
-        raise InvalidInput(f'recording {path}: a bag of ROS 1; convert it with rosbags-convert '
-                           '(pip install rosbags) and give the folder that it writes')
+        raise InvalidInput(f'recording {path}: a bag of ROS 1; convert it: pip install rosbags; '
+                           f'rosbags-convert --src {path.name} --dst {path.stem}, and give the '
+                           'folder that it writes')
     found = Salvaged()
     metadata = _metadata(path, found.faults) if path.is_dir() else {}
     _expect(metadata, found.expected)
-    mode = str(metadata.get('compression_mode') or '').lower()
     reasons = []
     for file in _files(path, metadata):
         try:
-            source = _open(file, mode, stack, found.faults)
+            source = _open(file, stack, found.faults)
         except Exception as error:  # a damaged file can fail in any way
             reason = str(error).rstrip('.') or type(error).__name__
             reasons.append(f'{file.name}: {reason}')
             found.faults.append(f'{file}: it cannot be read ({reason})')
         else:
-            found.sources.append(source)
+            found.sources.append(_with_hashes(source, metadata))
     if not found.sources:
         raise InvalidInput(
             f'recording {path}: it cannot be read ({"; ".join(reasons) or "it holds no file"}); '
@@ -75,6 +75,8 @@ def salvage(path: Path, stack: ExitStack) -> Salvaged:
 def _metadata(folder: Path, faults: list[str]) -> dict[str, Any]:
     path = folder / 'metadata.yaml'
     try:
+        if path.stat().st_size > MAX_METADATA:
+            raise ValueError('it is too large')
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
         information = content['rosbag2_bagfile_information']
         if not isinstance(information, dict):
@@ -83,7 +85,7 @@ def _metadata(folder: Path, faults: list[str]) -> dict[str, Any]:
     except FileNotFoundError:
         faults.append(f'{path} is missing, as after a recorder that was killed; the files beside '
                       'it are read in the order of their times. `ros2 bag reindex` writes it')
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
         faults.append(f'{path} cannot be read ({type(error).__name__}); the files beside it are '
                       'read in the order of their times')
     return {}
@@ -96,6 +98,17 @@ def _expect(metadata: Mapping[str, Any], expected: dict[str, int]) -> None:
             expected[topic] = expected.get(topic, 0) + int(entry['message_count'])
 
 
+def _with_hashes(source: Source, metadata: Mapping[str, Any]) -> Source:
+    """Add the hashes of the types, which only metadata.yaml holds."""
+    hashes: dict[str, str] = {}
+    with suppress(KeyError, TypeError, AttributeError):
+        for entry in metadata.get('topics_with_message_count', ()):
+            topic = entry['topic_metadata']
+            hashes[topic['name']] = str(topic.get('type_description_hash') or '')
+    return replace(source, connections=[
+        c._replace(digest=c.digest or hashes.get(c.topic, '')) for c in source.connections])
+
+
 def _files(path: Path, metadata: Mapping[str, Any]) -> list[Path]:
     if path.is_file():
         return [path]
@@ -106,16 +119,43 @@ def _files(path: Path, metadata: Mapping[str, Any]) -> list[Path]:
                   for file in path.glob(pattern))
 
 
-def _open(file: Path, mode: str, stack: ExitStack, faults: list[str]) -> Source:
+def _open(file: Path, stack: ExitStack, faults: list[str]) -> Source:
     """Open one file; if it is cut off, what comes before the cut."""
     plain = _decompressed(file, stack, faults) if file.suffix == '.zstd' else file
+    if plain.suffix == '.mcap' and _profile(plain) == 'ros1':
+        raise InvalidInput(f'its messages are those of ROS 1; {ROS_1}')
     try:
-        source = Source.of(file, stack.enter_context(Reader(plain)))
+        reader = stack.enter_context(Reader(plain))
     except Exception as error:  # as above
         source = _truncated(file, plain, stack, error)
         faults.append(f'{file}: it was cut off ({str(error).rstrip(".")}); {source.count} '
                       f'messages, {(source.end_ns - source.start_ns) / 1e9:.1f} s, can be read')
-    return _uncompressing(source) if mode == 'message' else source
+    else:
+        source = _scanned(file, plain, stack) if _lacks_channels(reader) else (
+            Source.of(file, reader))
+    return _uncompressing(source)
+
+
+def _profile(file: Path) -> str:
+    """Return what the header of an mcap file says that its messages are, '' if nothing."""
+    with file.open('rb') as start:
+        head = start.read(len(MCAP_MAGIC) + 9 + 4 + 64)
+    if not head.startswith(MCAP_MAGIC) or len(head) < len(MCAP_MAGIC) + 13:
+        return ''
+    length, = struct.unpack_from('<I', head, len(MCAP_MAGIC) + 9)
+    begin = len(MCAP_MAGIC) + 13
+    return head[begin:begin + length].decode('utf-8', errors='replace')
+
+
+def _lacks_channels(reader: Reader) -> bool:
+    """Tell whether the summary of an mcap file leaves out channels or types of its messages."""
+    storage = reader.storage
+    if not isinstance(storage, McapReader) or storage.statistics is None:
+        return False
+    known = {c.id for c in storage.connections if c.msgtype != SCHEMALESS}
+    counts = storage.statistics.channel_message_counts
+    has_messages = storage.statistics.message_count or storage.chunks
+    return not counts.keys() <= known or bool(has_messages and not known)
 
 
 def _truncated(file: Path, plain: Path, stack: ExitStack, error: Exception) -> Source:
@@ -124,11 +164,16 @@ def _truncated(file: Path, plain: Path, stack: ExitStack, error: Exception) -> S
                            f"sqlite3 {file.name} '.recover' | sqlite3 saved.db3") from error
     if plain.suffix != '.mcap':
         raise error
-    storage = ScannedMcap(plain)
     try:
-        storage.open()
+        return _scanned(file, plain, stack)
     except Exception:  # what the reader of whole files said tells more
         raise error from None
+
+
+def _scanned(file: Path, plain: Path, stack: ExitStack) -> Source:
+    """Read an mcap file from its front, whatever its summary holds."""
+    storage = ScannedMcap(plain)
+    storage.open()
     stack.callback(storage.close)
     found = storage.metadata
     return Source(file, storage.connections, found.start_time, found.end_time - 1,
@@ -136,23 +181,26 @@ def _truncated(file: Path, plain: Path, stack: ExitStack, error: Exception) -> S
 
 
 def _decompressed(file: Path, stack: ExitStack, faults: list[str]) -> Path:
-    """Decompress a file into a temporary folder, as far as it goes."""
+    """Decompress a file into a temporary folder, as far as it goes and may."""
     folder = stack.enter_context(TemporaryDirectory(prefix='mmer-'))
     plain = Path(folder) / file.stem
-    with plain.open('wb') as output:
-        try:
-            with zstd.open(file, 'rb') as packed:
-                while block := packed.read(BLOCK):
-                    output.write(block)
-        except (EOFError, zstd.ZstdError) as error:
-            faults.append(f'{file}: its compressed data are cut off or damaged ({error})')
+    try:
+        for _ in unzstd_file(file, plain):
+            pass
+    except TooLarge as error:
+        faults.append(f'{file}: {error}; the rest is left out. Decompress it yourself: zstd -d '
+                      f'{file.name}')
+    except (EOFError, ZstdError) as error:
+        faults.append(f'{file}: its compressed data are cut off or damaged ({error})')
     return plain
 
 
 def _uncompressing(source: Source) -> Source:
+    """Decompress messages that were compressed one by one; plain CDR never begins so."""
     def messages(connections: Sequence[Connection]) -> Iterator[Raw]:
         for connection, time, data in source.messages(connections):
-            yield connection, time, zstd.decompress(data)
+            packed = bytes(data[:len(ZSTD_MAGIC)]) == ZSTD_MAGIC
+            yield connection, time, unzstd(bytes(data)) if packed else data
 
     return Source(source.path, source.connections, source.start_ns, source.end_ns, source.count,
                   messages)
