@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mmer_ros.interfaces.audio import duration, to_block
+from mmer_ros.interfaces.audio import AudioReader, duration
 from mmer_ros.interfaces.images import compressed_to_rgb, image_to_rgb
 from mmer_ros.interfaces.transcripts import to_words
 from mmer_ros.recordings.recording import COMPRESSED_IMAGE, NANOSECONDS, Recorded, Recording
 from mmer_ros.replay.topics import Topics
 from mmer_ros.sensing.faces import FrameSampler
+from mmer_ros.sensing.frozen_stamps import frozen_text, FrozenStamps
 from mmer_ros.sensing.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock, when_spoken
 from mmer_ros.sensing.unstamped_audio import UnstampedAudio
 from mmer_ros.types import AudioBlock, InvalidInput, StreamEvent, Transcript, VideoFrame
@@ -56,7 +57,8 @@ class Arrivals:
         self.clock = StreamClock()
         self._recording = recording
         self._kinds = topics.kinds
-        self._audio_format = topics.audio_format
+        self._audio = AudioReader(topics.audio_format)
+        self._frozen = FrozenStamps()
         self._unstamped = UnstampedAudio()
         self._sampler = sampler
         self._frames: dict[str, str] = {}
@@ -106,7 +108,7 @@ class Arrivals:
         content: AudioBlock | VideoFrame | None = None
         stamp = captured or self.clock.now(recorded.time)
         if kind == 'audio':
-            content = self._audio(message, captured, recorded.time)
+            content = self._block(message, captured, recorded.time)
             stamp = content.stamp
         elif self._sampler.take(stamp):
             is_compressed = recorded.msgtype == COMPRESSED_IMAGE
@@ -127,8 +129,8 @@ class Arrivals:
         return Arrival('transcript', recorded.time_ns, now, stamp,
                        Transcript(stamp, words.text, language=words.language), self._frame_id)
 
-    def _audio(self, message: Any, captured: float | None, time: float) -> AudioBlock:
-        block = to_block(message, captured or 0.0, self._audio_format)
+    def _block(self, message: Any, captured: float | None, time: float) -> AudioBlock:
+        block = self._audio.read(message, captured or 0.0)
         length = duration(block)
         if captured is None:
             block = replace(block, stamp=self._unstamped.stamp(self.clock.now(time), length))
@@ -138,6 +140,8 @@ class Arrivals:
     def _stamp(self, kind: str, header: Any,
                time: float) -> tuple[float | None, tuple[StreamEvent, ...]]:
         stamp = _seconds(header.stamp) if header else 0.0
+        if stamp > 0 and self._frozen.is_frozen(kind, stamp, time):
+            return None, (StreamEvent(f'{kind}_frozen', self.clock.now(time), frozen_text(kind)),)
         if stamp > 0:
             self.clock.saw(stamp, time)
             return stamp, ()

@@ -35,7 +35,8 @@ from mmer_ros.types import FaceCrop, InvalidInput, StreamEvent, VideoFrame
 import torch
 
 # Events that mean that a part of the input was not used.
-LEFT_OUT = frozenset({'image', 'audio', 'transcript', 'image_backwards', 'audio_backwards'})
+LEFT_OUT = frozenset({'image', 'audio', 'transcript', 'image_backwards', 'audio_backwards',
+                      'image_frozen', 'audio_frozen', 'audio_invalid', 'transcript_language'})
 
 OnProgress = Callable[[float, float], object]  # seconds of recording done, and in all
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+import re
 
 from mmer_ros.interfaces.audio import AudioFormat, CodedAudio, to_block
 from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
@@ -18,6 +19,10 @@ TYPES = {  # the best first
     'transcript': (TRANSCRIPT, 'hri_msgs/msg/LiveSpeech', 'whisper_msgs/msg/Transcription')}
 ONLY_IF_NAMED = {'audio': ('std_msgs/msg/Int16MultiArray',)}  # these may be anything
 AUDIO_INFO = f'{COMMON}/AudioInfo'
+LIKE = {  # types of other packages that hold the same, e.g. foxglove_msgs/msg/CompressedImage
+    'image': re.compile('image$|video|theora|ffmpeg', re.IGNORECASE),
+    'audio': re.compile('audio(?!.*info)|microphone', re.IGNORECASE),
+    'transcript': re.compile('transcript|speech|utterance', re.IGNORECASE)}
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ def choose_topics(recording: Recording, wanted: Mapping[str, str],
             _first(recording, kind, chosen))
         if found and not (kind == 'audio' and _coded(recording, found, chosen)):
             chosen.kinds[found] = kind
+        if not topic:
+            (chosen.notices if found else chosen.faults).extend(_unread(recording, kind))
     if not chosen.kinds:
         there = ', '.join(f'{topic} ({recording.topics[topic]}, {count})'
                           for topic, count in counts.items())
@@ -109,6 +116,16 @@ def _first(recording: Recording, kind: str, chosen: Topics) -> str:
             f'{kind}: {found[0]} is used; there is also {", ".join(found[1:])}: '
             f'--topics {kind}={found[1]}')
     return found[0] if found else ''
+
+
+def _unread(recording: Recording, kind: str) -> list[str]:
+    """Name topics that may hold what is missing, in messages of types that are not read."""
+    counts, topics = recording.counts, recording.topics
+    known = {AUDIO_INFO, *(name for types in TYPES.values() for name in types)}
+    like = [topic for topic, name in topics.items() if counts[topic] and name not in known
+            and LIKE[kind].search(name) and not name.startswith('mmer_msgs/')]
+    return [f'{kind}: {topic} holds {counts[topic]} messages of {topics[topic]}, which are not '
+            f'read; record {" or ".join(TYPES[kind][:2])}' for topic in like]
 
 
 def _recorded_format(recording: Recording) -> AudioFormat | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ..fixtures.replay import (
     changing,
     Extra,
     IMAGES,
+    NO_IMAGES,
     replay,
     SOUND,
     types,
@@ -279,6 +281,85 @@ def test_audio_of_either_audio_common_msgs_gives_the_same(
         assert results[1].summary['events']['audio_unstamped'] == len(extras)
     else:
         assert found == expected != []
+
+
+def bytes_of(bag: Path, store: Any, pieces: Callable[[bytes, int], list[bytes]]) -> list[Extra]:
+    """Return the audio of a recording as AudioDataStamped, cut as `pieces` says."""
+    stamped = 'audio_common_msgs/msg/AudioDataStamped'
+    raw = store.types['audio_common_msgs/msg/AudioData']
+    extras, place = [], 0
+    with Recording(bag) as recording:
+        messages = [(m.time, recording.decode(m)) for m in recording.messages({SOUND})]
+        whole = b''.join(message.samples.tobytes() for _, message in messages)
+        first = messages[0][1].header.stamp
+        for index, (time, message) in enumerate(messages):
+            size, done = 2 * message.samples.size, 0
+            for piece in pieces(whole[place:place + size], index):
+                nanoseconds = first.sec * 10 ** 9 + first.nanosec + (place + done) * 31_250
+                time_type = store.types['builtin_interfaces/msg/Time']
+                header = store.types['std_msgs/msg/Header'](
+                    time_type(*divmod(nanoseconds, 10 ** 9)), 'microphone')
+                content = store.types[stamped](header, raw(np.frombuffer(piece, np.uint8)))
+                extras.append(Extra(time - recording.start, '/audio/audio', stamped,
+                                    store.generate_msgdef(stamped)[0],
+                                    bytes(store.serialize_cdr(content, stamped))))
+                done += len(piece)
+            place += size
+    return extras
+
+
+def test_audio_in_messages_that_end_within_a_sample_gives_the_same(
+        bag: Path, tmp_path: Path) -> None:
+    def odd(data: bytes, index: int) -> list[bytes]:
+        cut = 701 + 2 * (index % 5)
+        return [data[:cut], data[cut:]]
+
+    path = rewrite(tmp_path / 'odd', without(SOUND),
+                   extras=bytes_of(bag, third_party('ros_drivers'), odd))
+    expected, found = (answers(replay(folder, topics=NO_IMAGES)) for folder in (bag, path))
+    assert found == expected != []
+
+
+def test_floats_read_as_integers_are_named_and_the_exit_code_says_so(
+        run: Any, bag: Path, tmp_path: Path) -> None:
+    def floats(data: bytes, index: int) -> list[bytes]:
+        return [(np.frombuffer(data, '<i2') / 32_768).astype('<f4').tobytes()]
+
+    path = rewrite(tmp_path / 'floats', without(SOUND),
+                   extras=bytes_of(bag, third_party('ros_drivers'), floats))
+    said, result = run(path, *BLIND, code=3)
+    assert 'the samples are read as S16LE, but look like F32LE; set audio_format' in said
+    assert any('look like F32LE' in fault for fault in result.summary['faults'])
+
+
+@pytest.mark.parametrize(('topic', 'kind'), [(IMAGES, 'image'), (SOUND, 'audio')])
+def test_stamps_that_stand_still_are_named_and_replaced(
+        run: Any, bag: Path, tmp_path: Path, topic: str, kind: str) -> None:
+    first: list[Any] = []
+
+    def freeze(message: Any) -> None:
+        first.append(message.header.stamp)
+        message.header.stamp = first[0]
+
+    path = rewrite(tmp_path / 'frozen', changing(topic, freeze))
+    said, result = run(path, code=3)
+    assert f'times: {kind}: the stamps stand still while messages come' in said
+    assert result.summary['modalities'] == {'text+audio+face': 1}
+
+
+def test_types_that_are_not_read_are_named(run: Any, bag: Path, tmp_path: Path) -> None:
+    definition = (
+        'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n'
+        f'{80 * "="}\nMSG: builtin_interfaces/Time\nint32 sec\nuint32 nanosec\n')
+    extras = [Extra(at, '/front/jpeg', 'foxglove_msgs/msg/CompressedImage', definition, bytes(40))
+              for at in (0.1, 0.2)]
+    said, _ = run(rewrite(tmp_path / 'only', without(IMAGES), extras=extras), code=3)
+    unread = 'image: /front/jpeg holds 2 messages of foxglove_msgs/msg/CompressedImage, which are'
+    assert f'left out: {unread} not read' in said
+    said, _ = run(rewrite(tmp_path / 'both', extras=extras), *BLIND, code=0)
+    assert 'foxglove' not in said  # nobody asked for images
+    said, _ = run(rewrite(tmp_path / 'both2', extras=extras), code=0)
+    assert f'note: {unread} not read' in said
 
 
 # ---------------------------------------------------------------------- messages

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mmer_ros.interfaces.audio import AudioFormat, CodedAudio, duration, to_block
+from mmer_ros.interfaces.audio import AudioFormat, AudioReader, CodedAudio, duration
 from mmer_ros.interfaces.transcripts import to_words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import Tell
@@ -27,7 +27,7 @@ class Hearing:
 
     def __init__(self, stamps: Stamps, put: Put, tell: Tell, given: AudioFormat) -> None:
         """Start with nothing heard."""
-        self.format = given
+        self._audio = AudioReader(given)
         self._stamps = stamps
         self._put = put
         self._tell = tell
@@ -35,13 +35,13 @@ class Hearing:
 
     def take_info(self, message: Any) -> None:
         """Take a ros-drivers AudioInfo."""
-        self.format = AudioFormat.of(message)
+        self._audio.given = AudioFormat.of(message)
 
     def take(self, message: Any) -> None:
         """Take audio."""
         stamp = self._stamps.captured('audio', message)
         try:
-            block = to_block(message, stamp or 0.0, self.format)
+            block = self._audio.read(message, stamp or 0.0)
         except CodedAudio as error:
             self._tell('audio_coding', str(error))
             return

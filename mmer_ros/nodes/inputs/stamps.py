@@ -8,6 +8,7 @@ from typing import Any
 
 from mmer_ros.nodes.conversions import to_seconds
 from mmer_ros.nodes.inputs.topic_input import Tell
+from mmer_ros.sensing.frozen_stamps import frozen_text, FrozenStamps
 from mmer_ros.sensing.stream_clock import StreamClock, when_spoken
 
 UNSTAMPED = ('{kind}: the header has no stamp; the time of arrival is used instead, which shifts '
@@ -33,12 +34,16 @@ class Stamps:
         self._stream_clock = stream_clock
         self._frames = frames
         self._tell = tell
+        self._frozen = FrozenStamps()
 
     def captured(self, kind: str, message: Any) -> float | None:
         """Return the capture time in the message, seconds; tell if there is none."""
         header = getattr(message, 'header', None)
         self._frames[kind] = header.frame_id if header else ''
         stamp = to_seconds(header.stamp) if header else 0.0
+        if stamp > 0 and self._frozen.is_frozen(kind, stamp, time.monotonic()):
+            self._tell(f'{kind}_frozen', frozen_text(kind))
+            return None
         if stamp > 0:
             self.saw(stamp)
             return stamp
