@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 import shutil
 import struct
+from types import SimpleNamespace
 
 from backports import zstd
 from mmer_ros.recordings import bounded
@@ -136,8 +137,8 @@ def test_a_compressed_file_is_read_up_to_its_limit(
 
 def test_a_file_never_fills_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / 'a.zstd').write_bytes(zstd.compress(bytes(1 << 20)))
-    monkeypatch.setattr(shutil, 'disk_usage', lambda path: shutil._ntuple_diskusage(  # type: ignore[attr-defined]
-        1 << 30, 1 << 30, bounded.SPARE + (1 << 18)))
+    room = SimpleNamespace(free=bounded.SPARE + (1 << 18))
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: room)
     with pytest.raises(TooLarge, match='more than the disk has room for'):
         list(bounded.unzstd_file(tmp_path / 'a.zstd', tmp_path / 'a'))
     assert (tmp_path / 'a').stat().st_size <= 1 << 18
