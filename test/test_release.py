@@ -43,7 +43,7 @@ def test_package_xml_has_a_rosdep_key_for_what_setup_py_asks_for_or_says_why_not
     asked = re.search(r'install_requires=\[(.*?)\n    \]', setup, re.DOTALL)
     assert asked
     names = set(re.findall(r"^ +'([\w-]+)", asked[1], re.MULTILINE)) - {'setuptools'}
-    keys = {'opencv-python-headless': 'opencv', 'pyyaml': 'yaml'}  # where the names differ
+    keys = {'opencv-python-headless': 'opencv', 'pillow': 'pil', 'pyyaml': 'yaml'}
     package = (ROOT / 'package.xml').read_text(encoding='utf-8')
     assert {'numpy', 'jinja2'} <= names
     assert not {name for name in names

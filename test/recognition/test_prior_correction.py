@@ -92,8 +92,8 @@ def test_a_trained_bundle_without_stored_shares_says_that_it_is_not_corrected(
         plain, asked = estimate('', priors={}), estimate('meld', priors={})
     np.testing.assert_array_equal(plain.probabilities, asked.probabilities)
     assert [r.message for r in caplog.records] == [
-        'bundle tiny: it does not say under which class shares it was calibrated; its answers '
-        'are not corrected for the prior']
+        'bundle tiny: it does not state the class shares under which it was calibrated; its '
+        'estimates are not corrected for the prior']
 
 
 def test_shares_of_an_unknown_subset_are_refused(tmp_path):
