@@ -1,4 +1,4 @@
-"""Loading of bundles: the first when the node is configured, others in the background."""
+"""Loading of bundles: the first one during configuration, later ones in the background."""
 
 from __future__ import annotations
 
@@ -15,40 +15,42 @@ from rclpy.task import Future
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A recogniser that is ready, and the face detection of its bundle."""
+class LoadedBundle:
+    """A recogniser ready for use, and the face detector of its bundle."""
 
     recognizer: Recognizer
     detector: FaceDetector
 
 
-def load(bundle: str, device: str, expected_hash: str, prior: str) -> Loaded:
+def load_bundle(bundle: str, device: str, expected_hash: str, prior: str) -> LoadedBundle:
     """
     Load a bundle and run its networks once.
 
     :raises InvalidInput: if it cannot be used.
     """
-    recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash,
-                                 prior=prior)
-    recognizer.warm_up()
-    return Loaded(recognizer, make_detector(recognizer.config.faces, recognizer.device))
+    recognizer = _load_recognizer(bundle, device, expected_hash, prior)
+    return LoadedBundle(recognizer, make_detector(recognizer.config.faces, recognizer.device))
 
 
-def load_recognizer(node: Node, settings: NodeSettings) -> Recognizer:
+def load_configured_recognizer(node: Node, settings: NodeSettings) -> Recognizer:
     """
-    Load the bundle that the settings name.
+    Load the bundle of the settings and run its networks once.
 
     :raises InvalidInput: if it cannot be used.
     """
     node.get_logger().info(f'loading bundle {settings.bundle}')
-    recognizer = Recognizer.load(settings.bundle, device=settings.device,
-                                 expected_hash=settings.bundle_hash, prior=settings.prior)
+    return _load_recognizer(settings.bundle, settings.device, settings.bundle_hash,
+                            settings.prior)
+
+
+def _load_recognizer(bundle: str, device: str, expected_hash: str, prior: str) -> Recognizer:
+    recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash, prior=prior)
     recognizer.warm_up()
     return recognizer
 
 
-def tell_bundle(node: Node, recognizer: Recognizer) -> None:
-    """Log which bundle is used, and whether it means anything."""
+def log_bundle(node: Node, recognizer: Recognizer) -> None:
+    """Log the bundle in use, with a warning if it is untrained."""
     config = recognizer.config
     node.get_logger().info(f'bundle {config.name}, hash {recognizer.bundle.content_hash[:12]}, '
                            f'device {recognizer.device}')
@@ -60,7 +62,6 @@ class BundleLoader:
     """Load bundles in a thread, one at a time."""
 
     def __init__(self, node: Node) -> None:
-        """Start with nothing to load."""
         self._node = node
         self._thread: threading.Thread | None = None
 
@@ -69,25 +70,26 @@ class BundleLoader:
         """Whether a bundle is being loaded."""
         return self._thread is not None and self._thread.is_alive()
 
-    def start(self, *what: str) -> Future:
+    def start(self, *options: str) -> Future:
         """
-        Begin to load; its parameters are those of `load`.
+        Start to load a bundle.
 
-        :return: of a Loaded, to be awaited in a callback of the node.
+        :param options: the arguments of `load_bundle`.
+        :return: future of a LoadedBundle, to be awaited in a callback of the node.
         :raises InvalidInput: if another bundle is being loaded.
         """
         if self.busy:
             raise InvalidInput('another bundle is being loaded; try again when it is done')
         future = Future(executor=self._node.executor)
-        self._thread = threading.Thread(target=self._work, args=(future, *what), daemon=True,
+        self._thread = threading.Thread(target=self._work, args=(future, *options), daemon=True,
                                         name='bundle-loader')
         self._thread.start()
         return future
 
-    def _work(self, future: Any, *what: str) -> None:
+    def _work(self, future: Any, *options: str) -> None:
         try:
-            loaded = load(*what)
-        except Exception as error:  # whatever is wrong with a bundle, the old one goes on
+            loaded = load_bundle(*options)
+        except Exception as error:  # whatever is wrong with the bundle, the old one stays
             future.set_exception(error)
         else:
             future.set_result(loaded)

@@ -1,4 +1,4 @@
-"""Conversions to and from ROS messages that need ROS itself."""
+"""Conversions of images, times and estimates that need ROS itself."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sensor_msgs.msg import CompressedImage, Image
 NANOSECONDS = 1_000_000_000
 
 
-def decode(message: Image | CompressedImage) -> UInt8:
+def decode_image(message: Image | CompressedImage) -> UInt8:
     """
     Return an image as (height, width, 3) uint8 RGB.
 
-    The common 8-bit encodings are converted by the core, so that the result does not depend on
-    what is installed; any other is left to cv_bridge, if it is there.
+    The core converts the common encodings, so that the result does not depend on what is
+    installed. cv_bridge converts all others, if it is installed.
 
-    :raises InvalidInput: if it is empty, truncated or cannot be converted.
+    :raises InvalidInput: if the image is empty or truncated, or its encoding is unknown.
     """
     if isinstance(message, CompressedImage):
         return compressed_to_rgb(message)
@@ -35,29 +35,36 @@ def decode(message: Image | CompressedImage) -> UInt8:
         except Exception as error:  # cv_bridge raises its own, OpenCV's and numpy's errors
             raise unknown from error
         if converted.shape != (message.height, message.width, 3):
-            raise InvalidInput(f'image: cv_bridge made {converted.shape} of it') from unknown
+            raise InvalidInput(f'image: cv_bridge returned the shape {converted.shape}; expected '
+                               f'({message.height}, {message.width}, 3)') from unknown
         return np.ascontiguousarray(converted, np.uint8)
 
 
 def to_seconds(time: Time) -> float:
-    """Return a stamp as float seconds."""
+    """
+    Return a stamp as float seconds.
+
+    >>> to_seconds(Time(sec=3, nanosec=500_000_000))
+    3.5
+    """
     return time.sec + time.nanosec / NANOSECONDS  # type: ignore[no-any-return]
 
 
 def to_time(seconds: float) -> Time:
-    """Return float seconds as a stamp, rounded to the microsecond that a float can hold."""
+    """Return float seconds as a stamp, rounded to a microsecond, the precision of a float."""
     whole = math.floor(seconds)
     micros = round((seconds - whole) * 1_000_000)
     return Time(sec=whole + micros // 1_000_000, nanosec=micros % 1_000_000 * 1000)
 
 
-def to_message(estimate: Estimate, *, latency: float, frame_id: str,
-               publish_transcript: bool) -> EmotionEstimate:
+def to_estimate_message(estimate: Estimate, *, latency: float, frame_id: str,
+                        publish_transcript: bool) -> EmotionEstimate:
     """
-    Return the estimate as a message.
+    Return an estimate as a message.
 
     :param latency: from the capture of the last evidence to publication, seconds.
-    :param frame_id: of the camera, else the microphone.
+    :param frame_id: of the camera, else of the microphone.
+    :param publish_transcript: False leaves the words out.
     """
     message: Any = EmotionEstimate()
     message.header.stamp = to_time(estimate.stamp)

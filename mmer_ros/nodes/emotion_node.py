@@ -1,4 +1,4 @@
-"""The `emotion` node: sensors in, estimates out; callbacks only enqueue, one worker infers."""
+"""The node `emotion`: sensors in, estimates out; callbacks enqueue, one worker infers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import time
 from typing import Any
 
-from mmer_ros.nodes.bundle_loader import load_recognizer, Loaded, tell_bundle
+from mmer_ros.nodes.bundle_loader import LoadedBundle
 from mmer_ros.nodes.health.checks import check_recognition, check_skew, Report
 from mmer_ros.nodes.health.reports import input_names, input_reports, Status, unmeasured
 from mmer_ros.nodes.outputs.outputs import Outputs
@@ -14,6 +14,7 @@ from mmer_ros.nodes.recognizing_node import RecognizingNode
 from mmer_ros.nodes.runtime.session import Session
 from mmer_ros.profiling import Stages
 from mmer_ros.recognition.pipeline import Pipeline
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.settings import EMOTION, HealthLimits, NodeSettings
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
@@ -23,30 +24,31 @@ class EmotionNode(RecognizingNode):
     """
     A managed node around the core's Pipeline.
 
-    Inactive it holds the model, active it subscribes, infers and publishes.
+    Inactive it holds the model; active it subscribes, infers and publishes.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        """Declare the parameters and offer the services."""
         self._activity = GivenActivity()
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
         self._session: Session[Estimate] | None = None
         super().__init__(EMOTION, **kwargs)
 
-    def _set_up(self, settings: NodeSettings) -> None:
+    def _create(self, settings: NodeSettings) -> None:
         settings.require_input()
-        recognizer = load_recognizer(self, settings)
+        super()._create(settings)
+
+    def _create_engine(self, settings: NodeSettings, recognizer: Recognizer) -> None:
         self._outputs = Outputs(
             self, settings, lambda: self._session.frame_id if self._session else '')
-        stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
         self._pipeline = Pipeline(
             recognizer, settings.segmenter,
             probability=self._activity if settings.hears_voices else None,
-            partial_rate=settings.partial_rate, stages=stages, on_faces=self._on_faces)
-        tell_bundle(self, recognizer)
+            partial_rate=settings.partial_rate, on_faces=self._on_faces, stages=Stages(
+                time.perf_counter,
+                lambda name, seconds: self._meter.record_stage(name, seconds)))
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._outputs is not None:
             self._outputs.close()
         self._outputs = None
@@ -55,7 +57,7 @@ class EmotionNode(RecognizingNode):
     def _engine(self) -> Pipeline | None:
         return self._pipeline
 
-    def _exchange(self, loaded: Loaded) -> None:
+    def _replace_bundle(self, loaded: LoadedBundle) -> None:
         if self._pipeline is not None:
             self._pipeline.change_recognizer(loaded.recognizer, loaded.detector)
 
@@ -69,13 +71,14 @@ class EmotionNode(RecognizingNode):
     def _publish(self, estimate: Estimate, now: float) -> None:
         latency = max(now - estimate.stamp, 0.0)
         if self._outputs is not None:
-            self._outputs.estimate(estimate, latency)
-        self._meter.estimated(estimate, latency)
+            self._outputs.publish_estimate(estimate, latency)
+        self._meter.record_estimate(estimate, latency)
 
     def _on_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
         pipeline, outputs = self._pipeline, self._outputs
         if pipeline is not None and outputs is not None:
-            outputs.faces(frame, crops, speaking=pipeline.speaking, speaker=pipeline.speaker)
+            outputs.publish_faces(frame, crops, speaking=pipeline.speaking,
+                                  speaker=pipeline.speaker)
 
     def _tick(self) -> None:
         if (outputs := self._outputs) is not None:

@@ -1,49 +1,48 @@
-"""The `estimator` node: parts of utterances in, estimates for each robot out (docs/split.md)."""
+"""The node `estimator`: utterance parts in, estimates of each robot out (docs/split.md)."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from mmer_ros.nodes.bundle_loader import load_recognizer, Loaded, tell_bundle
+from mmer_ros.nodes.bundle_loader import LoadedBundle
 from mmer_ros.nodes.health.checks import check_parts, check_recognition, Report
 from mmer_ros.nodes.health.reports import Status, unmeasured
-from mmer_ros.nodes.outputs.robots import Robots
+from mmer_ros.nodes.outputs.outputs import RobotOutputs
 from mmer_ros.nodes.recognizing_node import RecognizingNode
 from mmer_ros.nodes.runtime.part_session import PartSession
 from mmer_ros.profiling import Stages
 from mmer_ros.recognition.multi_robot import Estimator, SourceEstimate
+from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.settings import ESTIMATOR, HealthLimits, NodeSettings
 
-BATCH = 16  # of utterances, on another device than the CPU
+BATCH = 16  # utterances processed together on other devices than the CPU
 
 
 class EstimatorNode(RecognizingNode):
     """
     A managed node around the core's Estimator.
 
-    Inactive it holds the model, active it subscribes to the parts of all robots, infers and
-    publishes for each.
+    Inactive it holds the model; active it subscribes to the parts of all robots, infers, and
+    publishes the estimates of each robot in its namespace.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        """Declare the parameters and offer the services."""
         self._estimator: Estimator | None = None
-        self._outputs: Robots | None = None
+        self._outputs: RobotOutputs | None = None
         self._session: PartSession | None = None
         super().__init__(ESTIMATOR, **kwargs)
 
-    def _set_up(self, settings: NodeSettings) -> None:
-        recognizer = load_recognizer(self, settings)
-        self._outputs = Robots(self, settings)
-        stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
+    def _create_engine(self, settings: NodeSettings, recognizer: Recognizer) -> None:
+        self._outputs = RobotOutputs(self, settings)
         self._estimator = Estimator(
             recognizer, partial_rate=settings.partial_rate,
             batch=settings.batch or (1 if recognizer.device.type == 'cpu' else BATCH),
-            quiet_s=settings.parts_wait_s, stages=stages)
-        tell_bundle(self, recognizer)
+            quiet_s=settings.parts_wait_s, stages=Stages(
+                time.perf_counter,
+                lambda name, seconds: self._meter.record_stage(name, seconds)))
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._outputs is not None:
             self._outputs.close()
         self._outputs = self._estimator = None
@@ -51,7 +50,7 @@ class EstimatorNode(RecognizingNode):
     def _engine(self) -> Estimator | None:
         return self._estimator
 
-    def _exchange(self, loaded: Loaded) -> None:
+    def _replace_bundle(self, loaded: LoadedBundle) -> None:
         if self._estimator is not None:
             self._estimator.change_recognizer(loaded.recognizer)
 
@@ -64,7 +63,7 @@ class EstimatorNode(RecognizingNode):
 
     def _publish(self, found: SourceEstimate, latency: float, frame_id: str) -> None:
         if (outputs := self._outputs) is not None:
-            outputs.estimate(found, latency, frame_id)
+            outputs.publish_estimate(found, latency, frame_id)
 
     def _tick(self) -> None:
         if (outputs := self._outputs) is not None:

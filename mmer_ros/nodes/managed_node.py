@@ -1,4 +1,4 @@
-"""What all our nodes have: the life of a managed node, parameters, services, health."""
+"""The part that all nodes share: lifecycle, parameters, services, health."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 from mmer_ros.nodes.health.checks import Report
 from mmer_ros.nodes.health.diagnostics import Diagnostics
 from mmer_ros.nodes.health.meter import Meter
-from mmer_ros.nodes.health.process import give_back_memory
+from mmer_ros.nodes.health.process_usage import release_memory
 from mmer_ros.nodes.health.reports import Reporter, Status
 from mmer_ros.nodes.parameters import NodeParameters
 from mmer_ros.nodes.runtime.event_log import EventLog
@@ -24,37 +24,37 @@ import torch
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
-STOP_S = 1.2  # what the worker has to end its step when the process is told to stop
+STOP_S = 1.2  # time for the worker to end its step when the process is told to stop
 
 
-class AnySession(Protocol):
-    """What exists while a node is active, as session.Session."""
+class ActiveSession(Protocol):
+    """The inputs and the worker of an active node, such as session.Session."""
 
     inbox: Inbox
-    inputs: Any  # while it listens
+    inputs: Any  # None while it does not listen
 
     def start(self) -> None:
-        """Start to work."""
+        """Start the worker."""
 
     def listen(self) -> None:
-        """Subscribe."""
+        """Subscribe to the inputs."""
 
     def pause(self) -> None:
-        """Unsubscribe; what is open is finished."""
+        """Unsubscribe and finish the open utterance."""
 
     def stop(self, *, finish: bool, timeout_s: float | None = None) -> None:
-        """Unsubscribe and stop to work."""
+        """Unsubscribe and stop the worker."""
 
     def tick(self) -> None:
-        """Do what is due about once a second."""
+        """Run periodic checks; called about once per second."""
 
 
 class ManagedNode(LifecycleNode):
     """
     A managed node around a part of the core.
 
-    Unconfigured it holds nothing, inactive it holds what it works with, active it subscribes,
-    works and publishes. Bad input is logged and left out; it never ends the node.
+    Unconfigured it holds nothing; inactive it holds the models; active it subscribes, processes
+    and publishes. Bad input is logged and skipped; it never ends the node.
 
     :param name: 'emotion', 'segmenter' or 'estimator'; decides which parameters it has.
     """
@@ -62,7 +62,6 @@ class ManagedNode(LifecycleNode):
     settings_model: ClassVar[type[NodeSettings]] = NodeSettings
 
     def __init__(self, name: str, **kwargs: Any) -> None:
-        """Declare the parameters; all else waits for the transition to configure."""
         super().__init__(name, **kwargs)
         self._declared = NodeParameters(self, name, self.settings_model)
         for warning in self._declared.unknown():
@@ -73,34 +72,34 @@ class ManagedNode(LifecycleNode):
         self._events = EventLog(lambda text: self.get_logger().warning(text),
                                 lambda text: self.get_logger().info(text))
         self._meter = Meter(self._declared.limits().window_s, lambda: clock_seconds(self))
-        self._session: AnySession | None = None
+        self._session: ActiveSession | None = None
         self._enabled = True
         self._failure = ''
         self._own_changes: set[str] = set()  # parameters that the node itself is setting
         self._reporter = Reporter(lambda: self._events.current)
         self._diagnostics = Diagnostics(self, self._reports, self._events)
 
-    # ------------------------------------------------------------------ what each node does
+    # ------------------------------------------------------------------ for each kind of node
 
     @abstractmethod
-    def _set_up(self, settings: NodeSettings) -> None:
-        """Make what the node works with; whatever is raised fails the transition."""
+    def _create(self, settings: NodeSettings) -> None:
+        """Create models and outputs; an exception fails the transition to configure."""
 
     @abstractmethod
-    def _let_go(self) -> None:
-        """Let go of what was made, as far as it was."""
+    def _release(self) -> None:
+        """Release what `_create` has created, as far as it got."""
 
     @abstractmethod
     def _is_configured(self) -> bool:
-        """Tell whether `_set_up` has succeeded and was not undone."""
+        """Return whether `_create` has succeeded and was not undone."""
 
     @abstractmethod
-    def _new_session(self) -> AnySession:
-        """Return what is to exist while the node is active, not yet started."""
+    def _new_session(self) -> ActiveSession:
+        """Return a session for the active state, not yet started."""
 
     @abstractmethod
     def _checks(self, status: Status, limits: HealthLimits) -> list[Report]:
-        """Return what is to be told on /diagnostics besides the node itself."""
+        """Return the health reports besides that of the node itself."""
 
     def _recognizer(self) -> Recognizer | None:
         """Return the recogniser, if the node has one."""
@@ -109,25 +108,25 @@ class ManagedNode(LifecycleNode):
     def _is_loading(self) -> bool:
         return False
 
-    def _after_set(self, name: str, value: Any) -> None:
-        """Let the new value of a parameter take effect."""
+    def _apply_live(self, name: str, value: Any) -> None:
+        """Apply a new value of a parameter that may change at any time."""
 
-    # ------------------------------------------------------------------ life
+    # ------------------------------------------------------------------ lifecycle
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Make what the node works with."""
+        """Create models and outputs."""
         self._failure = ''
         try:
             self._settings = settings = self._declared.settings()
             if settings.threads:
                 torch.set_num_threads(settings.threads)
-            self._set_up(settings)
+            self._create(settings)
         except Exception as error:  # a model that cannot be loaded is a failure, not a crash
             return self._fail('not configured', error)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe and start to work."""
+        """Start the worker and subscribe."""
         self._failure = ''
         try:
             result = super().on_activate(state)
@@ -148,25 +147,25 @@ class ManagedNode(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of what was made and of the memory that it took."""
-        self._release()
+        """Release the models and their memory."""
+        self._release_all()
         return SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop whatever runs and let go of all."""
+        """Stop the worker and release the models."""
         self._stop(finish=True)
-        self._release()
+        self._release_all()
         return SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of everything after an error in a transition; the node can be used again."""
-        self.get_logger().error(f'a transition from {state.label} went wrong')
+        """Release everything after an error in a transition; the node can be configured again."""
+        self.get_logger().error(f'the transition from {state.label} failed')
         self._stop(finish=False)
-        self._release()
+        self._release_all()
         return SUCCESS
 
     def destroy_node(self) -> None:
-        """Stop the threads before the node goes."""
+        """Stop the threads before the node is destroyed."""
         self._diagnostics.stop()
         self._stop(finish=False, timeout_s=STOP_S)
         super().destroy_node()
@@ -176,7 +175,7 @@ class ManagedNode(LifecycleNode):
         self._failure = f'{what}: {error}'
         self.get_logger().error(self._failure)
         if release:
-            self._release()
+            self._release_all()
         return FAILURE
 
     def _stop(self, *, finish: bool, timeout_s: float | None = None) -> None:
@@ -184,9 +183,9 @@ class ManagedNode(LifecycleNode):
             self._session.stop(finish=finish, timeout_s=timeout_s)
         self._session = None
 
-    def _release(self) -> None:
-        self._let_go()
-        give_back_memory()
+    def _release_all(self) -> None:
+        self._release()
+        release_memory()
 
     # ------------------------------------------------------------------ parameters
 
@@ -207,12 +206,12 @@ class ManagedNode(LifecycleNode):
 
     def _after_set_parameters(self, changed: list[Parameter]) -> None:
         for parameter in changed:
-            self._after_set(parameter.name, parameter.value)
+            self._apply_live(parameter.name, parameter.value)
 
     # ------------------------------------------------------------------ services
 
     def enable(self, wanted: bool) -> str:
-        """Listen or do not, now if the node is active, else when it is; as services.Served."""
+        """Start or stop listening, at once or upon activation; see services.Controllable."""
         changes, self._enabled = wanted != self._enabled, wanted
         word = 'enabled' if wanted else 'disabled'
         if self._session is None:
@@ -224,24 +223,24 @@ class ManagedNode(LifecycleNode):
             self._session.pause()
         return word if changes else f'it was {word} already'
 
-    def _do(self, step: Callable[[], object]) -> None:
-        """Have the worker do a step; without one, do it here."""
-        def silent() -> list[Any]:
+    def _run_on_worker(self, step: Callable[[], object]) -> None:
+        """Run a step on the worker thread, or inline if there is none."""
+        def without_results() -> list[Any]:
             step()
             return []
 
         if self._session is not None:
-            self._session.inbox.request(silent)
+            self._session.inbox.request(without_results)
         else:
-            silent()
+            without_results()
 
-    # ------------------------------------------------------------------ the diagnostics' thread
+    # ------------------------------------------------------------------ thread of the diagnostics
 
     def _tick(self) -> None:
-        """Do what is due about once a second besides what the session does."""
+        """Run periodic work besides that of the session; called about once per second."""
 
     def _reports(self) -> list[Report]:
-        """Return what is told on /diagnostics, and do what is due each second."""
+        """Run periodic work and return the health reports."""
         limits = self._declared.limits()
         self._meter.set_window(limits.window_s)
         session = self._session
@@ -252,4 +251,4 @@ class ManagedNode(LifecycleNode):
             state=self._state_machine.current_state[1], enabled=self._enabled,
             failure=self._failure, loading=self._is_loading(), recognizer=self._recognizer(),
             waiting=session.inbox.waiting() if session is not None else {})
-        return [self._reporter.node(status, limits), *self._checks(status, limits)]
+        return [self._reporter.report_node(status, limits), *self._checks(status, limits)]

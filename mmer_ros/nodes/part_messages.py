@@ -1,4 +1,4 @@
-"""Parts of utterances as messages, between a segmenter and an estimator."""
+"""Utterance parts as messages between a segmenter and an estimator."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from mmer_ros.recognition.multi_robot import SentPart
 from mmer_ros.types import FACE_SIZE, FaceCrop, InvalidInput, UtterancePart
 import numpy as np
 
-SOURCE = re.compile(r'(?:[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)*)?')
-SAME = ('utterance_id', 'index', 'last', 'cut', 'revision', 'person_id', 'face_id', 'voice_id',
-        'speaker_by', 'speaker_margin', 'text')  # fields that the message has as they are
+NAMESPACE = re.compile(r'(?:[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)*)?')
+COPIED = ('utterance_id', 'index', 'last', 'cut', 'revision', 'person_id', 'face_id', 'voice_id',
+          'speaker_by', 'speaker_margin', 'text')  # fields of the same name and type
 
 
 def to_part_message(sent: SentPart, *, frame_id: str, face_settings: str) -> PartMessage:
     """
     Return a part as a message.
 
-    :param frame_id: of the camera, else the microphone.
-    :param face_settings: faces.FaceConfig.digest.
+    :param frame_id: of the camera, else of the microphone.
+    :param face_settings: digest of the settings by which faces were cropped.
     """
     part = sent.part
     message: Any = PartMessage(
         source=sent.source, session=sent.session, sequence=sent.sequence & 0xffffffff,
         dialogue=part.dialogue & 0xffffffff, face_settings=face_settings)
-    for name in SAME:
+    for name in COPIED:
         setattr(message, name, getattr(part, name))
     message.header.stamp, message.header.frame_id = _to_time(part.end), frame_id
     message.utterance_start = _to_time(part.utterance_start)
@@ -43,24 +43,24 @@ def to_part_message(sent: SentPart, *, frame_id: str, face_settings: str) -> Par
 
 def from_part_message(message: PartMessage) -> SentPart:
     """
-    Return a part that came as a message.
+    Return the part in a message.
 
-    :raises InvalidInput: if it cannot be one.
+    :raises InvalidInput: if source, times, margin or face crops are not valid.
     """
-    if not SOURCE.fullmatch(message.source):
+    if not NAMESPACE.fullmatch(message.source):
         raise InvalidInput(f'part: source {message.source[:40]!r} is no namespace; expected '
-                           'letters, digits and _, with / between them')
+                           'letters, digits and _, with / in between')
     start, end = to_seconds(message.start), to_seconds(message.end)
     utterance_start = to_seconds(message.utterance_start)
     if not message.utterance_id or not utterance_start <= start <= end:
         raise InvalidInput(
             f'part: utterance {message.utterance_id!r} begins at {utterance_start:.3f} s, the '
-            f'part lasts from {start:.3f} to {end:.3f} s; expected an id, and times in order')
+            f'part lasts from {start:.3f} to {end:.3f} s; expected an id and ascending times')
     margin = float(message.speaker_margin)
     if not 0 <= margin <= 1:
         raise InvalidInput(f'part: speaker_margin {margin}; expected 0 .. 1')
     return SentPart(message.source, message.session, message.sequence, UtterancePart(
-        **{name: getattr(message, name) for name in SAME}, dialogue=message.dialogue,
+        **{name: getattr(message, name) for name in COPIED}, dialogue=message.dialogue,
         utterance_start=utterance_start, start=start, end=end,
         audio=np.frombuffer(message.audio, np.int16) if message.audio else np.zeros(0, np.int16),
         faces=tuple(_from_crop_message(crop) for crop in message.faces)))
@@ -76,7 +76,7 @@ def _to_crop_message(crop: FaceCrop) -> FaceCropMessage:
 def _from_crop_message(message: FaceCropMessage) -> FaceCrop:
     if message.size != FACE_SIZE or len(message.rgb) != 3 * FACE_SIZE ** 2:
         raise InvalidInput(
-            f'part: a face of size {message.size} with {len(message.rgb)} bytes; expected '
+            f'part: a face crop of size {message.size} with {len(message.rgb)} bytes; expected '
             f'{FACE_SIZE} and {3 * FACE_SIZE ** 2} bytes')
     image = np.frombuffer(message.rgb, np.uint8).reshape(FACE_SIZE, FACE_SIZE, 3)
     left, top, right, bottom = (float(x) for x in message.box)
@@ -85,7 +85,7 @@ def _from_crop_message(message: FaceCropMessage) -> FaceCrop:
 
 
 def _to_time(seconds: float) -> Time:
-    """Return a stamp to the nanosecond, so that `to_seconds` gives the same float again."""
+    """Return float seconds as a stamp of which `to_seconds` returns the same float."""
     whole = math.floor(seconds)
     nanos = round((seconds - whole) * NANOSECONDS)
     return Time(sec=whole + nanos // NANOSECONDS, nanosec=nanos % NANOSECONDS)

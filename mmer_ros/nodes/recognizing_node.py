@@ -1,67 +1,76 @@
-"""What the nodes have in common that have a recogniser: its bundle may be changed."""
+"""The part that the nodes with a recogniser share: its bundle can be replaced."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import Any, Protocol
 
-from mmer_ros.nodes.bundle_loader import Loaded, tell_bundle
+from mmer_ros.nodes.bundle_loader import load_configured_recognizer, LoadedBundle, log_bundle
 from mmer_ros.nodes.managed_node import ManagedNode
-from mmer_ros.nodes.services import BundleService, Services
+from mmer_ros.nodes.services import BundleService, ControlServices
 from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.settings import NodeSettings
 from mmer_ros.types import InvalidInput
 
 
-class Recognizing(Protocol):
-    """What recognises, as mmer_ros.recognition.pipeline.Pipeline."""
+class RecognitionEngine(Protocol):
+    """The part of the core that recognises, such as recognition.pipeline.Pipeline."""
 
     partial_rate: float
 
     @property
     def recognizer(self) -> Recognizer:
-        """Of the utterances that begin from now on."""
+        """Recogniser of the next utterances."""
 
     def reset_history(self) -> None:
         """Forget the dialogue so far."""
 
 
 class RecognizingNode(ManagedNode):
-    """A managed node that has a recogniser, and the services that go with it."""
+    """A managed node with a recogniser and the services ~/load_bundle, ~/reset_history."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Declare the parameters and offer the services."""
-        self._offered: BundleService | None = None  # the diagnostics begin before it is there
+        self._bundle_service: BundleService | None = None  # the diagnostics start before it
         super().__init__(*args, **kwargs)
-        Services(self, self)
-        self._offered = BundleService(self, self)
+        ControlServices(self, self)
+        self._bundle_service = BundleService(self, self)
 
     @abstractmethod
-    def _engine(self) -> Recognizing | None:
-        """Return what recognises; None while the node is not configured."""
+    def _engine(self) -> RecognitionEngine | None:
+        """Return the recognising part; None while the node is not configured."""
 
     @abstractmethod
-    def _exchange(self, loaded: Loaded) -> None:
-        """Go on with another recogniser; the worker calls it."""
+    def _create_engine(self, settings: NodeSettings, recognizer: Recognizer) -> None:
+        """Create the recognising part and the outputs."""
+
+    @abstractmethod
+    def _replace_bundle(self, loaded: LoadedBundle) -> None:
+        """Use another recogniser for the next utterances; runs on the worker thread."""
 
     def reset_history(self) -> str:
-        """Forget the dialogue so far, as services.Served."""
-        self._do(self._configured().reset_history)
-        return 'the dialogue so far is forgotten'
+        """Forget the dialogue so far; see services.Controllable."""
+        self._run_on_worker(self._configured().reset_history)
+        return 'the dialogue history is cleared'
 
     def bundle_options(self) -> tuple[str, str, str]:
-        """Return device, expected hash and prior of a bundle, as services.ServedWithBundle."""
+        """Return device, expected hash and prior of a bundle; see services.BundleOwner."""
         self._configured()
         return self._settings.device, self._settings.bundle_hash, self._settings.prior
 
-    def change_bundle(self, name: str, loaded: Loaded) -> str:
-        """Go on with another bundle from the next utterance on, likewise."""
+    def change_bundle(self, name: str, loaded: LoadedBundle) -> str:
+        """Use another bundle from the next utterance on; see services.BundleOwner."""
         self._configured()
-        self._do(lambda: self._exchange(loaded))
+        self._run_on_worker(lambda: self._replace_bundle(loaded))
         self._set_own('bundle', name)
-        tell_bundle(self, loaded.recognizer)
+        log_bundle(self, loaded.recognizer)
         return f'{loaded.recognizer.config.name} is used from the next utterance on'
 
-    def _configured(self) -> Recognizing:
+    def _create(self, settings: NodeSettings) -> None:
+        recognizer = load_configured_recognizer(self, settings)
+        self._create_engine(settings, recognizer)
+        log_bundle(self, recognizer)
+
+    def _configured(self) -> RecognitionEngine:
         engine = self._engine()
         if engine is None:
             raise InvalidInput('the node is not configured')
@@ -75,9 +84,9 @@ class RecognizingNode(ManagedNode):
         return engine.recognizer if engine is not None else None
 
     def _is_loading(self) -> bool:
-        return self._offered is not None and self._offered.loading
+        return self._bundle_service is not None and self._bundle_service.loading
 
-    def _after_set(self, name: str, value: Any) -> None:
+    def _apply_live(self, name: str, value: Any) -> None:
         engine = self._engine()
         if name == 'partial_rate' and engine is not None:
             engine.partial_rate = value

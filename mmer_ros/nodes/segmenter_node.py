@@ -1,4 +1,4 @@
-"""The `segmenter` node, on the robot: sensors in, parts of utterances out (docs/split.md)."""
+"""The node `segmenter`, on the robot: sensors in, utterance parts out (docs/split.md)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mmer_ros.nodes.health.checks import check_segmentation, check_skew, Report
 from mmer_ros.nodes.health.reports import input_names, input_reports, Status, unmeasured
 from mmer_ros.nodes.managed_node import ManagedNode
 from mmer_ros.nodes.outputs.debug_image import DebugImage
-from mmer_ros.nodes.outputs.sending import send
+from mmer_ros.nodes.outputs.publishing import publish_message
 from mmer_ros.nodes.part_messages import to_part_message
 from mmer_ros.nodes.runtime.part_session import part_qos
 from mmer_ros.nodes.runtime.session import Session
-from mmer_ros.nodes.services import Services
+from mmer_ros.nodes.services import ControlServices
 from mmer_ros.profiling import Stages
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.multi_robot import SentPart
@@ -33,32 +33,32 @@ class SegmenterNode(ManagedNode):
     """
     A managed node around the core's PartPipeline.
 
-    It has no encoders: of the bundle it reads only by which settings faces are found and cut.
+    It has no encoders; it reads the bundle only for the settings of face detection and crops.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        """Declare the parameters and offer the services."""
         self._activity = GivenActivity()
         self._pipeline: PartPipeline | None = None
         self._publisher: Any = None
         self._debug: DebugImage | None = None
         self._session: Session[UtterancePart] | None = None
         self._source = ''
-        self._number = 0  # of the session
-        self._sent = 0
+        self._session_id = 0  # random, so that a restart is noticed
+        self._sequence = 0
         self._face_settings = ''
         super().__init__(SEGMENTER, **kwargs)
-        Services(self, self)
+        ControlServices(self, self)
 
-    def _set_up(self, settings: NodeSettings) -> None:
+    def _create(self, settings: NodeSettings) -> None:
         settings.require_input()
         self._source = settings.source.strip('/') or self.get_namespace().strip('/')
         config = Bundle.read_config(settings.bundle)
         faces = config.faces
         self._face_settings = faces.digest
         device = check_device(settings.device)
-        self._number, self._sent = random.SystemRandom().getrandbits(32), 0
-        stages = Stages(time.perf_counter, lambda name, seconds: self._meter.stage(name, seconds))
+        self._session_id, self._sequence = random.SystemRandom().getrandbits(32), 0
+        stages = Stages(time.perf_counter,
+                        lambda name, seconds: self._meter.record_stage(name, seconds))
         self._pipeline = PartPipeline(
             FaceStream(make_detector(faces, device)), settings.segmenter,
             probability=self._activity if settings.hears_voices else None,
@@ -68,10 +68,10 @@ class SegmenterNode(ManagedNode):
         if settings.debug_image:
             self._debug = DebugImage(self, self._frame_id)
         self.get_logger().info(
-            f'source {self._source or "/"}: parts of utterances go to '
+            f'source {self._source or "/"}: utterance parts are published on '
             f'{self.resolve_topic_name(settings.parts_topic)}')
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._publisher is not None:
             self.destroy_lifecycle_publisher(self._publisher)
         if self._debug is not None:
@@ -89,11 +89,11 @@ class SegmenterNode(ManagedNode):
     # ------------------------------------------------------------------ services
 
     def reset_history(self) -> str:
-        """Have the estimator forget the dialogue so far, as services.Served."""
+        """Have the estimator forget the dialogue so far; see services.Controllable."""
         if self._pipeline is None:
             raise InvalidInput('the node is not configured')
-        self._do(self._pipeline.reset_history)
-        return 'the dialogue so far is forgotten when somebody speaks'
+        self._run_on_worker(self._pipeline.reset_history)
+        return 'the dialogue history is cleared with the next utterance'
 
     # ------------------------------------------------------------------ other threads
 
@@ -102,16 +102,16 @@ class SegmenterNode(ManagedNode):
 
     def _publish(self, part: UtterancePart, now: float) -> None:
         if (publisher := self._publisher) is not None:
-            send(self, publisher, to_part_message(
-                SentPart(self._source, self._number, self._sent, part),
+            publish_message(self, publisher, to_part_message(
+                SentPart(self._source, self._session_id, self._sequence, part),
                 frame_id=self._frame_id(), face_settings=self._face_settings))
-        self._sent += 1
-        self._meter.handed_on('part', max(now - part.end, 0.0))
+        self._sequence += 1
+        self._meter.record_latency('part', max(now - part.end, 0.0))
 
     def _on_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
         pipeline, debug = self._pipeline, self._debug
         if pipeline is not None and debug is not None:
-            debug.show(frame, crops, speaking=pipeline.speaking, speaker=pipeline.speaker)
+            debug.publish(frame, crops, speaking=pipeline.speaking, speaker=pipeline.speaker)
 
     def _checks(self, status: Status, limits: HealthLimits) -> list[Report]:
         session = self._session

@@ -1,65 +1,64 @@
-"""What the node can be asked to do besides the transitions of its life."""
+"""The services of the nodes besides those of the lifecycle."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 from mmer_msgs.srv import LoadBundle
-from mmer_ros.nodes.bundle_loader import BundleLoader, Loaded
+from mmer_ros.nodes.bundle_loader import BundleLoader, LoadedBundle
 from mmer_ros.types import InvalidInput
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 
-class Served(Protocol):
-    """What the services act on."""
+class Controllable(Protocol):
+    """A node with the services ~/enable and ~/reset_history."""
 
     def enable(self, wanted: bool) -> str:
-        """Listen or do not; return what a person should know."""
+        """Start or stop listening to the inputs; return the message of the response."""
 
     def reset_history(self) -> str:
         """
-        Forget the dialogue so far; return what a person should know.
+        Forget the dialogue so far; return the message of the response.
 
-        :raises InvalidInput: if there is none.
+        :raises InvalidInput: if the node is not configured.
         """
 
 
-class ServedWithBundle(Served, Protocol):
-    """What also has a bundle."""
+class BundleOwner(Controllable, Protocol):
+    """A node with the service ~/load_bundle."""
 
     def bundle_options(self) -> tuple[str, str, str]:
         """
-        Return device, expected hash and prior of a bundle to be loaded.
+        Return device, expected hash and prior for a bundle to be loaded.
 
-        :raises InvalidInput: if none can be taken now.
+        :raises InvalidInput: if no bundle can be loaded now.
         """
 
-    def change_bundle(self, name: str, loaded: Loaded) -> str:
+    def change_bundle(self, name: str, loaded: LoadedBundle) -> str:
         """
-        Go on with another bundle; return what a person should know.
+        Replace the bundle; return the message of the response.
 
-        :raises InvalidInput: if it cannot be taken any more.
+        :raises InvalidInput: if it can no longer be replaced.
         """
 
 
-class Services:
+class ControlServices:
     """~/enable and ~/reset_history."""
 
-    def __init__(self, node: Node, served: Served) -> None:
-        """Offer them."""
-        self._served = served
+    def __init__(self, node: Node, target: Controllable) -> None:
+        self._target = target
         node.create_service(SetBool, '~/enable', self._enable)
         node.create_service(Trigger, '~/reset_history', self._reset_history)
 
     def _enable(self, request: Any, response: Any) -> Any:
-        response.success, response.message = True, self._served.enable(request.data)
+        response.success, response.message = True, self._target.enable(request.data)
         return response
 
     def _reset_history(self, request: Any, response: Any) -> Any:
         try:
-            response.success, response.message = True, self._served.reset_history()
+            response.success, response.message = True, self._target.reset_history()
         except InvalidInput as error:
             response.success, response.message = False, str(error)
         return response
@@ -68,11 +67,10 @@ class Services:
 class BundleService:
     """~/load_bundle."""
 
-    def __init__(self, node: Node, served: ServedWithBundle) -> None:
-        """Offer it."""
-        self._served = served
+    def __init__(self, node: Node, target: BundleOwner) -> None:
+        self._target = target
         self._loader = BundleLoader(node)
-        # In a group of its own: while it waits, a group lets nothing else of it run.
+        # A callback group of its own: no other callback of a group runs while this one waits.
         node.create_service(LoadBundle, '~/load_bundle', self._load_bundle,
                             callback_group=ReentrantCallbackGroup())
 
@@ -83,8 +81,8 @@ class BundleService:
 
     async def _load_bundle(self, request: Any, response: Any) -> Any:
         try:
-            loaded = await self._loader.start(request.bundle, *self._served.bundle_options())
-            response.message = self._served.change_bundle(request.bundle, loaded)
+            loaded = await self._loader.start(request.bundle, *self._target.bundle_options())
+            response.message = self._target.change_bundle(request.bundle, loaded)
             response.hash = loaded.recognizer.bundle.content_hash
             response.success = True
         except InvalidInput as error:

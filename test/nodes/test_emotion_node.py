@@ -90,7 +90,7 @@ def test_bad_input_is_told_and_what_came_before_and_after_still_counts():
         step = InStep(rig.talker, rig.node)
         step.play(rig.talker, messages[:half])
         now = messages[half][0]
-        bad = [image('bayer_rggb16', stamp=now), image(size=7, stamp=now + 0.3),
+        bad = [image('32FC2', stamp=now), image(size=7, stamp=now + 0.3),
                image(width=0, stamp=now + 0.6), image('nonsense', stamp=now + 0.9)]
         for message in bad:
             step.publish(rig.talker.publishers['image'], message)

@@ -27,13 +27,13 @@ def said() -> Said:
 
 def test_a_fault_that_goes_on_is_said_once_and_its_end_once(said: Said) -> None:
     for _ in range(50):
-        said.log.add('gap', 'audio: 0.1 s is missing')
+        said.log.report('gap', 'audio: 0.1 s is missing')
         said.wait(1.0)
     assert said.warned == ['audio: 0.1 s is missing'] and said.informed == []
     assert 'gap' in said.log.current
     said.wait(9.0)
     said.wait(1.0)
-    assert said.informed == ['over, after 50 times in 49 s: audio: 0.1 s is missing']
+    assert said.informed == ['cleared after 50 occurrences in 49 s: audio: 0.1 s is missing']
     said.wait(100.0)
     assert len(said.informed) == 1 and said.log.current == {}
     assert said.log.counts == {'gap': 50}
@@ -41,14 +41,14 @@ def test_a_fault_that_goes_on_is_said_once_and_its_end_once(said: Said) -> None:
 
 def test_a_fault_that_comes_again_is_said_again(said: Said) -> None:
     for _ in range(2):
-        said.log.add('gap', 'a gap', times=3)
+        said.log.report('gap', 'a gap', times=3)
         said.wait(11.0)
     assert said.warned == ['a gap'] * 2 and len(said.informed) == 2
     assert said.log.counts == {'gap': 6}
 
 
 def test_what_happened_once_has_no_end(said: Said) -> None:
-    said.log.add('jump', 'a jump')
+    said.log.report('jump', 'a jump')
     said.wait(11.0)
     assert said.warned == ['a jump'] and said.informed == []
 
@@ -60,11 +60,11 @@ def test_what_is_held_lasts_until_it_is_cleared(said: Said) -> None:
     assert said.warned == ['nothing for 100.0 s'] and said.informed == []
     said.log.clear('silent')
     said.log.clear('silent')
-    assert said.informed == ['over after 30 s: nothing for 100.0 s']
+    assert said.informed == ['cleared after 30 s: nothing for 100.0 s']
     assert said.log.counts == {}
 
 
 def test_faults_of_different_kinds_do_not_hide_each_other(said: Said) -> None:
-    said.log.add('one', 'first')
-    said.log.add('other', 'second')
+    said.log.report('one', 'first')
+    said.log.report('other', 'second')
     assert said.warned == ['first', 'second']

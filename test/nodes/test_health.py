@@ -17,7 +17,6 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 from mmer_ros.nodes.health.checks import check_input, check_recognition, check_skew, Level, Report
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.window import percentile, Window
-from mmer_ros.nodes.runtime.inbox import Item
 from mmer_ros.nodes.tools.playback import spinning
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.settings import HealthLimits
@@ -48,7 +47,7 @@ class Bench:
         for _ in range(round(seconds * rate)):
             self.now += 1 / rate
             stamp = self.now + 500.0 - lag
-            self.meter.arrived(Item(kind, stamp, stamp, None))
+            self.meter.record_item(kind, stamp)
 
     def image(self, topics: list[tuple[str, str]] = TOPICS) -> Report:
         return check_input('image', topics, self.meter, HealthLimits(), sparse=False)
@@ -90,7 +89,7 @@ def test_silence_is_a_warning_and_then_an_error(pause: float, level: Level) -> N
     report = bench.image()
     assert report.level == level
     if level:
-        assert 'nothing came for' in report.message and 'camera' in report.message
+        assert 'no message for' in report.message and 'camera' in report.message
         assert report.problems[0].key == 'silent'
     bench.feed('image', 12.0, 15.0)
     assert bench.image().level == OK
@@ -118,7 +117,7 @@ def test_drops_are_judged_by_their_share(dropped: int, level: Level) -> None:
     bench = Bench()
     bench.feed('image', 10.0, 15.0)
     for _ in range(dropped):
-        bench.meter.dropped('image', 1)
+        bench.meter.record_drops('image', 1)
     report = bench.image()
     assert report.level == level and report.values['dropped'] == str(dropped)
 
@@ -138,20 +137,20 @@ def test_clocks_that_are_apart_are_noticed(skew: float, level: Level) -> None:
 def test_gaps_errors_and_late_estimates_are_noticed() -> None:
     bench = Bench()
     bench.feed('audio', 5.0, 10.0)
-    bench.meter.noticed('audio_gap')
-    bench.meter.noticed('transcript_empty')  # is none
+    bench.meter.record_fault('audio_gap')
+    bench.meter.record_fault('transcript_empty')  # is none
     report = check_input('audio', TOPICS, bench.meter, HealthLimits(), sparse=False)
     assert report.level == WARN and report.values['gaps'] == '1'
     for latency in (0.2, 0.3, 3.0):
-        bench.meter.estimated(estimate(), latency)
-    bench.meter.estimated(estimate(final=False), 60.0)
-    bench.meter.stage('fusion', 0.004)
+        bench.meter.record_estimate(estimate(), latency)
+    bench.meter.record_estimate(estimate(final=False), 60.0)
+    bench.meter.record_stage('fusion', 0.004)
     report = check_recognition(bench.meter, HealthLimits())
     assert report.level == WARN and report.problems[0].key == 'latency'
     assert report.values['final estimates'] == '3'
     assert report.values['final latency [ms] p50'] == '300.0'
     assert report.values['fusion [ms] p95'] == '4.0'
-    bench.meter.noticed('ZeroDivisionError')
+    bench.meter.record_fault('ZeroDivisionError')
     assert check_recognition(bench.meter, HealthLimits()).level == ERROR
     bench.now += 11.0
     assert check_recognition(bench.meter, HealthLimits()).level == OK
@@ -245,15 +244,15 @@ def test_a_camera_that_dies_and_returns_is_told_once_each(tmp_path: Path, capfd)
         health = Health(rig.talker.node)
         assert keeps(rig, 'image', picture, lambda: health.level('image') == OK and
                      float(health.value('image', 'rate [Hz]')) > 0)
-        assert health.shows('image', ERROR, 'nothing came for')
+        assert health.shows('image', ERROR, 'no message for')
         assert eventually(lambda: 'image_silent' in health.value('node', 'faults'))
         assert keeps(rig, 'image', picture, lambda: health.level('image') == OK)
         assert eventually(lambda: 'image_silent' not in rig.node._events.current)
     said = capfd.readouterr().err.splitlines()
-    about = [line for line in said if 'image: nothing came for' in line]
+    about = [line for line in said if 'image: no message for' in line]
     begins = ['WARN' in line for line in about]  # a slow computer may be a slow camera
     assert begins == [True, False] * (len(about) // 2) and about
-    assert all('over after' in line for line in about[1::2])
+    assert all('cleared after' in line for line in about[1::2])
 
 
 def test_a_microphone_that_stalls_in_mid_speech_ends_the_utterance() -> None:

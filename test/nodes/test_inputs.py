@@ -26,7 +26,7 @@ from std_msgs.msg import (
     String,
 )
 
-from ..fixtures.inputs import listening, LOOK_PERIOD_S, stamped
+from ..fixtures.inputs import listening, POLL_PERIOD_S, stamped
 from ..fixtures.message_packages import use
 
 SAMPLES = np.arange(-800, 800, dtype=np.int16)  # 0.1 s
@@ -237,7 +237,7 @@ def test_a_missing_package_is_told_once_with_its_name(monkeypatch: pytest.Monkey
         assert ear.eventually(lambda: ear.said('transcript_type'))
         text = ear.said('transcript_type')
         assert 'hri_msgs is not installed' in text and 'ros-kilted-hri-msgs' in text
-        time.sleep(6 * LOOK_PERIOD_S)  # publishers are looked for meanwhile
+        time.sleep(6 * POLL_PERIOD_S)  # publishers are looked for meanwhile
         assert ear.faults() == {'transcript_type': 1}
 
 
@@ -251,7 +251,7 @@ def test_a_type_that_means_something_else_is_told() -> None:
     with listening() as ear:
         ear.talker.create_publisher(Float32, 'audio', 10)
         assert ear.eventually(lambda: ear.said('audio_type'))
-        assert 'std_msgs/msg/Float32 is not understood' in ear.said('audio_type')
+        assert 'std_msgs/msg/Float32 is not supported' in ear.said('audio_type')
         assert 'AudioStamped' in ear.said('audio_type')
 
 
@@ -269,5 +269,5 @@ def test_nothing_is_received_after_the_stop() -> None:
         publisher = ear.publisher(String, 'transcript')
         ear.inputs.stop()
         assert ear.eventually(lambda: publisher.get_subscription_count() == 0)
-        time.sleep(6 * LOOK_PERIOD_S)  # it would have looked for publishers again
+        time.sleep(6 * POLL_PERIOD_S)  # it would have looked for publishers again
         assert publisher.get_subscription_count() == 0

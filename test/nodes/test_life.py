@@ -27,7 +27,7 @@ from mmer_ros.nodes import bundle_loader
 from mmer_ros.nodes.conversions import to_seconds, to_time
 from mmer_ros.nodes.emotion_node import EmotionNode
 from mmer_ros.nodes.executables import main
-from mmer_ros.nodes.health.process import resident_mb
+from mmer_ros.nodes.health.process_usage import resident_mb
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
 from mmer_ros.nodes.tools.playback import spinning
 from mmer_ros.recognition.bundle import Bundle
@@ -131,18 +131,18 @@ def test_another_bundle_takes_over_and_a_bad_one_changes_nothing(tmp_path: Path)
 
 def test_while_a_bundle_loads_the_node_goes_on(tmp_path: Path, monkeypatch) -> None:
     bundle, goes_on = tiny(tmp_path), threading.Event()
-    load = bundle_loader.load
+    load = bundle_loader.load_bundle
 
-    def slow(*what: str) -> bundle_loader.Loaded:
+    def slow(*what: str) -> bundle_loader.LoadedBundle:
         assert goes_on.wait(300)
         return load(*what)
 
-    monkeypatch.setattr(bundle_loader, 'load', slow)
+    monkeypatch.setattr(bundle_loader, 'load_bundle', slow)
     with running(bundle=bundle) as rig:
         client = rig.talker.node.create_client(LoadBundle, 'emotion/load_bundle')
         assert client.wait_for_service(60.0)
         first = client.call_async(LoadBundle.Request(bundle=bundle))
-        assert eventually(lambda: rig.node._offered.loading)
+        assert eventually(lambda: rig.node._bundle_service.loading)
         second = call(rig, LoadBundle, 'load_bundle', bundle=bundle)
         assert not second.success and 'being loaded' in second.message
         say(rig, 'Meanwhile.')
@@ -221,17 +221,17 @@ def test_a_change_takes_effect_or_is_refused_with_the_reason(tmp_path: Path) -> 
 
 def test_requests_overtake_messages_and_a_new_era_waits_for_the_old_one() -> None:
     inbox = Inbox({'audio': 10, 'image': 10})
-    inbox.put(Item('audio', 100.0, 100.0, 'old'))
+    inbox.enqueue(Item('audio', 100.0, 100.0, 'old'))
     inbox.request(list, new_era=True)
-    inbox.put(Item('image', 1.0, 1.0, 'new'))
-    inbox.put(Item('audio', 2.0, 2.0, 'new'))
-    taken = [inbox.get(0.0)[0] for _ in range(4)]
+    inbox.enqueue(Item('image', 1.0, 1.0, 'new'))
+    inbox.enqueue(Item('audio', 2.0, 2.0, 'new'))
+    taken = [inbox.dequeue(0.0)[0] for _ in range(4)]
     assert [(item.kind, item.order) for item in taken[:1] + taken[2:]] == [
         ('audio', 100.0), ('image', 1.0), ('audio', 2.0)]
     assert taken[1].kind == 'request'
-    inbox.put(Item('audio', 1.0, 1.0, 'new'))
+    inbox.enqueue(Item('audio', 1.0, 1.0, 'new'))
     inbox.request(list)
-    assert inbox.get(0.0)[0].kind == 'request'
+    assert inbox.dequeue(0.0)[0].kind == 'request'
 
 
 def test_when_sim_time_jumps_back_a_new_dialogue_begins(tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_ros.nodes.conversions import to_seconds
-from mmer_ros.nodes.outputs.persons import expression_of, EXPRESSIONS, Expressions, topics_of
+from mmer_ros.nodes.outputs.expressions import (
+    expression_fields,
+    expression_topics,
+    EXPRESSIONS,
+    Expressions,
+)
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import AudioBlock, EMOTIONS
@@ -62,7 +67,7 @@ def test_partial_estimates_precede_the_final_one_which_they_do_not_change(tmp_pa
 
 def test_each_emotion_has_its_expression() -> None:
     assert set(EXPRESSIONS) == set(EMOTIONS)
-    assert expression_of(estimate()) == {
+    assert expression_fields(estimate()) == {
         'expression': 'happy', 'valence': 0.5, 'arousal': 0.25,
         'confidence': pytest.approx(0.7)}
 
@@ -75,7 +80,7 @@ def test_each_emotion_has_its_expression() -> None:
 ])
 def test_an_estimate_belongs_to_its_face_and_its_person(
         face: str, person: str, topics: list[str]) -> None:
-    assert topics_of(estimate(face_id=face, person_id=person)) == topics
+    assert expression_topics(estimate(face_id=face, person_id=person)) == topics
 
 
 def show_expressions() -> dict[str, object]:
@@ -97,7 +102,7 @@ def show_expressions() -> dict[str, object]:
     for moment in range(4):
         now[0] = 10.0 * moment
         for face in ('anne', 'bert') if moment == 0 else ('anne',):
-            found.take(estimate(face_id=face))
+            found.publish(estimate(face_id=face))
         found.tick()
         publishers.append(id(found._topics[topic].publisher))
         for _ in range(100):

@@ -14,9 +14,9 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 from mmer_msgs.msg import EmotionEstimate
 from mmer_msgs.msg import UtterancePart as PartMessage
 from mmer_msgs.srv import LoadBundle
-from mmer_ros.nodes.conversions import to_message
+from mmer_ros.nodes.conversions import to_estimate_message
 from mmer_ros.nodes.health.checks import Level
-from mmer_ros.nodes.outputs.robots import topic_of
+from mmer_ros.nodes.outputs.outputs import emotion_topic_of
 from mmer_ros.nodes.part_messages import from_part_message, to_part_message
 from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.multi_robot import SentPart
@@ -51,7 +51,8 @@ def content(message: EmotionEstimate) -> dict[str, Any]:
 
 
 def as_content(estimate: Estimate) -> dict[str, Any]:
-    return content(to_message(estimate, latency=0.0, frame_id='camera', publish_transcript=True))
+    return content(to_estimate_message(
+        estimate, latency=0.0, frame_id='camera', publish_transcript=True))
 
 
 def test_two_robots_get_what_a_single_process_says_to_the_bit(tmp_path) -> None:
@@ -205,7 +206,7 @@ def test_a_crop_of_another_size_is_refused() -> None:
     part = next(p for p in parts_of('kitchen') if p.faces)
     message = to_part_message(SentPart('', 0, 0, part), frame_id='', face_settings='')
     message.faces[0].size = 32
-    with pytest.raises(InvalidInput, match='face of size 32'):
+    with pytest.raises(InvalidInput, match='face crop of size 32'):
         from_part_message(message)
 
 
@@ -213,7 +214,7 @@ def test_a_crop_of_another_size_is_refused() -> None:
     ('', 'emotion', '/emotion'), ('lab/left', 'emotion', '/lab/left/emotion'),
     ('lab', '/feeling', '/feeling')])
 def test_where_the_estimates_of_a_robot_go(source: str, topic: str, expected: str) -> None:
-    assert topic_of(source, topic) == expected
+    assert emotion_topic_of(source, topic) == expected
 
 
 def test_the_bundle_of_the_estimator_changes_without_losing_a_part(tmp_path) -> None:

@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_ros.nodes.outputs.persons import Expressions
+from mmer_ros.nodes.outputs.expressions import Expressions
 from mmer_ros.nodes.tools.monitor import Monitor
 from mmer_ros.nodes.tools.playback import own_domain
 from mmer_ros.nodes.tools.player import Player
@@ -104,7 +104,7 @@ def with_humans(bundle: str) -> Allowed:
         rig.node.trigger_activate()
         publishers = publish_humans(rig)
         assert eventually(lambda: all(p.get_subscription_count() for p in publishers))
-        Expressions(rig.node).take(shown())
+        Expressions(rig.node).publish(shown())
         assert eventually(lambda: rig.talker.node.count_publishers('/humans/faces/f/expression'))
         return alone(rig.talker.node)
 
@@ -137,7 +137,7 @@ def apart(bundle: str, image_type: type, *, humans: bool = False) -> tuple[Allow
         heard = publish_humans(SimpleNamespace(talker=talker)) if humans else [
             *talker.publishers.values(), talker.node.create_publisher(AudioInfo, 'audio_info', 1)]
         assert eventually(lambda: all(p.get_subscription_count() for p in heard))
-        rig.estimator._outputs.estimate(SourceEstimate('', shown()), 0.0, '')
+        rig.estimator._outputs.publish_estimate(SourceEstimate('', shown()), 0.0, '')
         assert eventually(lambda: talker.node.count_publishers('/humans/faces/f/expression'))
         return alone(talker.node, 'segmenter'), alone(talker.node, 'estimator')
 

@@ -1,1 +1,1 @@
-"""What the node says of itself on /diagnostics."""
+"""Health of a node: measurements, checks, and reports on /diagnostics."""

@@ -1,4 +1,4 @@
-"""What of the measurements is wrong, and how wrong."""
+"""Health checks: measurements compared with the thresholds of /diagnostics."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.window import percentile, Window
 from mmer_ros.settings import HealthLimits
 
-MEASURED_S = 3.0  # a rate is judged after this
+MEASURED_S = 3.0  # a rate is checked once it was measured for this long
 
 
 class Level(IntEnum):
-    """As in diagnostic_msgs/DiagnosticStatus."""
+    """The levels of diagnostic_msgs/DiagnosticStatus."""
 
     OK = 0
     WARN = 1
@@ -25,9 +25,9 @@ class Level(IntEnum):
 @dataclass(frozen=True)
 class Problem:
     """
-    Something that is wrong.
+    A failed check.
 
-    :param key: short name, the same as long as it lasts; '' if the log tells it anyway.
+    :param key: short name, constant while the problem lasts; '' if the log has it already.
     """
 
     level: Level
@@ -38,9 +38,14 @@ class Problem:
 @dataclass
 class Report:
     """
-    The state of one thing, as shown.
+    One status of /diagnostics.
 
-    :param message: if nothing is wrong.
+    >>> report = Report('image')
+    >>> report.check('silent', 3.0, 2.0, 10.0, 'no image for {value:.0f} s')
+    >>> report.level, report.message
+    (<Level.WARN: 1>, 'no image for 3 s')
+
+    :param message: shown while there are no problems.
     """
 
     name: str
@@ -51,7 +56,13 @@ class Report:
 
     def check(self, key: str, value: float | None, warn: float, error: float, text: str, *,
               logged: bool = True) -> None:
-        """Add a problem if a value reaches a limit that is not 0; `text` may hold {value}."""
+        """
+        Add a problem if a value reaches a threshold.
+
+        :param warn: threshold of a warning, and `error` of an error; 0 disables it.
+        :param text: may contain {value}.
+        :param logged: False if the log reports it in another way.
+        """
         if value is None:
             return
         level = Level.ERROR if error and value >= error else (
@@ -60,7 +71,7 @@ class Report:
             self.add(level, key if logged else '', text.format(value=value))
 
     def add(self, level: Level, key: str, text: str) -> None:
-        """Add a problem; the worst is the level of the whole."""
+        """Add a problem; the worst one determines the level of the report."""
         self.problems.append(Problem(level, key, text))
         self.level = max(level, self.level)
         self.message = '; '.join(problem.text for problem in self.problems)
@@ -69,10 +80,10 @@ class Report:
 def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
                 limits: HealthLimits, *, sparse: bool) -> Report:
     """
-    Return the state of an input.
+    Check silence, rate, drops and gaps of an input.
 
-    :param topics: (topic, type) of what is subscribed to; none while nobody publishes.
-    :param sparse: that it sends nothing is normal.
+    :param topics: (topic, type) of the subscriptions; none while there is no publisher.
+    :param sparse: silence of this input is normal.
     """
     now = meter.steady()
     report = Report(name)
@@ -80,7 +91,7 @@ def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
     rate = arrivals.rate(now)
     silent = now - (meter.since if arrivals.latest is None else arrivals.latest)
     report.values = {
-        'topic': ', '.join(topic for topic, _ in topics) or 'nobody publishes',
+        'topic': ', '.join(topic for topic, _ in topics) or 'no publisher',
         'type': ', '.join(sorted({kind for _, kind in topics})),
         'rate [Hz]': f'{rate:.1f}', 'received': str(arrivals.total),
         'silent for [s]': f'{silent:.1f}', **_lag(meter.lags[name], now)}
@@ -105,19 +116,20 @@ def _lag(lags: Window, now: float) -> dict[str, str]:
 
 def _check_silence(report: Report, arrivals: Window, topics: Sequence[tuple[str, str]],
                    silent: float, limits: HealthLimits) -> None:
+    driver = 'camera' if report.name == 'image' else 'microphone'
     if arrivals.latest is None and not topics:
-        report.check('silent', silent, limits.silent_warn_s, 0,
-                     'nobody publishes; if there is none, set the parameter of its topic to empty')
+        report.check('silent', silent, limits.silent_warn_s, 0, (
+            f'the topic has no publisher; start the driver of the {driver}, or set the parameter '
+            f'{report.name}_topic to empty if there is none'))
     else:
-        driver = 'camera' if report.name == 'image' else 'microphone'
-        report.check('silent', silent, limits.silent_warn_s, limits.silent_error_s,
-                     f'nothing came for {{value:.1f}} s; check the driver of the {driver}')
+        report.check('silent', silent, limits.silent_warn_s, limits.silent_error_s, (
+            f'no message for {{value:.1f}} s; check the driver of the {driver}'))
 
 
 def _check_rate(report: Report, rate: float, limits: HealthLimits) -> None:
     if rate < max(limits.image_rate_warn, limits.image_rate_error):
         level = Level.ERROR if rate < limits.image_rate_error else Level.WARN
-        report.add(level, 'rate', f'{rate:.1f} images a second; expected '
+        report.add(level, 'rate', f'{rate:.1f} images per second; expected '
                    f'{limits.image_rate_warn:g}: check the camera and the network')
 
 
@@ -127,11 +139,11 @@ def _check_drops(report: Report, name: str, arrivals: Window, meter: Meter, limi
     share = dropped / max(len(arrivals.values(now)), dropped, 1)
     report.values['dropped'] = f'{dropped:.0f}'
     report.check('', share, limits.drops_warn, limits.drops_error, (
-        '{value:.0%} dropped: they come faster than they can be worked on'))
+        '{value:.0%} dropped: messages arrive faster than they can be processed'))
 
 
 def check_skew(meter: Meter, limits: HealthLimits) -> Report:
-    """Return how far the stamps of camera and microphone are apart."""
+    """Check how far the stamps of camera and microphone differ when they arrive together."""
     now = meter.steady()
     report = Report('clocks')
     medians = {name: percentile(meter.lags[name].values(now), 50) for name in ('image', 'audio')}
@@ -142,13 +154,13 @@ def check_skew(meter: Meter, limits: HealthLimits) -> Report:
     skew = image - audio
     report.values = {'images stamped behind audio [s]': f'{skew:.3f}'}
     report.check('skew', abs(skew), limits.skew_warn_s, limits.skew_error_s, (
-        'the stamps of images and audio are {value:.2f} s apart when they arrive: synchronise '
+        'the stamps of images and audio differ by {value:.2f} s when they arrive: synchronise '
         'the clocks of their machines, or correct the driver'))
     return report
 
 
 def check_recognition(meter: Meter, limits: HealthLimits) -> Report:
-    """Return how long the stages take, and how late the estimates are."""
+    """Check the latency of the final estimates, and report the time of each stage."""
     report = _stages('recognition', meter, {'final': 'final estimates',
                                             'partial': 'partial estimates'})
     report.check('latency', percentile(meter.latencies['final'].values(meter.steady()), 95),
@@ -159,7 +171,7 @@ def check_recognition(meter: Meter, limits: HealthLimits) -> Report:
 
 
 def check_segmentation(meter: Meter, limits: HealthLimits) -> Report:
-    """Return how long the stages take that run on the robot, and how late the parts are sent."""
+    """Check the latency of the utterance parts, and report the time of each stage."""
     report = _stages('segmentation', meter, {'part': 'parts'})
     report.check('latency', percentile(meter.latencies['part'].values(meter.steady()), 95),
                  limits.latency_warn_s, limits.latency_error_s, (
@@ -170,7 +182,7 @@ def check_segmentation(meter: Meter, limits: HealthLimits) -> Report:
 def check_parts(topic: str, publishers: int, counts: Mapping[str, tuple[int, int, int]],
                 meter: Meter, limits: HealthLimits) -> Report:
     """
-    Return what comes of the segmenters.
+    Check the utterance parts that arrive from the segmenters.
 
     :param counts: parts received, lost and repeated, by source.
     """
@@ -186,7 +198,7 @@ def check_parts(topic: str, publishers: int, counts: Mapping[str, tuple[int, int
         report.values |= _spread('delay [ms]', [1000 * lag for lag in lags])
     if not publishers:
         report.check('silent', now - meter.since, limits.silent_warn_s, 0, (
-            'no segmenter can be seen; start one with the same `parts_topic`, in this domain'))
+            'no segmenter is visible; start one with the same `parts_topic` in this domain'))
     _check_drops(report, 'part', arrivals, meter, limits, now)
     report.check('', len(meter.losses.values(now)), limits.gaps_warn, limits.gaps_error,
                  'parts were lost {value:.0f} times: check the network')
@@ -194,7 +206,11 @@ def check_parts(topic: str, publishers: int, counts: Mapping[str, tuple[int, int
 
 
 def _stages(name: str, meter: Meter, results: Mapping[str, str]) -> Report:
-    """Return how long the stages take and how late results are, by kind with what they are."""
+    """
+    Report the time of each stage and the latency of each kind of result.
+
+    :param results: kind of result -> its name in the report.
+    """
     now = meter.steady()
     report = Report(name)
     for stage, window in sorted(meter.stages.items()):

@@ -1,4 +1,4 @@
-"""Reports on /diagnostics, once a second, in whatever state the node is."""
+"""Publication of the health reports on /diagnostics, once per second in every state."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import threading
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from mmer_ros.nodes.health.checks import Report
-from mmer_ros.nodes.outputs.sending import send
+from mmer_ros.nodes.outputs.publishing import publish_message
 from mmer_ros.nodes.runtime.event_log import EventLog
 from rclpy.node import Node
 
 TOPIC = '/diagnostics'
 PERIOD_S = 1.0
-WAIT_S = 2.0  # for the thread, when the node is destroyed
+JOIN_S = 2.0  # time for the thread to end when the node is destroyed
 
 
 class Diagnostics:
     """
-    Publish what `reports` returns; tell in the log what of it goes wrong, and when it ends.
+    Publish reports, and log each problem when it starts and when it clears.
 
-    It has a thread of its own, so that it goes on while a transition takes its time.
+    A thread of its own keeps the reports coming while a transition or a callback takes long.
+
+    :param reports: returns the present reports.
     """
 
     def __init__(self, node: Node, reports: Callable[[], Sequence[Report]],
                  events: EventLog) -> None:
-        """Begin."""
         self._node = node
         self._reports = reports
         self._events = events
@@ -38,14 +39,15 @@ class Diagnostics:
     def stop(self) -> None:
         """End the thread."""
         self._stopping.set()
-        self._thread.join(WAIT_S)
+        self._thread.join(JOIN_S)
 
     def _work(self) -> None:
         while not self._stopping.wait(PERIOD_S):
             try:
                 self._publish(self._reports())
-            except Exception as error:  # of this, nobody may notice anything else
-                self._events.add('diagnostics', f'diagnostics: {type(error).__name__}: {error}')
+            except Exception as error:  # nothing else would notice that this thread has ended
+                self._events.report('diagnostics',
+                                    f'diagnostics: {type(error).__name__}: {error}')
 
     def _publish(self, reports: Sequence[Report]) -> None:
         self._log(reports)
@@ -53,7 +55,7 @@ class Diagnostics:
         name = self._node.get_fully_qualified_name().lstrip('/')
         message = DiagnosticArray(status=[_to_status(name, report) for report in reports])
         message.header.stamp = self._node.get_clock().now().to_msg()
-        send(self._node, self._publisher, message)
+        publish_message(self._node, self._publisher, message)
 
     def _log(self, reports: Sequence[Report]) -> None:
         found = {f'{report.name}_{problem.key}': f'{report.name}: {problem.text}'

@@ -1,4 +1,4 @@
-"""What is measured while the node is active: arrivals, drops, stages, latencies."""
+"""Measurements of an active node: arrivals, drops, stages, latencies."""
 
 from __future__ import annotations
 
@@ -7,39 +7,37 @@ from collections.abc import Callable
 import time
 
 from mmer_ros.nodes.health.window import Window
-from mmer_ros.nodes.runtime.inbox import Item
 from mmer_ros.types import Estimate
 
-# Kind of item -> the input that it comes from.
+# Kind of queued item -> the input that it comes from.
 INPUTS = {'image': 'image', 'image_time': 'image', 'face': 'image', 'audio': 'audio',
           'transcript': 'transcript'}
-GAPS = frozenset({'audio_gap', 'audio_stalled'})  # events
-LOSSES = frozenset({'parts_lost', 'end_lost'})  # likewise
+GAPS = frozenset({'audio_gap', 'audio_stalled'})  # kinds of faults
+LOSSES = frozenset({'parts_lost', 'end_lost'})
 
 
 class Meter:
     """
-    Measure; may be used by several threads.
+    Record measurements, from any thread; they count for the length of a window.
 
-    :param window_s: how long what was measured counts, seconds.
-    :param clock: the time of the node, to which stamps are compared, seconds.
-    :param steady: seconds that pass.
+    :param window_s: length of the window, seconds.
+    :param clock: time of the node, which stamps are compared to, seconds.
+    :param steady: monotonic time, seconds.
     """
 
     def __init__(self, window_s: float, clock: Callable[[], float],
                  steady: Callable[[], float] = time.monotonic) -> None:
-        """Start with nothing measured."""
         self.window_s = window_s
         self.steady = steady
         self._clock = clock
         self.restart()
 
     def restart(self) -> None:
-        """Forget what was measured."""
+        """Forget all measurements."""
         self.since = self.steady()
         self.arrivals = self._windows()  # by input
-        self.lags = self._windows()      # by input: arrival less capture, seconds
-        self.drops = self._windows()     # by queue: how many at a time
+        self.lags = self._windows()      # by input: arrival minus capture, seconds
+        self.drops = self._windows()     # by queue: messages dropped at a time
         self.stages = self._windows()    # by stage: seconds
         self.latencies = self._windows()  # 'final', 'partial' and 'part': seconds
         self.gaps = Window(self.window_s)
@@ -47,7 +45,7 @@ class Meter:
         self.errors = Window(self.window_s)
 
     def set_window(self, window_s: float) -> None:
-        """Let what was measured count for so long, seconds."""
+        """Change the length of the window, which forgets all measurements."""
         if window_s != self.window_s:
             self.window_s = window_s
             self.restart()
@@ -55,32 +53,36 @@ class Meter:
     def _windows(self) -> dict[str, Window]:
         return defaultdict(lambda: Window(self.window_s))
 
-    def arrived(self, item: Item) -> None:
-        """Measure a message on its way into the inbox."""
-        name = INPUTS.get(item.kind)
-        if name is not None:
-            self.heard(name, self._clock() - item.order)
+    def record_item(self, kind: str, captured: float) -> None:
+        """
+        Record a message on its way into the queues.
 
-    def heard(self, name: str, lag: float) -> None:
-        """Measure a message of an input that came `lag` seconds after its capture."""
+        :param captured: capture time of its end, seconds.
+        """
+        name = INPUTS.get(kind)
+        if name is not None:
+            self.record_arrival(name, self._clock() - captured)
+
+    def record_arrival(self, name: str, lag: float) -> None:
+        """Record a message of an input that arrived `lag` seconds after its capture."""
         now = self.steady()
         self.arrivals[name].add(now)
         self.lags[name].add(now, lag)
 
-    def stage(self, name: str, seconds: float) -> None:
-        """Measure a run of a stage."""
+    def record_stage(self, name: str, seconds: float) -> None:
+        """Record one run of a processing stage."""
         self.stages[name].add(self.steady(), seconds)
 
-    def estimated(self, estimate: Estimate, latency: float) -> None:
-        """Measure an estimate that is published `latency` seconds after its evidence."""
-        self.handed_on('final' if estimate.final else 'partial', latency)
+    def record_estimate(self, estimate: Estimate, latency: float) -> None:
+        """Record an estimate that was published `latency` seconds after its evidence."""
+        self.record_latency('final' if estimate.final else 'partial', latency)
 
-    def handed_on(self, kind: str, latency: float) -> None:
-        """Measure what is published `latency` seconds after its evidence."""
+    def record_latency(self, kind: str, latency: float) -> None:
+        """Record a result that was published `latency` seconds after its evidence."""
         self.latencies[kind].add(self.steady(), latency)
 
-    def noticed(self, kind: str) -> None:
-        """Measure a fault by its kind, as the worker tells it."""
+    def record_fault(self, kind: str) -> None:
+        """Record a fault by its kind, as the worker reports it."""
         if kind in GAPS:
             self.gaps.add(self.steady())
         elif kind in LOSSES:
@@ -88,6 +90,6 @@ class Meter:
         elif kind[:1].isupper():  # an internal error is named for its class
             self.errors.add(self.steady())
 
-    def dropped(self, queue: str, count: int) -> None:
-        """Measure messages that gave way in a queue."""
+    def record_drops(self, queue: str, count: int) -> None:
+        """Record messages that a full queue has dropped."""
         self.drops[queue].add(self.steady(), count)

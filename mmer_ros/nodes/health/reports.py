@@ -1,4 +1,4 @@
-"""The whole of what a node says of itself."""
+"""The health reports of a node and its inputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mmer_ros.nodes.health.checks import check_input, Level, Report
 from mmer_ros.nodes.health.meter import INPUTS, Meter
-from mmer_ros.nodes.health.process import CpuUse, gpu_mb, resident_mb
+from mmer_ros.nodes.health.process_usage import CpuUsage, gpu_mb, resident_mb
 from mmer_ros.nodes.inputs.inputs import Inputs
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.settings import HealthLimits, NodeSettings
@@ -18,9 +18,11 @@ SOURCES = ('image', 'audio', 'transcript')
 @dataclass(frozen=True)
 class Status:
     """
-    What the node is doing.
+    The state of a node.
 
-    :param failure: why it could not be configured or activated; '' if it could.
+    :param failure: why a transition failed; '' if none did.
+    :param loading: ~/load_bundle is loading a bundle.
+    :param waiting: queued messages by kind.
     """
 
     state: str
@@ -33,18 +35,17 @@ class Status:
 
 class Reporter:
     """
-    Report on the node itself.
+    Report on the node itself and the use of CPU and memory.
 
-    :param faults: returns the faults that are not over, by kind.
+    :param faults: returns the current faults by kind.
     """
 
     def __init__(self, faults: Callable[[], dict[str, str]]) -> None:
-        """Start to measure what the process costs."""
         self._faults = faults
-        self._cpu = CpuUse()
+        self._cpu = CpuUsage()
 
-    def node(self, status: Status, limits: HealthLimits) -> Report:
-        """Return the state of the node."""
+    def report_node(self, status: Status, limits: HealthLimits) -> Report:
+        """Return the report `node`."""
         report = Report('node', status.state)
         memory = resident_mb()
         report.values = {
@@ -59,10 +60,10 @@ class Reporter:
             report.values['GPU memory [MB]'] = f'{on_gpu:.0f}'
         report.values |= {f'waiting {kind}': str(count) for kind, count in status.waiting.items()
                           if kind in {*INPUTS, 'part'}}
-        self._judge(report, status, memory, limits)
+        self._check(report, status, memory, limits)
         return report
 
-    def _judge(self, report: Report, status: Status, memory: float | None,
+    def _check(self, report: Report, status: Status, memory: float | None,
                limits: HealthLimits) -> None:
         if status.failure:
             report.add(Level.ERROR, '', status.failure)
@@ -72,17 +73,17 @@ class Reporter:
         if status.state == 'active' and not status.enabled:
             report.message += ', disabled'
         report.check('memory', memory, limits.memory_warn_mb, limits.memory_error_mb,
-                     'the process holds {value:.0f} MB')
+                     'the process uses {value:.0f} MB')
 
 
 def unmeasured(status: Status, names: Sequence[str]) -> list[Report]:
-    """Return reports on what is not measured since the node does not listen."""
+    """Return a report for each name, of which nothing is measured at present."""
     why = 'disabled' if status.state == 'active' else f'the node is {status.state}'
     return [Report(name, f'not measured: {why}', Level.STALE) for name in names]
 
 
 def input_names(settings: NodeSettings) -> list[str]:
-    """Return the inputs that the settings name."""
+    """Return the inputs that the settings ask for."""
     return [name for name in SOURCES if settings.hears_voices
             or (settings.ros4hri and name == 'image') or getattr(settings, f'{name}_topic')]
 

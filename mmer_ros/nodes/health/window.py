@@ -1,4 +1,4 @@
-"""What was measured within the last seconds."""
+"""A sliding window over measured values."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from threading import Lock
 
 import numpy as np
 
-PAUSE_S = 5.0  # what comes after a longer pause has begun anew
+PAUSE_S = 5.0  # after a longer pause the rate is measured from the next value on
 
 
 class Window:
     """
-    Values of the last seconds; may be used by several threads.
+    The values of the last seconds; may be used from several threads.
 
-    :param length_s: how long values count.
+    >>> window = Window(10.0)
+    >>> window.add(100.0, 0.2)
+    >>> window.values(105.0), window.values(111.0)
+    ([0.2], [])
+
+    :param length_s: how long a value stays in the window, seconds.
     """
 
     def __init__(self, length_s: float) -> None:
-        """Start empty."""
         self.length_s = length_s
         self.total = 0  # values ever added
-        self.began: float | None = None  # when the first value since a pause was added, seconds
-        self.latest: float | None = None  # when the last value was added, seconds
+        self.began: float | None = None  # time of the first value since a pause, seconds
+        self.latest: float | None = None  # time of the last value, seconds
         self._values: deque[tuple[float, float]] = deque()
         self._lock = Lock()
 
     def add(self, now: float, value: float = 1.0) -> None:
-        """Add a value that was measured at `now`, seconds."""
+        """Add a value measured at time `now`, seconds."""
         with self._lock:
             self.total += 1
             if self.latest is None or now - self.latest > PAUSE_S:
@@ -38,13 +42,13 @@ class Window:
             self._forget(now)
 
     def values(self, now: float) -> list[float]:
-        """Return the values that count at `now`, seconds."""
+        """Return the values in the window that ends at `now`, seconds."""
         with self._lock:
             self._forget(now)
             return [value for _, value in self._values]
 
     def rate(self, now: float) -> float:
-        """Return how many values came per second, since they last began to come."""
+        """Return the values per second, measured since the last pause."""
         with self._lock:
             self._forget(now)
             if self.began is None:
@@ -58,5 +62,5 @@ class Window:
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
-    """Return a percentile, None of no values."""
+    """Return a percentile; None if there are no values."""
     return float(np.percentile(values, percent)) if values else None

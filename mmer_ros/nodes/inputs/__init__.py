@@ -1,1 +1,1 @@
-"""The node's inputs: each finds the type of its topic, stamps and converts what comes."""
+"""Inputs of the nodes: subscriptions, capture times, conversion of messages."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmer_ros.nodes.conversions import decode
+from mmer_ros.nodes.conversions import decode_image
 from mmer_ros.nodes.runtime.inbox import Item
 from mmer_ros.sensing.sensor_pipeline import Result, SensorPipeline
 from mmer_ros.types import VideoFrame
@@ -35,4 +35,4 @@ def _feed(pipeline: SensorPipeline[Result], item: Item) -> list[Result]:
     if item.kind == 'activity':
         content()
         return []
-    return pipeline.push_frame(VideoFrame(item.stamp, decode(content)))
+    return pipeline.push_frame(VideoFrame(item.stamp, decode_image(content)))

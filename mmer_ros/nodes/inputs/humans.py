@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import cv2
-from mmer_ros.nodes.conversions import decode
+from mmer_ros.nodes.conversions import decode_image
 from mmer_ros.nodes.inputs.senses import Hearing, Put, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import TopicInput
@@ -61,12 +61,12 @@ class Tracked:
         for found in message.ids:
             if found not in self.inputs:
                 self.inputs[found] = self._open(found)
-        self.look()
+        self.poll_publishers()
 
-    def look(self) -> None:
+    def poll_publishers(self) -> None:
         """Let each topic look for its publisher."""
         for topic in (t for topics in self.inputs.values() for t in topics):
-            topic.look()
+            topic.poll_publishers()
 
     def close(self) -> None:
         """Unsubscribe from all of them."""
@@ -95,7 +95,7 @@ class FaceMessage:
 
         :raises InvalidInput: if the image cannot be decoded.
         """
-        image = cv2.resize(decode(self.message), (FACE_SIZE, FACE_SIZE),
+        image = cv2.resize(decode_image(self.message), (FACE_SIZE, FACE_SIZE),
                            interpolation=cv2.INTER_AREA)
         return FaceCrop(self.stamp, self.face_id, np.asarray(image, np.uint8), self.box,
                         self.score, (1.0, 1.0))

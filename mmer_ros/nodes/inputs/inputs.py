@@ -1,4 +1,4 @@
-"""All inputs of the node, as its parameters name them."""
+"""All inputs of a node with sensors, as its settings ask for them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from mmer_ros.interfaces.audio import is_audio, is_audio_info
 from mmer_ros.interfaces.images import is_image
 from mmer_ros.interfaces.transcripts import is_transcript
 from mmer_ros.nodes.inputs.humans import Faces, is_bool, is_ids_list, is_region, Tracked, Voices
-from mmer_ros.nodes.inputs.senses import Hearing, Put, Sight, Words
+from mmer_ros.nodes.inputs.senses import Hearing, Sight, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
-from mmer_ros.nodes.inputs.topic_input import Tell, TopicInput, TopicSpec
+from mmer_ros.nodes.inputs.topic_input import OnFault, TopicInput, TopicSpec
+from mmer_ros.nodes.runtime.inbox import Enqueue
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.settings import NodeSettings
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-LOOK_PERIOD_S = 0.5  # how often publishers are looked for
+POLL_PERIOD_S = 0.5  # between two looks for publishers
 IMAGE = 'sensor_msgs/msg/Image or CompressedImage'
 AUDIO = ('mmer_msgs/msg/AudioChunk, audio_common_msgs/msg/AudioStamped, AudioDataStamped or '
          'AudioData, or std_msgs/msg/Int16MultiArray')
@@ -31,41 +32,40 @@ HUMANS = '/humans'
 
 class Inputs:
     """
-    Subscribe to what the parameters name as soon as somebody publishes it.
+    Subscribe to the topics of the settings as soon as they have publishers.
 
-    :param sampler: makes what chooses the images to look at.
-    :param put: takes what came, for the worker; see feeding.feed.
-    :param tell: is told faults.
-    :param activity: is told who speaks in ROS4HRI mode.
+    :param sampler: returns a new sampler of images for face detection.
+    :param enqueue: takes each item for the worker; see feeding.feed.
+    :param on_fault: takes the kind and the text of each fault.
+    :param activity: receives the voice activity of ROS4HRI.
     """
 
     def __init__(self, node: Node, settings: NodeSettings, *,
-                 sampler: Callable[[], FrameSampler], stamps: Stamps, put: Put, tell: Tell,
-                 activity: GivenActivity) -> None:
-        """Subscribe to nothing yet."""
+                 sampler: Callable[[], FrameSampler], stamps: Stamps, enqueue: Enqueue,
+                 on_fault: OnFault, activity: GivenActivity) -> None:
         self.topics: list[TopicInput] = []
-        self.people: list[Tracked] = []  # whose topics come and go
+        self.people: list[Tracked] = []  # their topics come and go
         self._node = node
         self._settings = settings
         self._stamps = stamps
-        self._put = put
-        self._tell = tell
+        self._enqueue = enqueue
+        self._on_fault = on_fault
         self._lock = threading.Lock()
         self._timer: Any = None
         if settings.ros4hri:
-            self._add_faces(Faces(stamps, put, sampler))
+            self._add_faces(Faces(stamps, enqueue, sampler))
         elif settings.image_topic:
-            self._add_image(Sight(stamps, put, sampler()))
+            self._add_image(Sight(stamps, enqueue, sampler()))
         if settings.hears_voices:
-            self._add_voices(Voices(stamps, put, activity, self._hearing))
+            self._add_voices(Voices(stamps, enqueue, activity, self._hearing))
         else:
             self._add_speech()
 
-    def start(self, period_s: float = LOOK_PERIOD_S) -> None:
-        """Look for publishers now and each `period_s` seconds from now on."""
+    def start(self, period_s: float = POLL_PERIOD_S) -> None:
+        """Look for publishers now and every `period_s` seconds."""
         clock = Clock(clock_type=ClockType.STEADY_TIME)  # sim time may stand still
-        self._timer = self._node.create_timer(period_s, self._look, clock=clock)
-        self._look()
+        self._timer = self._node.create_timer(period_s, self._poll, clock=clock)
+        self._poll()
 
     def stop(self) -> None:
         """Unsubscribe from everything."""
@@ -76,26 +76,26 @@ class Inputs:
             for watched in self._watched:
                 watched.close()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         with self._lock:
             if self._timer is not None:
                 for watched in self._watched:
-                    watched.look()
+                    watched.poll_publishers()
 
     @property
     def _watched(self) -> list[TopicInput | Tracked]:
         return [*self.topics, *self.people]
 
     def _hearing(self) -> Hearing:
-        return Hearing(self._stamps, self._put, self._tell, self._settings.raw_audio)
+        return Hearing(self._stamps, self._enqueue, self._on_fault, self._settings.raw_audio)
 
     def _spec(self, kind: str, **fields: Any) -> TopicSpec:
-        """Return a specification with the quality of service of its kind."""
+        """Return the specification of a topic with the quality of service of its kind."""
         return TopicSpec(kind=kind, reliability=getattr(self._settings, f'{kind}_reliability'),
                          depth=getattr(self._settings, f'{kind}_depth'), **fields)
 
-    def _open(self, spec: TopicSpec, take: Callable[[Any], None]) -> TopicInput:
-        return TopicInput(self._node, spec, take, self._tell)
+    def _open(self, spec: TopicSpec, receive: Callable[[Any], None]) -> TopicInput:
+        return TopicInput(self._node, spec, receive, self._on_fault)
 
     def _add_image(self, sight: Sight) -> None:
         fixed = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
@@ -119,7 +119,7 @@ class Inputs:
         if topic := settings.transcript_topic:
             spec = self._spec('transcript', topics=(topic,), expected=TRANSCRIPT,
                               accepts=is_transcript, type_name=settings.transcript_type)
-            self.topics.append(self._open(spec, Words(self._stamps, self._put).take))
+            self.topics.append(self._open(spec, Words(self._stamps, self._enqueue).take))
 
     def _add_faces(self, faces: Faces) -> None:
         def open_face(face_id: str) -> list[TopicInput]:

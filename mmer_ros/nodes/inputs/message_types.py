@@ -1,4 +1,4 @@
-"""Message classes by name, imported only where they are needed."""
+"""Message classes by name, imported when they are needed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import importlib
 import os
 from typing import Any
 
-TWO_PACKAGES = ('two packages have this name, that of ros-drivers (AudioData, AudioDataStamped) '
-                'and that of mgonzs13 (AudioStamped), and the publisher uses the other one')
+TWO_PACKAGES = ('two packages have this name, one by ros-drivers (AudioData, AudioDataStamped) '
+                'and one by mgonzs13 (AudioStamped), and the publisher uses the other one')
 
 
 class MissingType(ImportError):
@@ -18,7 +18,7 @@ def load_type(name: str) -> Any:
     """
     Return a message class.
 
-    :param name: e.g. 'std_msgs/msg/String'; 'std_msgs/String' will do.
+    :param name: 'std_msgs/msg/String' or 'std_msgs/String'.
     :raises MissingType: if it is not installed.
     """
     package, _, message = name.replace('/msg/', '/').partition('/')
@@ -26,17 +26,22 @@ def load_type(name: str) -> Any:
         module = importlib.import_module(f'{package}.msg')
     except ImportError as error:
         raise MissingType(
-            f'{name} cannot be read, since {package} is not installed here ({error}); install '
+            f'{name} cannot be read because {package} is not installed here ({error}); install '
             f'{apt_name(package)} with apt, or build {package} and source its workspace, then '
             'start the node again') from error
     try:
         return getattr(module, message)
     except AttributeError as error:
-        why = TWO_PACKAGES if package == 'audio_common_msgs' else 'it is of another version'
+        why = TWO_PACKAGES if package == 'audio_common_msgs' else 'it is another version'
         raise MissingType(f'{name} cannot be read: {package} is installed here, but without '
-                          f'{message}: {why}; install the same as the publisher has') from error
+                          f'{message}: {why}; install the one of the publisher') from error
 
 
 def apt_name(package: str) -> str:
-    """Return the name of a ROS package's Debian package."""
+    """
+    Return the Debian package of a ROS package.
+
+    >>> apt_name('hri_msgs')
+    'ros-jazzy-hri-msgs'
+    """
     return f'ros-{os.environ.get("ROS_DISTRO") or "jazzy"}-{package.replace("_", "-")}'

@@ -1,4 +1,4 @@
-"""A subscription whose type is that of whoever publishes."""
+"""A subscription that takes its message type from the publisher."""
 
 from __future__ import annotations
 
@@ -20,23 +20,26 @@ from rclpy.qos import (
 
 RELIABILITIES = {'best_effort': ReliabilityPolicy.BEST_EFFORT,
                  'reliable': ReliabilityPolicy.RELIABLE}
-UNKNOWN = 'UNKNOWN'  # in the name of a node that is not known yet
-LOOKS_FOR_NAMES = 10
-Tell = Callable[[str, str], object]  # (kind of fault, sentence)
+UNKNOWN = 'UNKNOWN'  # part of the name of a node that discovery has not found yet
+POLLS_FOR_NAMES = 10
+OnFault = Callable[[str, str], object]  # takes the kind of a fault and a sentence
+Tell = OnFault
 
 
 @dataclass(frozen=True)
 class TopicSpec:
     """
-    What is subscribed to, and how.
+    Topics, types and quality of service of a subscription.
+
+    >>> TopicSpec('image', ('image', 'image/compressed'), 'sensor_msgs/msg/Image', is_image)
 
     :param kind: name of the input in faults and parameters, e.g. 'audio'.
-    :param topics: the first that has a publisher is taken.
-    :param expected: types that are taken, for people.
-    :param accepts: tells from the fields of a type whether it is taken.
-    :param type_name: subscribe to this type without waiting for a publisher; '' waits.
-    :param reliability: one of RELIABILITIES.
-    :param latched: also take what was published before, of publishers that keep it.
+    :param topics: candidates; the first with a publisher is used.
+    :param expected: the accepted types, for people.
+    :param accepts: returns from the fields of a type (name -> type) whether it is accepted.
+    :param type_name: subscribe to this type at once; '' waits for a publisher.
+    :param reliability: 'best_effort' or 'reliable'.
+    :param latched: also receive earlier messages, if the publisher keeps them.
     """
 
     kind: str
@@ -51,7 +54,7 @@ class TopicSpec:
     @property
     def qos(self) -> QoSProfile:
         """Quality of service of the subscription."""
-        if self.latched:  # of both policies what the publishers offer
+        if self.latched:  # both policies as the publishers offer them
             return QoSProfile(depth=self.depth, reliability=ReliabilityPolicy.BEST_AVAILABLE,
                               durability=DurabilityPolicy.BEST_AVAILABLE)
         return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=self.depth,
@@ -60,36 +63,36 @@ class TopicSpec:
 
 class TopicInput:
     """
-    Wait for a publisher, subscribe with its type, and hand on what comes.
+    Wait for a publisher, subscribe with its type, and pass its messages on.
 
-    Whoever holds it calls `look` now and then. What cannot be received is told.
+    The owner calls `poll_publishers` from time to time. Types and publishers from which nothing
+    can be received are reported as faults.
 
-    :param take: is given each message; InvalidInput that it raises is told.
-    :param tell: is told faults.
+    :param receive: takes each message; InvalidInput that it raises is reported.
+    :param on_fault: takes the kind and the text of each fault.
     """
 
-    def __init__(self, node: Node, spec: TopicSpec, take: Callable[[Any], None],
-                 tell: Tell) -> None:
-        """Subscribe to nothing yet."""
+    def __init__(self, node: Node, spec: TopicSpec, receive: Callable[[Any], None],
+                 on_fault: OnFault) -> None:
         self.spec = spec
         self.received = 0
-        self.type_name = ''  # of the subscription, '' while there is none
+        self.type_name = ''  # of the subscription; '' while there is none
         self.topic = ''
         self._node = node
-        self._take = take
-        self._tell = tell
+        self._receive = receive
+        self._on_fault = on_fault
         self._subscription: Any = None
-        self._refused: set[str] = set()  # types that were told of
-        self._misfit = ''  # policy of a publisher from which nothing is received
-        self._looks_left = 0
+        self._refused: set[str] = set()  # types that were reported
+        self._incompatible_policy = ''  # of a publisher from which nothing is received
+        self._polls_left = 0
 
-    def look(self) -> None:
-        """Subscribe if somebody publishes, or publishes another type than before."""
-        if self._misfit:
-            self._tell_misfit()
+    def poll_publishers(self) -> None:
+        """Subscribe if there is a publisher, or if its type has changed."""
+        if self._incompatible_policy:
+            self._report_incompatible_qos()
         if self.spec.type_name:
             if self._subscription is None and self.spec.type_name not in self._refused:
-                self._try(self.spec.topics[0], self.spec.type_name)
+                self._subscribe(self.spec.topics[0], self.spec.type_name)
             return
         for topic in self.spec.topics:
             types = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
@@ -97,9 +100,9 @@ class TopicInput:
                 return
             found = sorted(types - self._refused)
             if found and self._subscription is not None:
-                self.close()  # DDS lets go of the old type before it takes the new one
+                self.close()  # DDS must release the old type before it takes the new one
                 return
-            if any(self._try(topic, name) for name in found):
+            if any(self._subscribe(topic, name) for name in found):
                 return
 
     def close(self) -> None:
@@ -109,12 +112,12 @@ class TopicInput:
         self._subscription = None
         self.type_name = self.topic = ''
 
-    def _try(self, topic: str, type_name: str) -> bool:
-        """Subscribe with a type if it can be used; tell why, once, if not."""
+    def _subscribe(self, topic: str, type_name: str) -> bool:
+        """Subscribe with a type; if that is impossible, report why, once."""
         try:
             message_type = load_type(type_name)
             if not self.spec.accepts(message_type.get_fields_and_field_types()):
-                raise InvalidInput(f'{type_name} is not understood here; expected '
+                raise InvalidInput(f'{type_name} is not supported here; expected '
                                    f'{self.spec.expected}')
             self._subscription = self._node.create_subscription(
                 message_type, topic, self._on_message, self.spec.qos,
@@ -123,7 +126,7 @@ class TopicInput:
         except (MissingType, InvalidInput) as error:
             self._refuse(topic, type_name, str(error))
         except Exception as error:  # half installed, e.g. without its type support
-            self._refuse(topic, type_name, f'{type_name} cannot be subscribed to: {error}')
+            self._refuse(topic, type_name, f'the subscription to {type_name} failed: {error}')
         else:
             self.topic, self.type_name = topic, type_name
             return True
@@ -131,32 +134,32 @@ class TopicInput:
 
     def _refuse(self, topic: str, type_name: str, why: str) -> None:
         self._refused.add(type_name)
-        self._tell(f'{self.spec.kind}_type', (
+        self._on_fault(f'{self.spec.kind}_type', (
             f'{self.spec.kind}: {self._node.resolve_topic_name(topic)}: {why}'))
 
     def _on_message(self, message: Any) -> None:
         self.received += 1
         try:
-            self._take(message)
+            self._receive(message)
         except InvalidInput as error:
-            self._tell(str(error).split(':', 1)[0], str(error))
+            self._on_fault(str(error).split(':', 1)[0], str(error))
         except Exception as error:
-            self._tell(type(error).__name__, (
-                f'{self.spec.kind}: internal error, the message was left out: '
+            self._on_fault(type(error).__name__, (
+                f'{self.spec.kind}: internal error, the message was skipped: '
                 f'{type(error).__name__}: {error}'))
 
     def _on_incompatible(self, event: Any) -> None:
-        """Note it for the next looks: who publishes is known a little later."""
-        self._misfit = qos_policy_name_from_kind(event.last_policy_kind)
-        self._looks_left = LOOKS_FOR_NAMES
+        """Keep the policy for the next polls: discovery finds the publisher's name later."""
+        self._incompatible_policy = qos_policy_name_from_kind(event.last_policy_kind)
+        self._polls_left = POLLS_FOR_NAMES
 
-    def _tell_misfit(self) -> None:
-        """Tell who publishes so that nothing is received, and what to do."""
+    def _report_incompatible_qos(self) -> None:
+        """Report the publisher from which nothing is received, and what to do."""
         publishers = self._node.get_publishers_info_by_topic(self.topic)
-        self._looks_left -= 1
-        if self._looks_left and any(UNKNOWN in info.node_name for info in publishers):
+        self._polls_left -= 1
+        if self._polls_left and any(UNKNOWN in info.node_name for info in publishers):
             return
-        policy, self._misfit = self._misfit, ''
+        policy, self._incompatible_policy = self._incompatible_policy, ''
         if policy == 'RELIABILITY' and not self.spec.latched:
             names = ', '.join(sorted(
                 f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in publishers
@@ -166,7 +169,7 @@ class TopicInput:
                       f'{self.spec.kind}_reliability is reliable. Set {self.spec.kind}_'
                       'reliability to best_effort, or make the publisher reliable')
         else:
-            remedy = f'the policy {policy} of a publisher does not fit; change it there'
-        self._tell(f'{self.spec.kind}_qos', (
+            remedy = f'the policy {policy} of a publisher is incompatible; change it there'
+        self._on_fault(f'{self.spec.kind}_qos', (
             f'{self.spec.kind}: nothing is received from a publisher on '
             f'{self._node.resolve_topic_name(self.topic)}: {remedy}'))

@@ -1,1 +1,1 @@
-"""What the node publishes."""
+"""Outputs of the nodes: estimates, expressions, the debug image."""

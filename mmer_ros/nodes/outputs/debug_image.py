@@ -1,11 +1,11 @@
-"""The camera's image with what was found in it; only where it is allowed and looked at."""
+"""The debug image: the camera image with faces, speaker and estimate drawn on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from mmer_ros.nodes.conversions import to_time
-from mmer_ros.nodes.outputs.sending import send
+from mmer_ros.nodes.outputs.publishing import publish_message
 from mmer_ros.report.overlay import draw, Scene
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
 import numpy as np
@@ -17,28 +17,27 @@ TOPIC = '~/debug_image'
 
 class DebugImage:
     """
-    Publish each image that was looked at, as long as somebody subscribes.
+    Publish each image in which faces were detected, while somebody subscribes.
 
-    :param frame_id: returns that of the camera.
+    :param frame_id: returns the frame of the camera.
     """
 
     def __init__(self, node: LifecycleNode, frame_id: Callable[[], str]) -> None:
-        """Start with nothing estimated."""
         self._node = node
         self._frame_id = frame_id
         self._latest: Estimate | None = None
         self._publisher = node.create_publisher(Image, TOPIC, 1)
 
-    def take(self, estimate: Estimate) -> None:
-        """Remember an estimate."""
+    def update_estimate(self, estimate: Estimate) -> None:
+        """Draw this estimate on the following images."""
         self._latest = estimate
 
-    def show(self, frame: VideoFrame, crops: Sequence[FaceCrop], *, speaking: bool,
-             speaker: str) -> None:
+    def publish(self, frame: VideoFrame, crops: Sequence[FaceCrop], *, speaking: bool,
+                speaker: str) -> None:
         """
         Publish an image.
 
-        :param speaker: id of the face that speaks, '' if not known.
+        :param speaker: id of the speaker's face, '' if unknown.
         """
         if not self._publisher.get_subscription_count():
             return
@@ -48,7 +47,7 @@ class DebugImage:
         message.header.stamp = to_time(frame.stamp)
         message.header.frame_id = self._frame_id()
         message.data = np.ascontiguousarray(drawn).tobytes()
-        send(self._node, self._publisher, message)
+        publish_message(self._node, self._publisher, message)
 
     def close(self) -> None:
         """Remove the topic."""

@@ -1,12 +1,14 @@
-"""All outputs of the emotion node, as its parameters name them."""
+"""The outputs of a node: of the emotion node for one robot, of the estimator for several."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 from mmer_ros.nodes.outputs.debug_image import DebugImage
-from mmer_ros.nodes.outputs.estimates import Estimates
-from mmer_ros.nodes.outputs.persons import expressions
+from mmer_ros.nodes.outputs.expressions import create_expressions, Expressions
+from mmer_ros.nodes.outputs.publishing import EstimatePublisher
+from mmer_ros.recognition.multi_robot import SourceEstimate
 from mmer_ros.settings import NodeSettings
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
 from rclpy.lifecycle import LifecycleNode
@@ -14,42 +16,96 @@ from rclpy.lifecycle import LifecycleNode
 
 class Outputs:
     """
-    Publish; created when the node is configured.
+    All outputs of the emotion node; created when it is configured.
 
-    :param frame_id: returns that of the camera, else of the microphone.
+    :param frame_id: returns the frame of the camera, else of the microphone.
     """
 
     def __init__(self, node: LifecycleNode, settings: NodeSettings,
                  frame_id: Callable[[], str]) -> None:
-        """Create the topics."""
         self._frame_id = frame_id
-        self._estimates = Estimates(node, settings.emotion_topic)
-        self._expressions = expressions(node) if settings.publish_expressions else None
-        self._debug: DebugImage | None = None
-        if settings.debug_image:
-            self._debug = DebugImage(node, frame_id)
+        self._estimates = EstimatePublisher(node, settings.emotion_topic)
+        self._expressions = create_expressions(node) if settings.publish_expressions else None
+        self._debug = DebugImage(node, frame_id) if settings.debug_image else None
 
-    def estimate(self, estimate: Estimate, latency: float) -> None:
+    def publish_estimate(self, estimate: Estimate, latency: float) -> None:
         """Publish an estimate, `latency` seconds after the capture of its evidence."""
-        self._estimates.take(estimate, latency=latency, frame_id=self._frame_id())
+        self._estimates.publish(estimate, latency=latency, frame_id=self._frame_id())
         if self._expressions is not None:
-            self._expressions.take(estimate)
+            self._expressions.publish(estimate)
         if self._debug is not None:
-            self._debug.take(estimate)
+            self._debug.update_estimate(estimate)
 
-    def faces(self, frame: VideoFrame, crops: Sequence[FaceCrop], *, speaking: bool,
-              speaker: str) -> None:
-        """Publish an image, if that is allowed and somebody looks."""
+    def publish_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop], *, speaking: bool,
+                      speaker: str) -> None:
+        """Publish the debug image, if it is enabled and has a subscriber."""
         if self._debug is not None:
-            self._debug.show(frame, crops, speaking=speaking, speaker=speaker)
+            self._debug.publish(frame, crops, speaking=speaking, speaker=speaker)
 
     def tick(self) -> None:
-        """Remove what is not needed any more; call it now and then."""
+        """Remove unused topics; call it about once per second."""
         if self._expressions is not None:
             self._expressions.tick()
 
     def close(self) -> None:
         """Remove the topics."""
-        for one in (self._estimates, self._expressions, self._debug):
-            if one is not None:
-                one.close()
+        for output in (self._estimates, self._expressions, self._debug):
+            if output is not None:
+                output.close()
+
+
+class RobotOutputs:
+    """
+    The outputs of the estimator, below the namespace of each robot.
+
+    The topics of a robot are created with its first estimate. If `emotion_topic` is absolute,
+    the estimates of all robots are published there.
+    """
+
+    def __init__(self, node: LifecycleNode, settings: NodeSettings) -> None:
+        self._node = node
+        self._settings = settings
+        self._robots: dict[str, tuple[EstimatePublisher, Expressions | None]] = {}
+        self._lock = Lock()
+
+    def publish_estimate(self, found: SourceEstimate, latency: float, frame_id: str) -> None:
+        """Publish an estimate, `latency` seconds after the capture of its evidence."""
+        with self._lock:
+            if found.source not in self._robots:
+                topic = emotion_topic_of(found.source, self._settings.emotion_topic)
+                self._robots[found.source] = (
+                    EstimatePublisher(self._node, topic, managed=False),
+                    create_expressions(self._node, found.source)
+                    if self._settings.publish_expressions else None)
+            estimates, expressions = self._robots[found.source]
+        estimates.publish(found.estimate, latency=latency, frame_id=frame_id)
+        if expressions is not None:
+            expressions.publish(found.estimate)
+
+    def tick(self) -> None:
+        """Remove unused topics; call it about once per second."""
+        with self._lock:
+            for _, expressions in self._robots.values():
+                if expressions is not None:
+                    expressions.tick()
+
+    def close(self) -> None:
+        """Remove the topics."""
+        with self._lock:
+            for estimates, expressions in self._robots.values():
+                estimates.close()
+                if expressions is not None:
+                    expressions.close()
+            self._robots = {}
+
+
+def emotion_topic_of(source: str, emotion_topic: str) -> str:
+    """
+    Return the topic of the estimates of a robot.
+
+    >>> emotion_topic_of('kitchen', 'emotion')
+    '/kitchen/emotion'
+    """
+    if emotion_topic.startswith('/'):
+        return emotion_topic
+    return f'/{source}/{emotion_topic}' if source else f'/{emotion_topic}'

@@ -1,1 +1,1 @@
-"""What exists while a node is active: session, worker, queues, event log."""
+"""The runtime of an active node: session, worker, queues, event log."""

@@ -1,4 +1,4 @@
-"""Say each fault when it begins and again when it is over, not each time it happens."""
+"""Edge-triggered fault log: one line when a fault starts, one when it clears."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 import time
 
-Say = Callable[[str], object]
+WriteLine = Callable[[str], object]
 
 
 @dataclass
@@ -21,18 +21,25 @@ class _Fault:
 
 class EventLog:
     """
-    Log faults by their kind; may be used by several threads.
+    Log faults by their kind, from any thread.
 
-    :param warn: writes the line that tells a fault, e.g. logger.warning.
-    :param inform: writes the line that tells its end.
-    :param quiet_s: a fault is over when it has not happened for so long.
-    :param clock: seconds that pass.
+    A fault either recurs (`report` each time; it clears after a quiet period) or lasts (`hold`
+    until `clear`).
+
+    >>> log = EventLog(print)
+    >>> for _ in range(100):
+    ...     log.report('audio_gap', 'audio: 0.1 s is missing')
+    audio: 0.1 s is missing
+
+    :param warn: writes the line of a fault that starts, e.g. logger.warning.
+    :param inform: writes the line of a fault that clears.
+    :param quiet_s: a recurring fault clears after this many seconds without it.
+    :param clock: monotonic time, seconds.
     """
 
-    def __init__(self, warn: Say, inform: Say = lambda text: None, quiet_s: float = 10.0,
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        """Start with nothing said."""
-        self.counts: dict[str, int] = {}  # of what was added
+    def __init__(self, warn: WriteLine, inform: WriteLine = lambda text: None,
+                 quiet_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self.counts: dict[str, int] = {}  # reported occurrences by kind
         self._warn = warn
         self._inform = inform
         self._quiet_s = quiet_s
@@ -42,12 +49,12 @@ class EventLog:
 
     @property
     def current(self) -> dict[str, str]:
-        """The faults that are not over: kind -> what was said."""
+        """The faults that have not cleared: kind -> logged text."""
         with self._lock:
             return {kind: fault.text for kind, fault in self._faults.items()}
 
-    def add(self, kind: str, text: str, times: int = 1) -> None:
-        """Count what happened `times` times, and say it unless this kind was said already."""
+    def report(self, kind: str, text: str, times: int = 1) -> None:
+        """Count occurrences of a fault, and log it if this kind is not current."""
         with self._lock:
             self.counts[kind] = self.counts.get(kind, 0) + times
             fault = self._begin(kind, text)
@@ -55,28 +62,28 @@ class EventLog:
             fault.latest = self._clock()
 
     def hold(self, kind: str, text: str) -> None:
-        """Say that something is wrong, unless it is known; it lasts until it is cleared."""
+        """Log a fault that lasts until it is cleared, if this kind is not current."""
         with self._lock:
             if kind not in self._faults:
                 self._begin(kind, text).lasting = True
 
     def clear(self, kind: str) -> None:
-        """Say that what was held is over, if it was held."""
+        """Log that a lasting fault has cleared, if it is current."""
         with self._lock:
             fault = self._faults.pop(kind, None)
             if fault is not None:
-                self._inform(f'over after {self._clock() - fault.began:.0f} s: {fault.text}')
+                self._inform(f'cleared after {self._clock() - fault.began:.0f} s: {fault.text}')
 
     def tick(self) -> None:
-        """Say which of the faults that were added are over; call it about once a second."""
+        """Clear the recurring faults that have become quiet; call it about once per second."""
         with self._lock:
             now = self._clock()
-            over = [kind for kind, fault in self._faults.items()
-                    if not fault.lasting and now - fault.latest > self._quiet_s]
-            for kind in over:
+            quiet = [kind for kind, fault in self._faults.items()
+                     if not fault.lasting and now - fault.latest > self._quiet_s]
+            for kind in quiet:
                 fault = self._faults.pop(kind)
-                if fault.times > 1:  # what happened once has no end
-                    self._inform(f'over, after {fault.times} times in '
+                if fault.times > 1:  # a single occurrence has no end
+                    self._inform(f'cleared after {fault.times} occurrences in '
                                  f'{fault.latest - fault.began:.0f} s: {fault.text}')
 
     def _begin(self, kind: str, text: str) -> _Fault:

@@ -9,15 +9,20 @@ import math
 import threading
 from typing import Any
 
+from mmer_ros.nodes.health.meter import Meter
+from mmer_ros.nodes.runtime.event_log import EventLog
+
 REQUEST = 'request'  # kind of the items whose message is a step for the worker
-REQUESTS = 100  # that wait at most
-Step = Callable[[], Any]  # returns a list of what is to be handed on
+REQUESTS = 100  # queued requests at most
+DROPPED = ('{kind}: messages were dropped because they arrived faster than they could be '
+           'processed; lower their rate, or use a smaller bundle or a GPU')
+Step = Callable[[], Any]  # returns a list of results
 
 
 @dataclass(frozen=True)
 class Item:
     """
-    A message that waits for the worker.
+    A message in the queue.
 
     :param order: capture time by which the worker takes messages, seconds.
     :param stamp: capture time of the message, seconds.
@@ -30,15 +35,23 @@ class Item:
     message: Any
 
 
+Enqueue = Callable[[Item], None]
+
+
 class Inbox:
     """
-    One bounded queue for each kind of message; the oldest gives way, and is counted.
+    One bounded queue per kind of message; a full queue drops its oldest message and counts it.
 
-    :param depths: kind -> most messages that wait.
+    >>> inbox = Inbox({'audio': 100, 'image': 3})
+    >>> inbox.enqueue(Item('image', 12.0, 12.0, image))
+    >>> inbox.enqueue(Item('audio', 11.9, 11.8, block))
+    >>> [item.kind for item in inbox.dequeue(timeout_s=0.2)]
+    ['audio']
+
+    :param depths: kind -> most messages in its queue.
     """
 
     def __init__(self, depths: Mapping[str, int]) -> None:
-        """Start empty."""
         self._depths = {**depths, REQUEST: REQUESTS}
         self._queues: dict[str, deque[tuple[int, Item]]] = {
             kind: deque() for kind in self._depths}
@@ -46,8 +59,9 @@ class Inbox:
         self._ready = threading.Condition()
         self._closed = False
         self.dropped = dict.fromkeys(depths, 0)
+        self._reported: dict[str, int] = {}  # of those that were dropped
 
-    def put(self, item: Item) -> None:
+    def enqueue(self, item: Item) -> None:
         """Add a message."""
         with self._ready:
             queue = self._queues[item.kind]
@@ -59,17 +73,17 @@ class Inbox:
 
     def request(self, step: Step, *, new_era: bool = False) -> None:
         """
-        Have the worker do a step before the messages that wait.
+        Have the worker run a step before the queued messages.
 
-        :param new_era: the time has jumped: after the messages that wait, before all later ones.
+        :param new_era: time has jumped: run it after the queued messages, before all later ones.
         """
         with self._ready:
             self._era += new_era
-        self.put(Item(REQUEST, -math.inf, 0.0, step))
+        self.enqueue(Item(REQUEST, -math.inf, 0.0, step))
 
-    def get(self, timeout_s: float, most: int = 1) -> list[Item]:
+    def dequeue(self, timeout_s: float, most: int = 1) -> list[Item]:
         """
-        Return the message that was captured first, and up to `most` of those that wait.
+        Return the message that was captured first, and up to `most` of those queued.
 
         :return: empty after the timeout; a request comes alone.
         """
@@ -84,17 +98,26 @@ class Inbox:
             return items
 
     def _next(self) -> deque[tuple[int, Item]] | None:
-        """Return the queue whose first message is the next."""
-        waiting = [queue for queue in self._queues.values() if queue]
-        return min(waiting, key=lambda q: (q[0][0], q[0][1].order)) if waiting else None
+        """Return the queue whose first message is the next one."""
+        filled = [queue for queue in self._queues.values() if queue]
+        return min(filled, key=lambda q: (q[0][0], q[0][1].order)) if filled else None
 
     def waiting(self) -> dict[str, int]:
-        """Return how many messages of each kind wait."""
+        """Return the number of queued messages of each kind."""
         with self._ready:
             return {kind: len(queue) for kind, queue in self._queues.items()}
 
+    def report_drops(self, meter: Meter, events: EventLog) -> None:
+        """Report what was dropped since the last call; call it about once per second."""
+        for kind, count in self.dropped.items():
+            new = count - self._reported.get(kind, 0)
+            if new:
+                self._reported[kind] = count
+                meter.record_drops('image' if kind == 'face' else kind, new)
+                events.report(f'{kind}_dropped', DROPPED.format(kind=kind), times=new)
+
     def close(self) -> None:
-        """Wake the worker up for the last time."""
+        """Wake the worker for the last time."""
         with self._ready:
             self._closed = True
             self._ready.notify_all()

@@ -1,4 +1,4 @@
-"""What exists from activation to deactivation of a node that hears sensors."""
+"""The active state of a node with sensors: subscriptions, queues, worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.inputs.feeding import feed, QUEUES
 from mmer_ros.nodes.inputs.inputs import Inputs
 from mmer_ros.nodes.inputs.stamps import Stamps
-from mmer_ros.nodes.runtime.drops import Drops
 from mmer_ros.nodes.runtime.event_log import EventLog
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
 from mmer_ros.nodes.runtime.worker import Worker
@@ -25,25 +24,24 @@ from rclpy.clock import ClockChange, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 
-JUMP_BACK_S = 1.0  # of the clock, from which on it is taken for a new beginning
+JUMP_BACK_S = 1.0  # a larger step of the clock backwards starts a new dialogue
 
 
 def clock_seconds(node: Node) -> float:
-    """Return what the clock of a node says, seconds."""
+    """Return the time of a node's clock, seconds."""
     return node.get_clock().now().nanoseconds / NANOSECONDS  # type: ignore[no-any-return]
 
 
 class Session(Generic[Result]):
     """
-    Receive, work, hand on.
+    Receive sensor messages, process, publish; from activation to deactivation.
 
-    :param publish: takes each result of the pipeline, and the present as capture time, seconds.
+    :param publish: takes each result of the pipeline and the present as capture time, seconds.
     """
 
     def __init__(self, node: Node, settings: NodeSettings, pipeline: SensorPipeline[Result],
                  activity: GivenActivity, *, publish: Callable[[Result, float], object],
                  events: EventLog, meter: Meter) -> None:
-        """Start nothing yet."""
         self.inputs: Inputs | None = None
         self.inbox = Inbox({'image': settings.image_queue, 'audio': settings.audio_queue,
                             **QUEUES})
@@ -55,15 +53,14 @@ class Session(Generic[Result]):
         self._meter = meter
         self._clock = StreamClock()
         self._frames: dict[str, str] = {}
-        self._drops = Drops(self.inbox, meter, events)
         self._worker: Worker[Result] | None = Worker(
             pipeline, self.inbox, feed=partial(feed, pipeline), now=self.now,
-            publish=lambda result: publish(result, self.now()), tell=self._noticed)
+            publish=lambda result: publish(result, self.now()), on_fault=self._on_fault)
         self._jumps: Any = None
 
     @property
     def frame_id(self) -> str:
-        """Of the camera, else of the microphone."""
+        """Frame of the camera, else of the microphone."""
         return self._frames.get('image') or self._frames.get('audio', '')
 
     def now(self) -> float:
@@ -71,7 +68,7 @@ class Session(Generic[Result]):
         return self._clock.now(clock_seconds(self._node), time.monotonic())
 
     def start(self) -> None:
-        """Start to work, without inputs yet."""
+        """Start the worker, without inputs yet."""
         threshold = JumpThreshold(min_forward=None, min_backward=Duration(seconds=-JUMP_BACK_S),
                                   on_clock_change=True)
         self._jumps = self._node.get_clock().create_jump_callback(
@@ -80,14 +77,15 @@ class Session(Generic[Result]):
         self._worker.start()
 
     def listen(self) -> None:
-        """Subscribe."""
-        stamps = Stamps(self.now, self._clock, self._frames, self._events.add)
+        """Subscribe to the inputs."""
+        stamps = Stamps(self.now, self._clock, self._frames, self._events.report)
         self.inputs = Inputs(self._node, self._settings, sampler=self._sampler, stamps=stamps,
-                             put=self._put, tell=self._events.add, activity=self._activity)
+                             enqueue=self._enqueue, on_fault=self._events.report,
+                             activity=self._activity)
         self.inputs.start()
 
     def pause(self) -> None:
-        """Unsubscribe; the open utterance is finished."""
+        """Unsubscribe and finish the open utterance."""
         if self.inputs is not None and self._pipeline is not None:
             self.inputs.stop()
             self.inbox.request(self._pipeline.flush)
@@ -95,10 +93,10 @@ class Session(Generic[Result]):
 
     def stop(self, *, finish: bool, timeout_s: float | None = None) -> None:
         """
-        Unsubscribe and stop to work.
+        Unsubscribe and stop the worker.
 
-        :param finish: first end the open utterance, and publish what comes of it.
-        :param timeout_s: the worker is waited for at most so long; None: until it has stopped.
+        :param finish: first end the open utterance and publish its result.
+        :param timeout_s: longest time to wait for the worker, seconds; None: until it has ended.
         """
         if self._jumps is not None:
             self._jumps.unregister()
@@ -107,16 +105,16 @@ class Session(Generic[Result]):
         self.inputs = None
         if self._worker is not None:
             self._worker.stop(finish=finish, timeout_s=timeout_s)
-        # The executor may keep what it waited for, which knows this, until the next message.
+        # Until the next message, the executor may keep a subscription, which keeps this object.
         self._worker = self._pipeline = None
 
     def tick(self) -> None:
-        """Tell what was dropped and whether the clocks agree; call it about once a second."""
-        self._drops.tick()
+        """Report dropped messages and clocks that differ; call it about once per second."""
+        self.inbox.report_drops(self._meter, self._events)
         if apart := self._clock.apart:
             self._events.hold('clock_apart', (
-                f'stamps are {apart:.0f} s away from the clock of the node; the stamps are used; '
-                'set use_sim_time if a recording is played'))
+                f'the stamps differ from the clock of the node by {apart:.0f} s; the stamps are '
+                'used. Set use_sim_time if a recording is played'))
         else:
             self._events.clear('clock_apart')
 
@@ -124,23 +122,23 @@ class Session(Generic[Result]):
         assert self._pipeline is not None
         return self._pipeline.sampler()
 
-    def _put(self, item: Item) -> None:
-        self._meter.arrived(item)
-        self.inbox.put(item)
+    def _enqueue(self, item: Item) -> None:
+        self._meter.record_item(item.kind, item.order)
+        self.inbox.enqueue(item)
 
-    def _noticed(self, kind: str, text: str) -> None:
-        self._meter.noticed(kind)
-        self._events.add(kind, text)
+    def _on_fault(self, kind: str, text: str) -> None:
+        self._meter.record_fault(kind)
+        self._events.report(kind, text)
 
     def _on_jump(self, jump: TimeJump) -> None:
-        """Begin anew, as when a recording is looped or another clock is used."""
+        """Start a new dialogue, as when a recording is looped or the clock is exchanged."""
         self._clock.reset()
         back = -jump.delta.nanoseconds / NANOSECONDS
         changed = jump.clock_change in (ClockChange.ROS_TIME_ACTIVATED,
                                         ClockChange.ROS_TIME_DEACTIVATED)
         what = 'is another one now' if changed else f'jumped back by {back:.1f} s'
-        self._events.add('time_jump', f'clock: it {what}, as when use_sim_time is set or a '
-                         'recording is looped; the dialogue and who was seen are forgotten')
+        self._events.report('time_jump', f'clock: it {what}, as when use_sim_time is set or a '
+                            'recording is looped; the dialogue and the known faces are forgotten')
         now = clock_seconds(self._node)
         if self._pipeline is not None:
             self.inbox.request(partial(self._pipeline.rewind, now), new_era=True)

@@ -1,4 +1,4 @@
-"""The thread that works on what waits; whatever is wrong with the input, it lives on."""
+"""The thread that processes the queued messages; bad input never ends it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 import threading
 from typing import Generic, Protocol, TypeVar
 
-from mmer_ros.nodes.inputs.topic_input import Tell
+from mmer_ros.nodes.inputs.topic_input import OnFault
 from mmer_ros.nodes.runtime.inbox import Inbox, Item, REQUEST
 from mmer_ros.sensing.stream_clock import IDLE_LAG_S, IDLE_S
 from mmer_ros.types import InvalidInput, StreamEvent
@@ -16,39 +16,38 @@ Result = TypeVar('Result')
 
 
 class Engine(Protocol[Result]):
-    """What a worker works with, as mmer_ros.recognition.pipeline.Pipeline."""
+    """The part of the core that a worker drives, such as recognition.pipeline.Pipeline."""
 
     def advance(self, now: float) -> list[Result]:
-        """Tell that the time `now` (seconds) is reached; return what is complete."""
+        """Reach capture time `now`, seconds; return the results that it completes."""
 
     def flush(self) -> list[Result]:
-        """End what is open; return what is left."""
+        """End the open utterance; return the remaining results."""
 
     def drain_events(self) -> list[StreamEvent]:
-        """Return what a person should know since the last call."""
+        """Return the warnings since the last call."""
 
 
 class Worker(Generic[Result]):
     """
-    Take what waits in the inbox, in the order of capture, and hand on what comes of it.
+    Take messages from the inbox in the order of capture, and publish the results.
 
     :param feed: gives items to the engine.
     :param now: the present as the engine has it, seconds.
     :param publish: takes each result.
-    :param tell: is told faults.
+    :param on_fault: takes the kind and the text of each fault.
     :param most: items that are taken at once.
     """
 
     def __init__(self, engine: Engine[Result], inbox: Inbox, *,
                  feed: Callable[[Sequence[Item]], list[Result]], now: Callable[[], float],
-                 publish: Callable[[Result], object], tell: Tell, most: int = 1) -> None:
-        """Start no thread yet."""
+                 publish: Callable[[Result], object], on_fault: OnFault, most: int = 1) -> None:
         self._engine = engine
         self._inbox = inbox
         self._feed = feed
         self._now = now
         self._publish = publish
-        self._tell = tell
+        self._on_fault = on_fault
         self._most = most
         self._stopping = threading.Event()
         self._finishes = True
@@ -57,15 +56,15 @@ class Worker(Generic[Result]):
         self._thread = threading.Thread(target=self._work, name='emotion-worker', daemon=True)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, *, finish: bool, timeout_s: float | None = None) -> None:
         """
-        Stop after the step at hand.
+        Stop after the current step.
 
-        :param finish: first end the open utterance, and hand on its estimate.
-        :param timeout_s: it is waited for at most so long; None: until it has stopped.
+        :param finish: first end the open utterance and publish its estimate.
+        :param timeout_s: longest time to wait for the thread, seconds; None: until it has ended.
         """
         self._finishes = finish
         self._stopping.set()
@@ -74,26 +73,26 @@ class Worker(Generic[Result]):
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            items = self._inbox.get(IDLE_S, self._most)
+            items = self._inbox.dequeue(IDLE_S, self._most)
             if items and items[0].kind == REQUEST:
-                self._guarded(items[0].message)
+                self._run_step(items[0].message)
             elif items:
                 self._is_fed = True
-                self._guarded(partial(self._feed, items))
+                self._run_step(partial(self._feed, items))
             elif self._is_fed:
-                self._guarded(lambda: self._engine.advance(self._now() - IDLE_LAG_S))
+                self._run_step(lambda: self._engine.advance(self._now() - IDLE_LAG_S))
         if self._finishes:
-            self._guarded(self._engine.flush)
+            self._run_step(self._engine.flush)
 
-    def _guarded(self, step: Callable[[], list[Result]]) -> None:
-        """Do one step, publish what comes of it and tell what was noticed."""
+    def _run_step(self, step: Callable[[], list[Result]]) -> None:
+        """Run a step, publish its results and report its faults."""
         try:
             for result in step():
                 self._publish(result)
         except InvalidInput as error:
-            self._tell(str(error).split(':', 1)[0], str(error))
+            self._on_fault(str(error).split(':', 1)[0], str(error))
         except Exception as error:
-            self._tell(type(error).__name__, (
-                f'internal error, the input was left out: {type(error).__name__}: {error}'))
+            self._on_fault(type(error).__name__, (
+                f'internal error, the input was skipped: {type(error).__name__}: {error}'))
         for event in self._engine.drain_events():
-            self._tell(event.kind, event.text)
+            self._on_fault(event.kind, event.text)

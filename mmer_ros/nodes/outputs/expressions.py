@@ -1,4 +1,4 @@
-"""Expressions in ROS4HRI's form (REP-155), one topic for each face and person."""
+"""Expressions in the form of ROS4HRI (REP-155), one topic per face and person."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from mmer_ros.nodes.conversions import to_time
 from mmer_ros.nodes.inputs.message_types import load_type, MissingType
-from mmer_ros.nodes.outputs.sending import send
+from mmer_ros.nodes.outputs.publishing import publish_message
 from mmer_ros.types import Estimate
 from rclpy.lifecycle import LifecycleNode
 
 TYPE = 'hri_msgs/msg/Expression'
-FORGET_S = 30.0  # without an estimate, until the topic of an id is removed
+FORGET_S = 30.0  # without an estimate for this long, the topic of an id is removed
 EXPRESSIONS = {'neutral': 'neutral', 'surprise': 'surprised', 'fear': 'scared', 'sadness': 'sad',
                'joy': 'happy', 'disgust': 'disgusted', 'anger': 'angry'}
 
@@ -24,21 +24,20 @@ EXPRESSIONS = {'neutral': 'neutral', 'surprise': 'surprised', 'fear': 'scared', 
 @dataclass
 class _Topic:
     publisher: Any
-    used: float  # when, seconds
+    used: float  # seconds, by the clock
 
 
 class Expressions:
     """
-    Publish who shows what; each id gets its topic when it first appears.
+    Publish the expression of each face and person; the topic of an id is created on first use.
 
-    :param clock: seconds that pass.
-    :param source: name of the robot, below which the topics are.
+    :param clock: monotonic time, seconds.
+    :param source: namespace of the robot, below which the topics are.
     :raises MissingType: if hri_msgs is not installed.
     """
 
     def __init__(self, node: LifecycleNode, forget_s: float = FORGET_S,
                  clock: Callable[[], float] = time.monotonic, *, source: str = '') -> None:
-        """Start with nobody."""
         self._prefix = f'/{source}' if source else ''
         self._type = load_type(TYPE)
         self._node = node
@@ -47,23 +46,23 @@ class Expressions:
         self._topics: dict[str, _Topic] = {}
         self._lock = Lock()
 
-    def take(self, estimate: Estimate) -> None:
-        """Publish an estimate for the face and the person that it is of."""
-        for topic in (self._prefix + topic for topic in topics_of(estimate)):
+    def publish(self, estimate: Estimate) -> None:
+        """Publish an estimate for its face and its person."""
+        for topic in (self._prefix + topic for topic in expression_topics(estimate)):
             with self._lock:
                 found = self._topics.setdefault(topic, _Topic(None, 0.0))
                 found.used = self._clock()
                 if found.publisher is None:
                     found.publisher = self._node.create_publisher(self._type, topic, 1)
-                send(self._node, found.publisher, self._to_message(estimate))
+                publish_message(self._node, found.publisher, self._to_message(estimate))
 
     def tick(self) -> None:
-        """Remove the topics of those who are gone; call it now and then."""
+        """Remove the topics of ids without recent estimates; call it about once per second."""
         with self._lock:
             now = self._clock()
-            gone = [name for name, topic in self._topics.items()
-                    if now - topic.used > self._forget_s]
-            for name in gone:
+            unused = [name for name, topic in self._topics.items()
+                      if now - topic.used > self._forget_s]
+            for name in unused:
                 self._node.destroy_publisher(self._topics.pop(name).publisher)
 
     def close(self) -> None:
@@ -76,13 +75,13 @@ class Expressions:
     def _to_message(self, estimate: Estimate) -> Any:
         message = self._type()
         message.header.stamp = to_time(estimate.stamp)
-        for name, value in expression_of(estimate).items():
+        for name, value in expression_fields(estimate).items():
             setattr(message, name, value)
         return message
 
 
-def expressions(node: LifecycleNode, source: str = '') -> Expressions | None:
-    """Return what publishes expressions, if hri_msgs is installed."""
+def create_expressions(node: LifecycleNode, source: str = '') -> Expressions | None:
+    """Return a publisher of expressions; None, with a note in the log, without hri_msgs."""
     try:
         return Expressions(node, source=source)
     except MissingType:
@@ -91,19 +90,19 @@ def expressions(node: LifecycleNode, source: str = '') -> Expressions | None:
         return None
 
 
-def expression_of(estimate: Estimate) -> dict[str, Any]:
-    """Return the fields of a hri_msgs/Expression, less its header."""
+def expression_fields(estimate: Estimate) -> dict[str, Any]:
+    """Return the fields of a hri_msgs/Expression, except its header."""
     return {'expression': EXPRESSIONS[estimate.label], 'valence': estimate.valence,
             'arousal': estimate.arousal, 'confidence': estimate.confidence}
 
 
-def topics_of(estimate: Estimate) -> list[str]:
-    """Return the topics on which an estimate belongs."""
+def expression_topics(estimate: Estimate) -> list[str]:
+    """Return the topics of an estimate's face and person, as far as they are known."""
     ids = (('faces', estimate.face_id), ('persons', estimate.person_id))
     return [f'/humans/{kind}/{_to_token(name)}/expression' for kind, name in ids if name]
 
 
 def _to_token(name: str) -> str:
-    """Return an id as a part of a topic's name may be written."""
+    """Return an id in the characters that a topic name may have."""
     token = re.sub(r'\W', '_', name, flags=re.ASCII)
     return f'_{token}' if token[0].isdigit() else token

@@ -1,40 +1,53 @@
-"""The estimates, on the topic that the parameters name."""
+"""Publication of messages and estimates."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from mmer_msgs.msg import EmotionEstimate
-from mmer_ros.nodes.conversions import to_message
-from mmer_ros.nodes.outputs.sending import send
+from mmer_ros.nodes.conversions import to_estimate_message
 from mmer_ros.types import Estimate
 from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
 
 
-class Estimates:
+def publish_message(node: Node, publisher: Any, message: Any) -> None:
     """
-    Publish each estimate.
+    Publish a message from a thread that may outlive the ROS context by a moment.
 
-    :param topic: where.
-    :param managed: only while the node is active; a topic that comes up later cannot be.
+    :raises Exception: from rclpy, unless ROS is shutting down.
+    """
+    try:
+        if node.context.ok():
+            publisher.publish(message)
+    except Exception:  # rclpy has no exception class for an invalid context
+        if node.context.ok():
+            raise
+
+
+class EstimatePublisher:
+    """
+    Publish estimates on a topic.
+
+    :param managed: publish only while the node is active. A topic that is created later than
+        the transition to configure cannot be managed.
     """
 
     def __init__(self, node: LifecycleNode, topic: str, *, managed: bool = True) -> None:
-        """Create the publisher."""
         self._node = node
         self._managed = managed
         create = node.create_lifecycle_publisher if managed else node.create_publisher
         self._publisher: Any = create(EmotionEstimate, topic, 10)
 
-    def take(self, estimate: Estimate, *, latency: float, frame_id: str) -> None:
+    def publish(self, estimate: Estimate, *, latency: float, frame_id: str) -> None:
         """
         Publish an estimate.
 
         :param latency: from the capture of the last evidence to now, seconds.
-        :param frame_id: of the camera, else the microphone.
+        :param frame_id: of the camera, else of the microphone.
         """
         publish_transcript = self._node.get_parameter('publish_transcript').value
-        send(self._node, self._publisher, to_message(
+        publish_message(self._node, self._publisher, to_estimate_message(
             estimate, latency=latency, frame_id=frame_id, publish_transcript=publish_transcript))
 
     def close(self) -> None:

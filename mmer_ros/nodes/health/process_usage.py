@@ -1,4 +1,4 @@
-"""What the process costs."""
+"""CPU and memory use of this process."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def gpu_mb(device: torch.device | None) -> float | None:
     return torch.cuda.memory_reserved(device) / MEGABYTE
 
 
-def give_back_memory() -> None:
-    """Return what was freed to the system, which the allocators would keep for themselves."""
+def release_memory() -> None:
+    """Return freed memory to the system, which the allocators would otherwise keep."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -41,11 +41,10 @@ def give_back_memory() -> None:
         pass
 
 
-class CpuUse:
-    """How busy the process is."""
+class CpuUsage:
+    """CPU time of the process between two calls."""
 
     def __init__(self) -> None:
-        """Start to measure."""
         self._last = time.monotonic(), time.process_time()
 
     def percent(self) -> float:
