@@ -1,4 +1,4 @@
-"""The truth about a recording: who said what, when, with which emotion."""
+"""Labels of a recording: speaker, words and emotion of each utterance by time."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mmer_ros.types import EMOTIONS, InvalidInput
 @dataclass(frozen=True)
 class Label:
     """
-    One utterance as somebody labelled it.
+    The label of one utterance.
 
-    :param start: capture time of its beginning, seconds; `end` likewise.
+    :param start: capture time of its beginning, seconds; `end` of its end.
     :param emotion: index into EMOTIONS, or None if it is not known.
     :raises InvalidInput: if it has no length.
     """
@@ -78,7 +78,7 @@ def fit_to(labels: Sequence[Label], start: float, end: float) -> tuple[list[Labe
 
     Labels that all lie before it began are taken as seconds since its start.
 
-    :param start: of the recording, seconds; `end` likewise.
+    :param start: of the recording, seconds; `end` is its end.
     """
     if labels and all(label.end < start for label in labels):
         labels = [label.shifted(start) for label in labels]

@@ -57,7 +57,7 @@ class SensorBag:
     A new recording, complete when the block ends.
 
     :param folder: must not exist.
-    :param topics: those of TYPES that the recording has.
+    :param topics: of TYPES; what the recording holds.
     :param compress: zstd within the mcap file, which every player reads by itself.
     :param made_by: the program, kept in metadata.yaml.
     """
@@ -87,7 +87,7 @@ class SensorBag:
         self._writer.close()
 
     def write(self, message: Message) -> None:
-        """Add a message; those of all topics come by `arrived_ns`."""
+        """Add a message; call it in the order of `arrived_ns`, all topics together."""
         connection = self._connections[message.topic]
         data = self._store.serialize_cdr(self._to_ros(message), connection.msgtype)
         self._writer.write(connection, message.arrived_ns, data)

@@ -1,4 +1,4 @@
-"""What all sources of clips have in common: examples, their sound and their faces by key."""
+"""The interface of all sources of clips: examples, their sound and their faces by key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clips(Protocol):
 
 @dataclass(frozen=True)
 class TextOnly:
-    """Examples of which only the text is known, as Clips."""
+    """Examples without sound and faces, as Clips."""
 
     examples: Sequence[Example]
 

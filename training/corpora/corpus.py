@@ -1,4 +1,4 @@
-"""A corpus as its reader gives it: examples, and what was wrong with the rest."""
+"""A corpus as its reader returns it: examples, and the problems of the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ProblemKind = Literal['bad row', 'unknown label', 'wrong time', 'duplicate', 'mi
 @dataclass(frozen=True)
 class Problem:
     """
-    Something about a corpus that a person should know; the rest of it is used.
+    A non-fatal problem of a corpus; the rest of the corpus is used.
 
     :param where: file, and line if it has lines: 'train_sent_emo.csv:12'.
     :param text: one sentence: what is wrong and what was done about it.
@@ -31,14 +31,14 @@ class Problem:
 
 @dataclass
 class Corpus:
-    """Examples with unique keys, and the problems of those that are incomplete or left out."""
+    """Examples with unique keys, and the problems of rows that are incomplete or left out."""
 
     examples: list[Example] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _keys: set[str] = field(default_factory=set, repr=False)
 
     def add(self, example: Example, where: str) -> bool:
-        """Take an example; a second one of the same key is reported and left out."""
+        """Add an example; a second one of the same key is reported and left out."""
         if example.key in self._keys:
             self.report('duplicate', where, f'{example.key} was there before; this one is left '
                         'out', example.key)
@@ -48,7 +48,7 @@ class Corpus:
         return True
 
     def report(self, kind: ProblemKind, where: str, text: str, key: str = '') -> None:
-        """Note a problem."""
+        """Add a problem."""
         self.problems.append(Problem(kind, where, text, key))
 
 

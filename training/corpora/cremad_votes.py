@@ -1,4 +1,4 @@
-"""What people voted for CREMA-D clips from the voice, from the face, and from both."""
+"""Human votes on CREMA-D clips from the voice, from the face, and from both."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Votes:
     """
     Votes of N clips over CLASSES.
 
-    :param actors: (N,) number of who speaks.
+    :param actors: (N,) number of the speaker.
     :param voice, face, both: (N, 6) numbers of votes.
-    :param intended: (N,) places in CLASSES of what the actor meant to show.
+    :param intended: (N,) places in CLASSES of the emotion that the actor meant to show.
     """
 
     actors: NDArray[np.int64]
@@ -37,7 +37,7 @@ class Votes:
 
     def neutral_rates(self) -> tuple[float, float]:
         """
-        Return how often voice and face show nothing where people see an emotion in both.
+        Return how often voice and face alone seem neutral where both together do not.
 
         That is the share of the clips whose most voted class from both is not neutral, but
         that from the voice alone, or the face alone, is.
@@ -56,7 +56,7 @@ def _first(votes: Counts) -> Counts:
 
 
 def shares(votes: Counts) -> Counts:
-    """Return the distribution that votes stand for, smoothed, so that none is impossible."""
+    """Return votes as a distribution, smoothed so that no class is impossible."""
     smoothed = votes + SMOOTHING
     result: Counts = smoothed / smoothed.sum(axis=1, keepdims=True)
     return result

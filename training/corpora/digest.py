@@ -1,4 +1,4 @@
-"""Which corpus it is, so that runs on different ones can be told apart."""
+"""A digest of a corpus, which distinguishes runs on different ones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from training.corpora.examples import Example
 
 
 def digest_of(examples: Sequence[Example]) -> str:
-    """Return a digest of what is said and labelled; where the files lie does not matter."""
+    """Return a digest of text, labels and speakers; the paths of the files do not matter."""
     rows = [[e.key, e.split, e.text, e.labels, e.speaker, e.group, e.turn] for e in examples]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]

@@ -18,17 +18,13 @@ SPLIT_OF = {'train': 'train', 'valid': 'dev', 'test': 'test'}  # by how a file's
 
 class Stills:
     """
-    Labelled pictures of faces, one an example; as features and evaluation take clips.
+    Labelled pictures of faces, one per example; a source of `Clips`.
 
-    :ivar examples: in the order of the files.
+    :param images: (n, STILL_SIZE, STILL_SIZE) grey.
+    :param examples: in the order of the images.
     """
 
     def __init__(self, images: UInt8, examples: Sequence[Example]) -> None:
-        """
-        Take pictures and what is known of each.
-
-        :param images: (n, STILL_SIZE, STILL_SIZE) grey.
-        """
         self.images, self.examples = images, list(examples)
         self._rows = {e.key: row for row, e in enumerate(self.examples)}
 
@@ -38,14 +34,14 @@ class Stills:
         return picture
 
     def faces(self, key: str) -> UInt8:
-        """Return the crop that the robot would make of a picture, (1, 160, 160, 3) RGB."""
+        """Return the crop that the robot makes of a picture, (1, 160, 160, 3) RGB."""
         return crop_of(self.grey(key))[None]
 
     def audio(self, key: str) -> None:
         """Return nothing."""
 
     def modalities(self, key: str) -> Modality:
-        """Return what there is of an example: a face."""
+        """Return the modalities of an example: its face."""
         return Modality.FACE if key in self._rows else Modality(0)
 
     @property
@@ -58,7 +54,7 @@ class Stills:
 
 def crop_of(picture: UInt8) -> UInt8:
     """
-    Return the crop that the robot would make if its detector gave the whole picture.
+    Return the crop that the robot makes if its detector returns the whole picture.
 
     :param picture: (height, width) grey.
     :return: (FACE_SIZE, FACE_SIZE, 3) RGB.
@@ -70,7 +66,7 @@ def crop_of(picture: UInt8) -> UInt8:
 
 
 def is_fer2013(folder: Path) -> bool:
-    """Tell whether a folder holds what `read_fer2013` reads."""
+    """Return whether a folder holds files that `read_fer2013` reads."""
     return any(folder.glob('train*.npz'))
 
 

@@ -21,7 +21,7 @@ class ManifestRow(BaseModel):
     A line of a manifest; all of it may be missing. Paths are relative to the manifest's folder.
 
     :param id: unique name; by default the number of the line.
-    :param text: what is said.
+    :param text: the words.
     :param audio: file with a sound track.
     :param faces: images of the face by time, already cropped.
     :param video: clip in which the face is to be found.
@@ -75,7 +75,7 @@ def _read_line(corpus: Corpus, path: Path, number: int, line: str,
     try:
         row = ManifestRow.model_validate_json(line)
     except ValidationError as error:
-        corpus.report('bad row', where, f'{_told(error)}; the line is left out')
+        corpus.report('bad row', where, f'{_reason(error)}; the line is left out')
         return
     names = (row.label,) if isinstance(row.label, str) else row.label
     try:
@@ -93,7 +93,7 @@ def _read_line(corpus: Corpus, path: Path, number: int, line: str,
         corpus.examples[-1] = _with_files(corpus, example, row, path.parent, where)
 
 
-def _told(error: ValidationError) -> str:
+def _reason(error: ValidationError) -> str:
     first = error.errors()[0]
     name = '.'.join(map(str, first['loc']))
     if first['type'] == 'extra_forbidden':

@@ -16,7 +16,7 @@ KNOWN_DEFECTS = {'train/dia125_utt3', 'dev/dia110_utt7'}  # broken or missing as
 
 def read_meld(folder: Path, splits: Sequence[str] = SPLITS, *, clips: bool = True) -> Corpus:
     """
-    Read MELD (Poria et al. 2019) as it is published, in whichever of its folders things lie.
+    Read MELD (Poria et al. 2019) as it is published, wherever its files lie in the folder.
 
     The CSV files and the folders of the clips are looked for in `folder` and below. A row that
     cannot be used is reported and left out; one whose clip is missing is reported and kept

@@ -22,8 +22,8 @@ def read_ravdess(folder: Path, dev: Collection[int] = DEV_ACTORS) -> Corpus:
     """
     Read the speech clips of a folder: Actor_01/03-01-EE-II-SS-RR-AA.wav or .flac, and so on.
 
-    Examples have no text, for both sentences are said in every emotion. Their speakers are
-    'actor01' ...; odd ones are men, even ones women.
+    Examples have no text, since every actor speaks the same two sentences in all emotions.
+    Speakers are named 'actor01' ...; odd numbers are men, even ones women.
 
     :param dev: actors of the dev split; all others are learnt from.
     :raises InvalidInput: if there is no clip, or none for one of the splits.
@@ -42,8 +42,8 @@ def read_ravdess(folder: Path, dev: Collection[int] = DEV_ACTORS) -> Corpus:
             continue
         actor = int(found[2])
         if path.parent.name != f'Actor_{actor:02d}':
-            corpus.report('bad row', str(path), f'the name says actor {actor:02d}, the folder '
-                          f'{path.parent.name}; the clip is left out')
+            corpus.report('bad row', str(path), f'the file is of actor {actor:02d}, the folder '
+                          f'is {path.parent.name}; the clip is left out')
             continue
         split = 'dev' if actor in dev else 'train'
         key = f'{split}/{path.stem}'
@@ -70,5 +70,5 @@ def actor_of(example: Example) -> int:
 
 
 def is_woman(actor: int) -> bool:
-    """Tell the sex of an actor, which RAVDESS writes into the number."""
+    """Return whether an actor is a woman: RAVDESS gives women even numbers."""
     return actor % 2 == 0

@@ -1,4 +1,4 @@
-"""Action units of the speaking faces of RAVDESS, and what a linear model says of them."""
+"""Action units of the speaking faces of RAVDESS, and a linear classifier of them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_units(folder: Path) -> Units:
 
 def known_logits(values: NDArray[np.float32], labels: NDArray[np.int64],
                  actors: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return logits (N, 7) of a linear model that has not seen the actor of each row."""
+    """Return out-of-fold logits (N, 7): each actor is classified by a model of the others."""
     found = np.zeros((len(labels), len(EMOTIONS)), np.float32)
     part = grouped_folds(actors, INNER_FOLDS)
     for fold in range(INNER_FOLDS):

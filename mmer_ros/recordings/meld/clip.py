@@ -103,7 +103,6 @@ class RoomNoise:
     """
 
     def __init__(self, sound: Int16 | None) -> None:
-        """Measure the spectrum of the room."""
         count = 0 if sound is None else sound.size // NOISE_WINDOW
         self._level, self._shape = 0.0, np.ones(NOISE_WINDOW // 2 + 1)
         if sound is None or not count:

@@ -1,4 +1,4 @@
-"""MELD as it is published: which clips make a dialogue, who says what in them and how."""
+"""The dialogues of MELD as it is published: clips with speaker, words and emotion."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class MeldDialogue:
 
 def read_dialogues(folder: Path, split: str) -> tuple[list[MeldDialogue], list[str]]:
     """
-    Read the rows of a split (Poria et al. 2019), in whichever of its folders things lie.
+    Read the rows of a split (Poria et al. 2019), wherever its files lie in the folder.
 
     :return: the dialogues, and what was wrong with rows that are left out.
     :raises InvalidInput: if there is no such split, or it has no clips.
     """
     if not folder.is_dir():
-        raise InvalidInput(f'{folder}: there is no such folder; give that of MELD, with '
+        raise InvalidInput(f'{folder}: there is no such folder; expected MELD, with '
                            f'{TABLES[split]} and {CLIP_FOLDERS[split]}')
     places = locate(folder, (TABLES[split], CLIP_FOLDERS[split]))
     for name in (TABLES[split], CLIP_FOLDERS[split]):

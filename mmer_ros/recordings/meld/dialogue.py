@@ -75,7 +75,7 @@ def write_dialogue(dialogue: MeldDialogue, output: Path, settings: BagSettings, 
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """Return what is known of how a recording was made; empty if it is none of ours."""
+    """Return how a recording was made, as its meld2bag.json has it; empty if there is none."""
     try:
         facts = json.loads((folder / FACTS).read_text(encoding='utf-8'))
     except (OSError, ValueError):
@@ -134,7 +134,7 @@ class _Bag:
                        tuple(self._problems))
 
     def _add(self, clip: MeldClip, line: TimeLine, bag: SensorBag) -> None:
-        """Add a clip to the recording, or say why not."""
+        """Add a clip to the recording, or a problem to the list."""
         try:
             media = read_clip(clip.path, self._settings, clip.seconds)
         except InvalidInput as error:

@@ -27,7 +27,7 @@ def write_dialogues(dialogues: Sequence[MeldDialogue], output: Path, settings: B
 
     :param jobs: processes; the recordings do not depend on it.
     :param resume: keep recordings that are there, unless clips or settings changed.
-    :param on_done: told of each as soon as it is there.
+    :param on_done: called with each result as soon as it is there.
     :return: in the order of the dialogues.
     """
     output.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,6 @@ class TimeLine:
     """Put clips one after the other; times are whole chunks of audio from EPOCH_NS on."""
 
     def __init__(self, settings: BagSettings, seed: int) -> None:
-        """Start at the epoch, with nobody there."""
         self._settings = settings
         self._random = np.random.default_rng(seed)
         self._samples = 0  # so far
@@ -47,7 +46,7 @@ class TimeLine:
         """
         Return the messages of a clip, which begins now.
 
-        :param text: its words, which come when it is over; '' if nobody hears them.
+        :param text: its words, which come when it is over; '' for none.
         """
         room = RoomNoise(media.sound)
         count = math.ceil(media.seconds * SAMPLE_RATE / CHUNK) * CHUNK

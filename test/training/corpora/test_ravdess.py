@@ -76,7 +76,7 @@ def test_a_clip_in_the_folder_of_another_actor_is_left_out(tmp_path: Path) -> No
     assert len(corpus.examples) == 3
     (problem,) = corpus.problems
     assert problem.where == str(stray)
-    assert 'says actor 18, the folder Actor_03' in problem.text
+    assert 'of actor 18, the folder is Actor_03' in problem.text
 
 
 def test_an_empty_split_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the best possible classifier reaches on a synthetic corpus, by its modalities."""
+"""Scores of the best possible classifier of a synthetic corpus, by modalities."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def _transition(config: CorpusConfig) -> Float:
 
 
 def _remark(config: CorpusConfig, remarks: NDArray[np.int64]) -> Float:
-    """Return (dialogues, 7) the likelihood of a remark, -1 for none, given what it is on."""
-    told = remarks >= 0
+    """Return (dialogues, 7) the likelihood of a remark (-1: none) by the emotion remarked on."""
+    given = remarks >= 0
     likelihood = np.full((len(remarks), CLASSES), 1 - config.reaction)
-    likelihood[told] = config.reaction * np.eye(CLASSES)[remarks[told]]
+    likelihood[given] = config.reaction * np.eye(CLASSES)[remarks[given]]
     return likelihood
 
 
@@ -116,8 +116,8 @@ def _simulate(config: CorpusConfig, dialogues: int, rng: np.random.Generator
         truth[:, turn] = draw(np.tile(prior, (dialogues, 1)) if turn == 0
                               else _transition(config)[truth[:, turn - 1]])
         if turn:
-            told = rng.random(dialogues) < config.reaction
-            remarks[told, turn] = truth[told, turn - 1]
+            given = rng.random(dialogues) < config.reaction
+            remarks[given, turn] = truth[given, turn - 1]
     shown = np.stack([draw(emission(config, m)[truth.ravel()]).reshape(truth.shape)
                       for m in range(len(SHOWN_IN))])
     return truth, shown, remarks

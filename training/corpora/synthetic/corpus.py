@@ -39,12 +39,12 @@ def generate(folder: Path, config: CorpusConfig, jobs: int = 1,
     Write a corpus, or what is missing of it: finished clips are kept.
 
     :param jobs: processes that render; the result does not depend on it.
-    :param on_clip: told the number of clips that are there and of all.
+    :param on_clip: called with the number of finished clips and of all.
     :return: the plan that it follows.
     :raises InvalidInput: if the folder holds something else, or cannot be written.
     """
     clips = plan(config)
-    with _told(folder):
+    with _reported(folder):
         _claim(folder, config, clips)
         for split in SPLITS:
             (folder / CLIP_FOLDERS[split]).mkdir(exist_ok=True)
@@ -63,7 +63,7 @@ def generate(folder: Path, config: CorpusConfig, jobs: int = 1,
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _reported(folder: Path) -> Iterator[None]:
     try:
         yield
     except BrokenProcessPool as error:
@@ -113,7 +113,7 @@ def read_sidecar(folder: Path) -> dict[str, Any]:
             raise ValueError('config or clips are not in it')
     except (OSError, ValueError, TypeError) as error:
         raise InvalidInput(f'{folder / SIDECAR}: it is not the sidecar of a synthetic corpus '
-                           f'({error}); generate the corpus anew in another folder') from error
+                           f'({error}); generate the corpus in another folder') from error
     result: dict[str, Any] = facts
     return result
 

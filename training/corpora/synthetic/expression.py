@@ -10,7 +10,7 @@ import numpy as np
 @dataclass(frozen=True)
 class Expression:
     """
-    What a face does at one moment; lengths are pixels of the portrait, up and out positive.
+    The expression of a face at one moment; lengths in pixels of the portrait, up and out positive.
 
     :param brow_inner: inner ends of the brows (AU 1, lowered by AU 4).
     :param brow_outer: outer ends of the brows (AU 2).

@@ -24,7 +24,7 @@ def draw_face(portrait: Portrait, expression: Expression) -> UInt8:
     """
     Give a portrait an expression.
 
-    :return: (HEIGHT, WIDTH, 3) uint8 RGB; `portrait.cover` still tells what it covers.
+    :return: (HEIGHT, WIDTH, 3) uint8 RGB; `portrait.cover` is its alpha channel.
     """
     canvas = portrait.image.copy()
     _wrinkles(canvas, portrait, expression)

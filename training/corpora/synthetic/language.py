@@ -27,10 +27,10 @@ QUESTIONS = ('are you', 'could you', 'who would', 'what if', 'can we')
 def write_sentence(emotion: str, topic: str, rng: np.random.Generator,
                    reaction: str | None = None) -> str:
     """
-    Say something in words that show an emotion.
+    Write a sentence that shows an emotion.
 
     :param emotion: that is shown; 'neutral' shows none.
-    :param topic: what the dialogue is about, one of TOPICS.
+    :param topic: of the dialogue, one of TOPICS.
     :param reaction: the emotion of the speaker before, if it is remarked upon.
     """
     body = _plain(topic, rng) if emotion == 'neutral' else _emotional(emotion, topic, rng)
@@ -44,7 +44,7 @@ def write_sentence(emotion: str, topic: str, rng: np.random.Generator,
 
 
 def draw_topic(rng: np.random.Generator) -> str:
-    """Choose what a dialogue is about."""
+    """Draw the topic of a dialogue."""
     return TOPICS[int(rng.integers(len(TOPICS)))]
 
 
@@ -65,7 +65,7 @@ def _capital(text: str) -> str:
 
 
 def _lower(text: str) -> str:
-    """Continue a sentence with another."""
+    """Return a sentence as the continuation of another."""
     return text if text.startswith(('I ', 'I’')) else text[:1].lower() + text[1:]
 
 
@@ -96,7 +96,7 @@ def _emotional(emotion: str, topic: str, rng: np.random.Generator) -> str:
 
 
 def _dress(body: str, rng: np.random.Generator) -> str:
-    """Add words that mean nothing."""
+    """Add words without meaning."""
     if rng.random() < .35:
         body = f'{_common(OPENERS, rng)}, {_lower(body)}'
     if rng.random() < .25:

@@ -13,7 +13,7 @@ TIMES = ('today', 'this morning', 'last night', 'yesterday', 'on Monday', 'after
 PLACES = ('at the office', 'downstairs', 'at the station', 'in the hall', 'at the café',
           'on the second floor', 'across the street', 'at home', 'in the waiting room')
 
-# A cue of any emotion fits into these, so that the frame tells nothing.
+# A cue of any emotion fits into these, so that the frame carries no information.
 FRAMES = (
     '{Topic} was {cue} {time}', 'I think {topic} is {cue}', 'It was {cue}, all of it',
     'That {cue} thing with {topic} again', 'They say that {topic} is {cue}',
@@ -72,7 +72,7 @@ IDIOMS = {
               'I hate what you did to {topic}', 'I am furious about {topic}',
               'how could you ruin {topic}', 'I am sick of your excuses {time}'),
 }
-# What one says of the other's emotion; these words are no cue of one's own.
+# Reactions to the other speaker's emotion; these words are no cue of the own emotion.
 REACTIONS = {
     'neutral': ('I see', 'All right', 'Noted', 'Sure thing'),
     'surprise': ('You had no idea?', 'Nobody told you?', 'Did you only find out now?'),

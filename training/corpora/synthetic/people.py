@@ -29,7 +29,7 @@ class Person:
     One speaker; lengths are pixels of the portrait, see `portrait.py`.
 
     :param cut: haircut, one of WOMENS_CUTS or MENS_CUTS.
-    :param width: of the face, relative to the average; height and jaw likewise.
+    :param width: of the face, relative to the average; `height` and `jaw` as well.
     :param brow_tilt: how much higher the outer end of the resting brow is.
     :param beard: 0 none .. 1 full.
     :param pitch: resting fundamental frequency, Hz.

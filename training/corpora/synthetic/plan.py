@@ -1,10 +1,10 @@
 """
-The plan of a synthetic corpus: who says what in which emotion, and which modality shows it.
+The plan of a synthetic corpus: speakers, emotions, words, and which modality shows the emotion.
 
 Every modality shows the true emotion of a clip with a probability of its own; otherwise it looks,
 sounds or reads neutral, or, seldom, like another emotion. So one modality alone stays far below
-what the three say together; `ceilings.py` computes how far. Emotions persist within a dialogue
-and a turn may remark on the emotion of the one before, so that the dialogue tells something too.
+the three together; `ceilings.py` computes how far. Emotions persist within a dialogue, and a turn
+may remark on the emotion of the one before, so that the context carries information as well.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from training.corpora.synthetic.voice import make_score, Score
 NEUTRAL = EMOTIONS.index('neutral')
 SHOWN_IN = ('text', 'audio', 'face')
 MELD_COUNTS = (4710, 1205, 268, 683, 1743, 271, 1109)  # of EMOTIONS in MELD's training split
-SYLLABLES = (5, 9)  # spoken in a clip; not as many as in its text, which would tell of it
+SYLLABLES = (5, 9)  # spoken in a clip; not as many as in its text: that would give it away
 QUIRKS = ('corrupt', 'missing', 'no audio', 'no face')
 
 
 class CorpusConfig(BaseModel):
     """
-    What the corpus is like.
+    Settings of the corpus.
 
     :param dialogues: how many in train, dev and test.
     :param turns: least and most clips of a dialogue.
@@ -41,7 +41,7 @@ class CorpusConfig(BaseModel):
     :param conflict: probability that a modality shows one of the six others; what is left to 1
         looks neutral.
     :param persistence: probability that a turn keeps the emotion of the one before; else it is
-        drawn anew.
+        drawn from the prior.
     :param reaction: probability that a turn remarks on the emotion of the one before.
     :param width: of the video, pixels; so `height`.
     :param quirks: with defects like MELD's: a damaged clip, a missing one, one without sound,

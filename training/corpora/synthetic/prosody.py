@@ -10,7 +10,7 @@ import numpy as np
 @dataclass(frozen=True)
 class Prosody:
     """
-    How something is said.
+    A way of speaking.
 
     :param pitch: mean, semitones above the speaker's own.
     :param accent: standard deviation of the syllables' pitch, semitones.

@@ -35,7 +35,7 @@ Track = NDArray[np.float64]
 @dataclass(frozen=True)
 class Score:
     """
-    What is spoken when.
+    The syllables of an utterance in time.
 
     :param prosody: of this utterance.
     :param lead: silence before, seconds; `tail` after.
@@ -147,7 +147,7 @@ def _stretch(track: Track, count: int) -> Track:
 
 def _source(tracks: _Tracks, prosody: Prosody, person: Person, noise: Track,
             rng: np.random.Generator) -> Track:
-    """Pulse the glottis (Rosenberg 1971) and let some breath through."""
+    """Return glottal pulses (Rosenberg 1971) with some breath noise, (samples,)."""
     count = len(noise)
     cycles = np.cumsum(person.pitch * 2 ** (_stretch(tracks.pitch, count) / 12)) / SAMPLE_RATE
     cycles += rng.random()

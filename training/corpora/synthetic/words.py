@@ -50,7 +50,7 @@ def _phrase(text: str, person: Person) -> Track:
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except subprocess.CalledProcessError as error:
-            raise InvalidInput(f'{PROGRAM}: it cannot say {text!r}: {error.stderr}') from error
+            raise InvalidInput(f'{PROGRAM}: it cannot speak {text!r}: {error.stderr}') from error
         sound = resampled(read_audio(path))
     samples = np.asarray(sound, np.float64)
     samples *= PEAK / np.abs(samples).max()
