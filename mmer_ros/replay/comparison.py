@@ -39,6 +39,12 @@ class PairedUtterance:
         return min(float(row['start']) for row in (self.first, self.second) if row is not None)
 
     @property
+    def words(self) -> str:
+        """The transcript, of the first run that has one."""
+        return next((str(row['transcript']) for row in (self.first, self.second)
+                     if row is not None and row['transcript']), '')
+
+    @property
     def differs(self) -> bool:
         """Whether the answers are not the same."""
         return self.first is None or self.second is None or (

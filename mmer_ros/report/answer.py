@@ -2,92 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
-from mmer_ros.report.formats import clock, counted, duration, percent
-from mmer_ros.report.page import Block, Strip
+from mmer_ros.report.formats import clock, counted, duration, percent, shares
 from mmer_ros.report.timeline import picture_source, Timeline
 from mmer_ros.report.utterances import Utterance
-from mmer_ros.types import EMOTIONS
 
 MAX_PEOPLE = 5  # with a row of their own
 IN_SENTENCE = 2
 MOMENTS = 3
 UNKNOWN = 'unknown speaker'
-CARE = ('These are guesses of a model about how people sound, look and word things, not '
-        'measurements of what they feel. They are often wrong, and more so for people, languages '
-        'and rooms unlike its training data. Never decide about a person by them.')
 
 
 @dataclass(frozen=True)
 class Person:
-    """What one speaker showed, in time of speech."""
+    """One speaker and the utterances."""
 
     name: str
     utterances: Sequence[Utterance]
 
-    @property
-    def count(self) -> int:
-        """Number of utterances."""
-        return len(self.utterances)
-
     @cached_property
     def seconds(self) -> float:
-        """How long the person spoke."""
+        """Time of speech."""
         return sum(u.end - u.start for u in self.utterances)
 
     @property
     def confidence(self) -> float:
-        """Mean confidence of the answers, 0..1."""
-        return sum(u.confidence for u in self.utterances) / self.count
-
-    @cached_property
-    def main(self) -> tuple[str, int]:
-        """The emotion of most of the time, and the number of its utterances."""
-        label = max(self.shares, key=lambda name: self.shares[name])
-        return label, sum(u.label == label for u in self.utterances)
+        """Mean confidence, 0..1."""
+        return sum(u.confidence for u in self.utterances) / len(self.utterances)
 
     @cached_property
     def shares(self) -> dict[str, float]:
-        """Share of the speaking time by the most probable emotion, 0..1."""
-        seconds = {name: sum(u.end - u.start for u in self.utterances if u.label == name)
-                   for name in dict.fromkeys((*EMOTIONS, *(u.label for u in self.utterances)))}
-        return {name: value / (self.seconds or 1.0) for name, value in seconds.items()}
+        """Share of the time of speech by the most probable emotion, 0..1, the largest first."""
+        seconds: dict[str, float] = {}
+        for u in self.utterances:
+            seconds[u.label] = seconds.get(u.label, 0.0) + u.end - u.start
+        return shares(seconds)
 
-    @property
-    def strip(self) -> Strip:
-        """The shares, drawn."""
-        counts = {name: sum(u.label == name for u in self.utterances) for name in self.shares}
-        ordered = sorted(self.shares.items(), key=lambda item: -item[1])
-        return Strip(dict(ordered), {name: f'{name}: {counted(counts[name], "utterance")}, '
-                                     f'{percent(share, 0)} % of the time of speech'
-                                     for name, share in ordered})
+    def showed(self, verb: str, name: str = '') -> str:
+        """Return a part of the sentence: `anna showed mostly joy (4 of 5 utterances)`."""
+        main = next(iter(self.shares))
+        count, whole = sum(u.label == main for u in self.utterances), len(self.utterances)
+        return f'{self.name} {verb} {main} ({count} of {counted(whole, name) if name else whole})'
 
 
 @dataclass(frozen=True)
-class Moment:
-    """An utterance that stands out."""
-
-    utterance: Utterance
-    when: str
-    picture: str
-
-
-@dataclass(frozen=True)
-class Answer(Block):
+class Answer:
     """
-    The top of a page.
+    The top of a page, as answer.html shows it.
 
     :param timeline: of one run.
     """
 
-    template: ClassVar[str] = 'answer'
-
     timeline: Timeline
-    care: str = CARE
 
     @cached_property
     def everybody(self) -> list[Person]:
@@ -108,26 +77,27 @@ class Answer(Block):
         """The other speakers, in a few words."""
         rest = self.everybody[MAX_PEOPLE:]
         return f'{counted(len(rest), "more speaker")} with ' + counted(
-            sum(person.count for person in rest), 'utterance') if rest else ''
+            sum(len(person.utterances) for person in rest), 'utterance') if rest else ''
 
     @cached_property
-    def moments(self) -> list[Moment]:
-        """The utterances of the highest confidence; neutral ones if there are no others."""
-        ranked = sorted(self.timeline.utterances, key=lambda u: (
-            u.label == 'neutral', not u.is_final, -u.confidence))
-        found = [u for u in ranked if u.label != 'neutral'] or ranked
-        return [Moment(u, self._when(u), self._picture(u)) for u in found[:MOMENTS]]
+    def moments(self) -> list[tuple[Utterance, str, str]]:
+        """
+        The utterances of the highest confidence, with time and picture.
 
-    def _when(self, utterance: Utterance) -> str:
+        Neutral ones count only if there are no others, partial estimates come last.
+        """
+        ranked = sorted(self.timeline.utterances, key=lambda u: (not u.is_final, -u.confidence))
+        found = [u for u in ranked if u.label != 'neutral'] or ranked
         axis = self.timeline.axis
-        return clock(utterance.start - axis.start, axis.duration)
+        return [(u, clock(u.start - axis.start, axis.duration), self._picture(u))
+                for u in found[:MOMENTS]]
 
     def _picture(self, utterance: Utterance) -> str:
         """Return the image nearest to the middle of the utterance; '' if it has none."""
         middle = (utterance.start + utterance.end) / 2
         within = [(abs(stamp - middle), jpeg) for stamp, jpeg in self.timeline.thumbnails
                   if utterance.start <= stamp <= utterance.end]
-        return picture_source(min(within, key=lambda item: item[0])[1]) if within else ''
+        return picture_source(min(within)[1]) if within else ''
 
     @property
     def sentence(self) -> str:
@@ -136,31 +106,12 @@ class Answer(Block):
         if not self.everybody:
             speech = 'Speech was found' if self.timeline.speech else 'No speech was found'
             return f'{speech} in {length}, and no estimate came.'
-        parts = [self._showed(person, is_first=not i)
-                 for i, person in enumerate(self.everybody[:IN_SENTENCE])]
-        rest = len(self.everybody) - IN_SENTENCE
-        parts += [counted(rest, 'other')] if rest > 0 else []
-        utterances, best = self.timeline.utterances, self.moments[0]
-        mean = sum(u.confidence for u in utterances) / len(utterances)
-        return (f'In {length}, {join(parts)}; {percent(mean, 0)} % sure on average, most of all '
-                f'at {best.when} ({best.utterance.label}, {percent(best.utterance.confidence, 0)} '
-                '%).')
-
-    @staticmethod
-    def _showed(person: Person, *, is_first: bool) -> str:
-        label, count = person.main
-        verb, of = ('showed mostly', counted(person.count, 'utterance')) if is_first else (
-            'mostly', str(person.count))
-        return f'{person.name} {verb} {label} ({count} of {of})'
-
-
-def join(parts: Sequence[str]) -> str:
-    """Return parts of a sentence as one: `a, b and c`."""
-    return ' and '.join(filter(None, (', '.join(parts[:-1]), parts[-1])))
-
-
-def shares_of(emotions: Mapping[str, int]) -> Strip:
-    """Return how many utterances had each emotion, drawn."""
-    total = sum(emotions.values()) or 1
-    return Strip({name: emotions[name] / total for name in EMOTIONS if emotions.get(name)},
-                 {name: f'{name}: {count} of {total}' for name, count in emotions.items()})
+        first, *more = self.everybody[:IN_SENTENCE]
+        parts = [first.showed('showed mostly', 'utterance'), *(p.showed('mostly') for p in more)]
+        if len(self.everybody) > IN_SENTENCE:
+            parts.append(counted(len(self.everybody) - IN_SENTENCE, 'other'))
+        people = ' and '.join(filter(None, (', '.join(parts[:-1]), parts[-1])))
+        best, when, _ = self.moments[0]
+        mean = Person('', self.timeline.utterances).confidence
+        return (f'In {length}, {people}; {percent(mean, 0)} % sure on average, most of all at '
+                f'{when} ({best.label}, {percent(best.confidence, 0)} %).')

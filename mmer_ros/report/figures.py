@@ -2,52 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 import math
-from typing import Any, ClassVar
+from typing import Any
 
-from mmer_ros.evaluation.metrics import Reliability
+from mmer_ros.evaluation.metrics import Reliability, reliability
 from mmer_ros.evaluation.utterances import spread
 from mmer_ros.profiling import FACE_DETECTION
 from mmer_ros.replay.stages import bin_of, BINS_PER_DECADE
 from mmer_ros.report.formats import duration
-from mmer_ros.report.page import Block
 from mmer_ros.report.plot import Plot, ticks
 from mmer_ros.types import EMOTIONS
 import numpy as np
-from numpy.typing import NDArray
 
+BINS = 10  # of the confidence
 MIN_BIN = 5  # answers, below which the accuracy of a bin is chance
-LEGEND = (('mark right', 'right'), ('mark wrong', 'wrong'))
-DEEP = .72  # share from which on letters on the colour are light
 
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Confusion(Block):
+def pairs_plot(pairs: Sequence[Row], label: str = 'Confidence against correctness') -> Plot:
     """
-    A confusion matrix.
+    Draw how sure right and wrong answers were.
 
-    :param counts: (7, 7), rows truth, columns answer.
+    :param pairs: of Evaluation.pairs, at least one with a known emotion.
     """
-
-    template: ClassVar[str] = 'confusion'
-
-    counts: NDArray[np.int64]
-
-    @property
-    def rows(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        """Each true emotion and its cells."""
-        for truth, name in enumerate(EMOTIONS):
-            total = int(self.counts[truth].sum())
-            yield name, [{
-                'share': count / max(1, total), 'count': int(count),
-                'kind': ' '.join(['hit'] * (truth == answer)
-                                 + ['deep'] * bool(count > DEEP * max(1, total))),
-                'tip': f'{name}, answered {EMOTIONS[answer]}: {count} of {total}'}
-                for answer, count in enumerate(self.counts[truth])]
+    known = [pair for pair in pairs if pair['correct'] is not None]
+    return reliability_plot(reliability(
+        np.array([EMOTIONS.index(pair['label']['emotion']) for pair in known]),
+        np.array([list(pair['probabilities'].values()) for pair in known]), BINS), label)
 
 
 def reliability_plot(found: Reliability, label: str, width: int = 560) -> Plot:
@@ -78,12 +61,12 @@ def reliability_plot(found: Reliability, label: str, width: int = 560) -> Plot:
     return plot
 
 
-def latency_plot(latencies: Sequence[float]) -> Plot:
+def latency_plot(latencies: Sequence[float], label: str = 'Latency of the utterances') -> Plot:
     """Draw how late the answers would come, seconds; at least one value."""
     edges = np.linspace(0, max(latencies) * 1.0001 or .1, 25)
     counts, _ = np.histogram(latencies, edges)
     most, top = int(counts.max()), 1.08 * int(counts.max())
-    plot = Plot(560, 230, (0, float(edges[-1])), (0, top), 'Latency of the utterances')
+    plot = Plot(560, 230, (0, float(edges[-1])), (0, top), label)
     plot.axes(ticks(0, float(edges[-1]), 8), sorted({0, round(most / 2), most}), 'latency, s',
               'utterances')
     for left, right, count in zip(edges, edges[1:], counts):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 NONE = '–'
 LONG_S = 120  # times from here on are in minutes
 
@@ -44,3 +46,10 @@ def clock(seconds: float, whole: float) -> str:
 def counted(number: int, name: str) -> str:
     """Return a number of things: `1 utterance`, `2 utterances`."""
     return f'{number} {name}{"" if number == 1 else "s"}'
+
+
+def shares(counts: Mapping[str, float]) -> dict[str, float]:
+    """Return parts of a whole as shares, 0..1, the largest first."""
+    whole = sum(counts.values()) or 1.0
+    return {name: value / whole
+            for name, value in sorted(counts.items(), key=lambda item: -item[1])}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar
 
+from markupsafe import Markup
 from mmer_ros.evaluation.metrics import Interval
 from mmer_ros.report.formats import interval, NONE, percent, points
-from mmer_ros.report.page import Block, Content
 
 
 @dataclass(frozen=True)
@@ -17,78 +15,51 @@ class Cell:
     """
     What stands in one place.
 
-    :param text: the figure, words, or a block.
     :param small: beneath it, e.g. an interval.
-    :param kind: class of the cell on a page, e.g. `theirs`.
+    :param theirs: whether the figure is of others, e.g. of the paper.
     """
 
-    text: Content
+    text: str
     small: str = ''
-    kind: str = ''
+    theirs: bool = False
 
     def __str__(self) -> str:
         """Return it on one line, for Markdown."""
         return f'{self.text} {self.small}'.strip()
+
+    def __html__(self) -> str:
+        """Return it for a page."""
+        small = self.small.replace(', ', ',\xa0').replace('± ', '±\xa0')
+        return Markup('{}<small>{}</small>' if small else '{}').format(self.text, small)
 
 
 Row = tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
-class Table(Block):
+class Table:
     """
     Rows of cells under named columns: `Table(('emotion', 'F1'), [row('joy', '63.0')])`.
 
-    :param words: columns from the left that hold words, which the others' numbers do not.
-    :param align: instead of `words`: a letter for each column, `w` words or `n` numbers.
+    :param words: columns from the left that hold words; the others hold numbers.
     :param groups: names over the columns with the number of columns that they span; none, or all.
     :param heavy: rows that sum up, shown in bold.
-    :param key: short name, its anchor on the page.
-    :param anchors: of the rows.
-    :param marked: rows to which a reader can narrow the table down; None: there is no search.
-    :param mark: what that choice is called.
+    :param key: short name.
     """
-
-    template: ClassVar[str] = 'table'
 
     columns: Sequence[str]
     rows: Sequence[Row]
     words: int = 1
-    align: str = ''
     groups: Sequence[tuple[str, int]] = ()
     heavy: frozenset[int] = frozenset()
     key: str = ''
     title: str = ''
     caption: str = ''
-    anchors: Sequence[str] = ()
-    marked: frozenset[int] | None = None
-    mark: str = ''
-
-    @cached_property
-    def kinds(self) -> list[str]:
-        """The class of each column on a page."""
-        letters = self.align or 'w' * self.words + 'n' * (len(self.columns) - self.words)
-        starts = {place for place, _, _ in self.spans}
-        return [('num' if letter == 'n' else '') + (' group' if place in starts - {0} else '')
-                for place, letter in enumerate(letters)]
-
-    @property
-    def spans(self) -> Iterator[tuple[int, str, int]]:
-        """First column, name and width of each group."""
-        place = 0
-        for name, width in self.groups:
-            yield place, name, width
-            place += width
-
-    def repeats(self, number: int) -> bool:
-        """Return whether a row has the name of the one before, which is shown once."""
-        return self.words > 1 and number > 0 and (
-            self.rows[number][0].text == self.rows[number - 1][0].text)
 
     def to_markdown(self) -> str:
         """Return the table alone; groups are written before the names of their columns."""
-        groups = [name for _, name, width in self.spans for _ in range(width)] or (
-            [''] * len(self.columns))
+        groups = [name for name, width in self.groups or (('', len(self.columns)),)
+                  for _ in range(width)]
         names = [f'{group} {column}'.strip()
                  for group, column in zip(groups, self.columns, strict=True)]
         lines = [names, ['---'] * self.words + ['---:'] * (len(names) - self.words)]
@@ -101,7 +72,7 @@ class Table(Block):
         return f'## {_escaped(self.title)}\n\n{self.caption}\n\n{self.to_markdown()}'
 
 
-def row(*cells: Cell | Content) -> Row:
+def row(*cells: Cell | str) -> Row:
     """Return a row of cells or of what stands in them."""
     return tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in cells)
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 import math
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from mmer_ros.report.axis import Axis, fits, pack_tracks, WIDTHS
-from mmer_ros.report.page import Block
 from mmer_ros.report.utterances import agrees, choose_utterances, label_of, Run, Utterance
 from mmer_ros.types import InvalidInput
 
@@ -68,9 +67,9 @@ class Words(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timeline(Block):
+class Timeline:
     """
-    The lanes; all times are capture time, seconds.
+    The lanes, as timeline.html shows them; all times are capture time, seconds.
 
     :param start: left end of the time axis.
     :param end: right end; the same as start if nothing was recorded.
@@ -89,8 +88,6 @@ class Timeline(Block):
         `agrees` if it was matched: whether its estimate does, None without one.
     :raises InvalidInput: if the axis is not finite or ends before it starts.
     """
-
-    template: ClassVar[str] = 'timeline'
 
     start: float
     end: float

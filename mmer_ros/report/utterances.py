@@ -9,14 +9,10 @@ import math
 from typing import Any
 
 from mmer_ros.report.axis import pack_tracks
-from mmer_ros.report.formats import millis, NONE, percent
-from mmer_ros.report.page import Bars, Chip, Weights
-from mmer_ros.report.table import Cell, Row, Table
-from mmer_ros.report.table import row as table_row
+from mmer_ros.report.formats import millis, percent
 from mmer_ros.types import EMOTIONS, MODALITIES
 
 SOURCES = tuple(str(m.name).lower() for m in MODALITIES)
-AGREES = {True: 'as labelled', False: 'truth: {}'}
 
 Estimate = Mapping[str, Any]  # Estimate.to_dict(), perhaps with latency, truth and agrees
 
@@ -71,6 +67,11 @@ class Utterance:
     def words(self) -> str:
         """Its transcript."""
         return str(self.row.get('transcript') or '')
+
+    @property
+    def right(self) -> bool | None:
+        """Whether it is as labelled; None if the truth is not known."""
+        return bool(self.row['agrees']) if self.row.get('truth') else None
 
     @property
     def anchor(self) -> str:
@@ -160,32 +161,3 @@ def agrees(truth: Estimate, utterances: Iterable[Utterance]) -> bool | None:
     shared = [(min(u.end, truth['end']) - max(u.start, truth['start']), u) for u in utterances]
     overlap, best = max(shared, key=lambda pair: pair[0], default=(0.0, None))
     return best.label == label_of(truth) if best is not None and overlap > 0 else None
-
-
-def utterance_table(utterances: Sequence[Utterance], origin: float) -> Table:
-    """
-    Return a row for each utterance, which holds its whole transcript.
-
-    :param origin: capture time at which the page begins, seconds.
-    """
-    wrong = frozenset(i for i, u in enumerate(utterances) if u.row.get('agrees') is False)
-    judged = any('truth' in u.row for u in utterances)
-    return Table(
-        ('#', 'Start', 'Duration', 'Emotion', 'Probabilities', 'Weights', 'Valence', 'Arousal',
-         'Latency', 'Transcript'), [_line(u, origin) for u in utterances], align='nnnwwwnnnw',
-        title='Utterances', key='list', anchors=[u.anchor for u in utterances], marked=wrong,
-        mark='only wrong' if judged else '')
-
-
-def _line(utterance: Utterance, origin: float) -> Row:
-    row = utterance.row
-    right = row.get('agrees') if row.get('truth') else None
-    chip = Chip(utterance.label,
-                f'{percent(utterance.confidence)} %' + ('' if utterance.is_final else ', partial'),
-                right, '' if right is None else AGREES[right].format(row['truth']))
-    return table_row(
-        Cell(str(utterance.number), kind='dim'), f'{utterance.start - origin:.2f} s',
-        f'{utterance.end - utterance.start:.2f} s', chip, Bars(utterance.odds),
-        Weights(utterance.weights), f'{row["valence"]:+.2f}', f'{row["arousal"]:+.2f}',
-        millis(utterance.latency), Cell(utterance.words or NONE, str(row.get('person_id') or ''),
-                                        'text'))

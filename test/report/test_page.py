@@ -1,4 +1,4 @@
-"""Pages of blocks: what holds for every page, whatever is on it."""
+"""Pages: what holds for each, whatever is on it."""
 
 from __future__ import annotations
 
@@ -6,32 +6,29 @@ import base64
 import hashlib
 import re
 
+from jinja2 import UndefinedError
 from mmer_ros.colours import COLOURS
-from mmer_ros.report.figures import Confusion
-from mmer_ros.report.page import (
-    Banner,
-    Bars,
-    Card,
-    Chip,
-    Facts,
-    Figure,
-    Grid,
-    Link,
-    Note,
-    Page,
-    Section,
-    Strip,
-    Tabs,
-    Tile,
-    Tiles,
-    Weights,
-)
+from mmer_ros.report.page import environment, render
 from mmer_ros.report.plot import around, Plot, ticks
 from mmer_ros.report.table import Cell, row, Table
-import numpy as np
 import pytest
 
 from ..fixtures.pages import NASTY, Parsed
+
+BODY = """{% import 'macros.html' as m %}
+{{ m.banner(text) }}
+{% call m.section('a', text) %}
+<dl>{{ m.tile(text, text, text, [text]) }}</dl>{{ m.facts({text: text}) }}
+{{ m.note([text] * 3, text, 2) }}
+{% call m.card(text, text, [('mark', text)]) %}{{ plot }}{{ text }}{% endcall %}
+{% call m.card(text, folded=true) %}{{ m.of_table(table) }}{% endcall %}
+{{ m.table([text], [[text]]) }}{{ m.confusion([[1, 2, 3, 4, 5, 6, 7]] * 7) }}
+{{ m.chip(text) }}{{ m.bars({text: 0.5}) }}{{ m.weights({text: none}) }}{{ m.strip({text: 1}) }}
+{% endcall %}
+{% call m.framed('b', text) %}
+{% call m.searched(text, [(text, '')], text) %}<tr><td>{{ text }}</td></tr>{% endcall %}
+{% endcall %}
+"""
 
 
 def plot(label: str = 'a plot') -> Plot:
@@ -44,35 +41,26 @@ def plot(label: str = 'a plot') -> Plot:
     return drawn
 
 
-def everything(text: str) -> Page:
-    """Return a page with a block of each kind, all of them with this text."""
-    table = Table((text, text), [row(Cell(text, text), Chip(text, text, False, text))],
-                  groups=((text, 2),), title=text, caption=text)
-    searched = Table((text,), [row(Link(text, '#x'))], title=text, anchors=['x'],
-                     marked=frozenset({0}), mark=text)
-    blocks = [
-        Tiles([Tile(text, text, text, [text])]), Facts({text: text}),
-        Note([text] * 3, text, most=2, more=text),
-        Grid(Card(text, plot(text), text, [('mark', text)]),
-             Card(text, table, folded=True), Figure(plot(), text, text)),
-        Tabs({text: table}), searched, Bars({text: .5}), Weights({text: None, 'b': .5}),
-        Strip({text: 1.0}, {text: text}), Confusion(np.eye(7, dtype=np.int64)), text]
-    return Page(text, [text], [Banner(text)], [Section('a', text, blocks),
-                                               Section('b', text, [], as_card=True)], text)
+def everything(text: str) -> str:
+    """Return a page with each kind of part, all of them with this text."""
+    table = Table((text, text), [row(Cell(text, text), text)], groups=((text, 2),), title=text,
+                  caption=text)
+    return render(environment().from_string(BODY), text, [text], footer=text, text=text,
+                  table=table, plot=plot(text))
 
 
-def test_whatever_a_block_holds_is_escaped() -> None:
-    text = str(everything(NASTY))
+def test_whatever_a_page_shows_is_escaped() -> None:
+    text = everything(NASTY)
     parsed = Parsed(text)
     assert 'alert("x")' not in text
     assert sum(tag == 'script' for tag, _ in parsed.tags) == 1
     assert not [a for _, a in parsed.tags if 'onload' in a or 'evil' in a.get('src', '')]
     assert ''.join(parsed.text).count(NASTY) == ''.join(
-        Parsed(str(everything('QQQ'))).text).count('QQQ') > 30
+        Parsed(everything('QQQ')).text).count('QQQ') > 30
 
 
 def test_a_page_needs_nothing_else() -> None:
-    text = str(everything('words'))
+    text = everything('words')
     assert 'http:' not in text and 'https:' not in text
     assert '@import' not in text and 'url(' not in text
     assert not [tag for tag, _ in Parsed(text).tags
@@ -80,7 +68,7 @@ def test_a_page_needs_nothing_else() -> None:
 
 
 def test_a_browser_runs_the_script_of_the_page_only() -> None:
-    text = str(everything('words'))
+    text = everything('words')
     policy = next(a['content'] for _, a in Parsed(text).tags
                   if a.get('http-equiv') == 'Content-Security-Policy')
     script = text.partition('<script>')[2].partition('</script>')[0]
@@ -89,23 +77,40 @@ def test_a_browser_runs_the_script_of_the_page_only() -> None:
 
 
 def test_a_page_follows_the_scheme_and_the_width_of_the_screen() -> None:
-    text = str(Page('a page'))
+    text = everything('words')
     assert '(prefers-color-scheme: dark)' in text and 'width=device-width' in text
     for name, colour in COLOURS.items():
         assert f'.e-{name} {{ --c: {colour};' in text
 
 
 def test_contents_name_the_sections_if_there_are_several() -> None:
-    links = [a['href'] for tag, a in Parsed(str(everything('x'))).tags if tag == 'a']
-    assert links[:2] == ['#a', '#b']
-    assert not [tag for tag, _ in Parsed(str(Page('t', sections=[Section('a', 'A', [])]))).tags
-                if tag == 'nav']
+    links = [a['href'] for tag, a in Parsed(everything('x')).tags if tag == 'a']
+    assert links == ['#a', '#b']
+    one = environment().from_string(BODY.partition('{% call m.framed')[0])
+    text = render(one, 't', text='x', table=Table((), []), plot='')
+    assert not [tag for tag, _ in Parsed(text).tags if tag == 'nav']
 
 
-def test_empty_blocks_leave_nothing_behind() -> None:
-    parsed = Parsed(str(Page('t', head=[Banner(''), Facts({}), Note([])])))
+def test_a_name_that_a_template_does_not_know_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match='nowhere'):
+        render(environment().from_string('{{ nowhere }}'), 't')
+
+
+def test_empty_parts_leave_nothing_behind() -> None:
+    empty = environment().from_string(
+        "{% import 'macros.html' as m %}{{ m.banner('') }}{{ m.facts({}) }}{{ m.note([]) }}")
+    parsed = Parsed(render(empty, 't'))
     assert not parsed.of_class('warning') and not parsed.of_class('facts')
     assert not parsed.of_class('note')
+
+
+def test_confusion_shows_counts_and_the_share_of_their_row() -> None:
+    text = str(environment().get_template('macros.html').module.confusion(
+        [[3, 1, *[0] * 5], *[[0] * 7] * 6]))
+    cells = [a for tag, a in Parsed(text).tags if tag == 'td']
+    assert [cell['style'] for cell in cells[:3]] == ['--v:75.0%', '--v:25.0%', '--v:0.0%']
+    assert cells[1]['title'] == 'neutral, answered surprise: 1 of 4'
+    assert cells[0]['class'].split() == ['hit', 'deep']
 
 
 def test_markdown_groups_and_bold_rows() -> None:
@@ -118,8 +123,10 @@ def test_markdown_groups_and_bold_rows() -> None:
 
 def test_a_name_that_comes_again_is_shown_once() -> None:
     table = Table(('m', 'g', 'n'), [row('a', 'x', '1'), row('a', 'y', '2'), row('b', 'x', '3')],
-                  words=2)
-    assert [table.repeats(i) for i in range(3)] == [False, True, False]
+                  words=2, heavy=frozenset({2}))
+    text = str(environment().get_template('macros.html').module.of_table(table))
+    rows = [a['class'].split() for tag, a in Parsed(text).tags if tag == 'tr' and 'class' in a]
+    assert rows == [[], ['again'], ['heavy']]
 
 
 @pytest.mark.parametrize(('low', 'high', 'expected'), [

@@ -15,7 +15,7 @@ from training.evaluation.evaluation import Evaluation, PAPER_DATA
 from training.evaluation.learning import LearningCurve
 from training.evaluation.results import Figure, names_of, Result, title_of
 from training.evaluation.robustness import Curve
-from training.evaluation.wording import of_figure
+from training.evaluation.wording import inline, of_figure
 
 MAX_LINE_POINTS = 300
 
@@ -41,7 +41,7 @@ def subset_plot(evaluation: Evaluation, statistic: str, name: str) -> Plot:
     low, high = around([100 * v for f in figures for v in _ends(f)], least=1)
     plot = Plot(620, 48 + 40 * len(shown), (low, high), (len(shown), 0), f'{name} by subset',
                 (138, 6, 18, 42))
-    plot.axes(ticks(low, high, 6), [], f'{name}, %')
+    plot.axes(ticks(low, high, 6), [], f'{inline(name)}, %')
     plot.rows([title_of(result.modalities) for result in shown])
     for place, result in enumerate(shown):
         other = evaluation.find(result.modalities, causal=False)
@@ -107,13 +107,13 @@ def reliability(result: Result) -> Reliability:
 # -- robustness -----------------------------------------------------------------------------
 
 
-def robustness_plot(curves: Sequence[Curve], statistic: str, name: str) -> Plot:
+def robustness_plot(curves: Sequence[Curve], statistic: str, name: str, title: str) -> Plot:
     """Draw a score against the level of disturbance, one line per modality with its interval."""
     figures = {curve.modality: getattr(curve, statistic) for curve in curves}
     low, high = around([100 * v for each in figures.values() for f in each for v in _ends(f)],
                        least=1)
     levels, noise = curves[0].levels, curves[0].kind == 'noise'
-    plot = Plot(480, 300, (levels[0], levels[-1]), (low, high), f'{name} against {curves[0].kind}',
+    plot = Plot(480, 300, (levels[0], levels[-1]), (low, high), f'{title}: {name}',
                 (52, 10, 72, 42))
     plot.axes(levels, ticks(low, high), 'noise, standard deviations of the feature' if noise
               else 'rate of missing', f'{name}, %')

@@ -43,4 +43,4 @@ def of_figure(figure: Figure, *, spread: bool = True) -> Cell:
 
 def of_paper(value: float | None) -> Cell:
     """Return a figure of the paper, which is in percent already."""
-    return Cell(NONE if value is None else f'{value:.1f}', kind='theirs')
+    return Cell(NONE if value is None else f'{value:.1f}', theirs=True)
