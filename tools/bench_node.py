@@ -21,7 +21,7 @@ from mmer_msgs.msg import AudioChunk
 from mmer_ros.evaluation.labels import read_label_file
 from mmer_ros.nodes.conversions import to_time
 from mmer_ros.nodes.tools.playback import own_domain, play, watching
-from mmer_ros.nodes.tools.probes import Life, reliable
+from mmer_ros.nodes.tools.probes import LifecycleClient, reliable
 from mmer_ros.nodes.tools.watch import Watcher
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, Recording, TRANSCRIPT
@@ -69,7 +69,7 @@ def states(bundle: str, folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with watching('emotion', lambda row: None) as watcher, node_process(
             'emotion', parameters, folder / 'node.log') as process:
-        life = Life(watcher, 'emotion')
+        life = LifecycleClient(watcher, 'emotion')
 
         def note(name: str, cpu: float | None = None) -> None:
             cpu = cpu_share(process.pid, MEASURE_S) if cpu is None else cpu

@@ -20,7 +20,7 @@ from typing import Any
 from mmer_ros.nodes.conversions import to_seconds, to_time
 from mmer_ros.nodes.inputs.message_types import load_type
 from mmer_ros.nodes.tools.playback import own_domain, watching
-from mmer_ros.nodes.tools.probes import read, reliable
+from mmer_ros.nodes.tools.probes import read_message, reliable
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recordings.recording import AUDIO, Recording, TRANSCRIPT
 import numpy as np
@@ -62,7 +62,7 @@ class Stream:
             self.topics = dict(source.topics)
             self.length = source.end - source.start
             self.start = source.start
-            self._messages = [(m.time, m.topic, read(m)) for m in source.messages()]
+            self._messages = [(m.time, m.topic, read_message(m)) for m in source.messages()]
         if image_rate:
             self._thin(1 / image_rate)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 import logging
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -43,7 +44,14 @@ def _spin(name: str, arguments: list[str] | None) -> int:
     import rclpy
     from rclpy.exceptions import ParameterException
     from rclpy.executors import ExternalShutdownException
-    rclpy.init(args=arguments)
+    from rclpy.impl.implementation_singleton import rclpy_implementation as rcl
+    try:
+        rclpy.init(args=arguments)
+    except (rcl.RCLError, rcl.UnknownROSArgsError) as error:  # e.g. a file that is no YAML
+        place = re.compile(r',? at /\S+:\d+')  # in the source of rcl
+        print(f'mmer_ros: arguments: {" ".join(place.sub("", str(error)).split())}',
+              file=sys.stderr)
+        return 2
     try:
         node = make()
         try:

@@ -390,3 +390,16 @@ def test_parameters_that_cannot_be_are_told_in_a_sentence(capfd) -> None:
     assert main('emotion', ['emotion', '--ros-args', '-p', 'image_queue:=0']) == 2
     said = capfd.readouterr().err
     assert 'image_queue' in said and 'docs/parameters.md' in said and 'Traceback' not in said
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    (['--log-level', 'loud'], "parse log level: '--log-level loud'"),
+    (['--params-file', 'nowhere.yaml'], 'Error opening YAML file'),
+    (['-p', 'partial_rate'], "parameter override rule: '-p partial_rate'"),
+    (['--bogus'], '--bogus')])
+def test_arguments_that_ros_refuses_are_told_in_a_sentence(
+        arguments: list[str], words: str, capfd) -> None:
+    own_domain()
+    assert main('emotion', ['emotion', '--ros-args', *arguments]) == 2
+    said = capfd.readouterr().err
+    assert words in said.splitlines()[-1] and 'Traceback' not in said and '/src/' not in said

@@ -1,1 +1,1 @@
-"""Command line tools that need ROS: monitor, watch, play."""
+"""Command line tools that need ROS: monitor, watch, play; help for demo and benchmarks."""

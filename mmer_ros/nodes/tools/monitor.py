@@ -1,4 +1,4 @@
-"""Subscribe to estimates and health, and show them in the terminal."""
+"""Show estimates and health of a running node in the terminal."""
 
 from __future__ import annotations
 
@@ -27,24 +27,23 @@ from rich.console import Console
 from rich.live import Live
 
 REFRESH_S = 0.25
-LOOK_S = 1.0  # how often the graph is looked at
-ANSWER_S = 3.0  # after which the node is asked for its state again
-HEALTH_S = 1.5  # health comes once a second
+LOOK_S = 1.0  # between two looks at the graph
+ANSWER_S = 3.0  # time for the node to answer a request for its state
+HEALTH_S = 1.5  # longest wait for a health report, which comes once per second
 ESTIMATE = 'mmer_msgs/msg/EmotionEstimate'
 
 
 class Monitor(Node):
     """
-    Keep a MonitorState up to date.
+    Update a MonitorState from topics, services and the graph.
 
-    :param topic: of the estimates.
-    :param emotion_node: the node whose state is asked for.
-    :raises NameValidationException: if ROS does not allow one of these names.
+    :param topic: topic of the estimates.
+    :param emotion_node: node whose lifecycle state is shown.
+    :raises NameValidationException: if a name is not valid in ROS.
     """
 
     def __init__(self, *, topic: str = 'emotion', emotion_node: str = 'emotion',
                  show_all: bool = False, **kwargs: Any) -> None:
-        """Subscribe; several monitors may run at the same time."""
         for name in (topic, emotion_node):
             validate_topic_name(name)
         super().__init__(f'monitor_{os.getpid()}', start_parameter_services=False, **kwargs)
@@ -59,7 +58,11 @@ class Monitor(Node):
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
 
     def view(self, look: bool = False) -> MonitorView:
-        """Return what is to be seen now; `look` at the graph even if that was done just now."""
+        """
+        Return the present view.
+
+        :param look: look at the graph again even if the last look was just now.
+        """
         now = time.monotonic()
         if look or now - self._looked_at >= LOOK_S:
             self._looked_at = now
@@ -93,7 +96,7 @@ class Monitor(Node):
                       ('RMW_IMPLEMENTATION', rclpy.get_rmw_implementation_identifier())))
 
     def _ask(self, now: float) -> str:
-        """Return the latest known state of the emotion node, and ask for the next."""
+        """Return the latest known lifecycle state of the emotion node, and request the next."""
         if self._answer is not None and self._answer.done():
             self._lifecycle, self._answer = self._answer.result().current_state.label, None
         elif self._answer is not None and now - self._asked_at > ANSWER_S:
@@ -108,7 +111,7 @@ class Monitor(Node):
 
 
 def show(monitor: Monitor, executor: Executor, console: Console) -> int:
-    """Show the state until the user ends it; resizing is followed at the next refresh."""
+    """Show the state until the user ends it; a new terminal size applies at the next refresh."""
     with Live(monitor.view(), console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(monitor.view(), refresh=True)
@@ -116,7 +119,7 @@ def show(monitor: Monitor, executor: Executor, console: Console) -> int:
 
 
 def snapshot(monitor: Monitor, executor: Executor, console: Console, wait_s: float) -> int:
-    """Wait for an estimate, and shortly for health, and print both; 1 if none came."""
+    """Wait for an estimate and briefly for health, and print both; 1 without an estimate."""
     state = monitor.state
     _spin_until(lambda: state.estimates > 0, monitor, executor, wait_s)
     if state.estimates or state.graph.publishers:
@@ -151,7 +154,7 @@ def _running(options: argparse.Namespace, ros_arguments: list[str]
         executor.add_node(monitor)
         try:
             yield monitor, executor
-        except Exception as error:  # whatever rclpy says when a signal ended its context
+        except Exception as error:  # rclpy raises several kinds when a signal ended its context
             if rclpy.ok():
                 raise
             raise KeyboardInterrupt from error
@@ -182,7 +185,7 @@ def run(options: argparse.Namespace, ros_arguments: list[str] | None = None) -> 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the monitor as `ros2 run mmer_ros monitor` does."""
+    """Run `ros2 run mmer_ros monitor` and return its exit code."""
     given = arguments or sys.argv
     parser = argparse.ArgumentParser(prog='monitor', description=__doc__, epilog=EXIT_CODES)
     add_arguments(parser)

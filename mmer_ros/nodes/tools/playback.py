@@ -1,4 +1,4 @@
-"""Play a recording to a running node and collect what it says: for demo, benchmarks and tests."""
+"""Play a recording to a running node and collect its estimates: for demo, benchmarks, tests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rclpy.node import Node
 
 
 def own_domain() -> None:
-    """Keep the graph of this process and its children to this computer, and to itself."""
+    """Use a ROS domain of this process and its children alone, on this computer only."""
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
 
 
 @contextmanager
 def spinning(context: Any, *nodes: Node) -> Iterator[None]:
-    """Spin nodes in a thread while the block runs; then they and the context are gone."""
+    """Spin nodes in a thread while the block runs; then destroy them and their context."""
     executor = SingleThreadedExecutor(context=context)
     for node in nodes:
         executor.add_node(node)
@@ -61,10 +61,10 @@ def play(watcher: Watcher, recording: Recording, topics: list[str], *, rate: flo
          wait_s: float = 120.0, tail_s: float = 3.0,
          on_start: Callable[[], None] = lambda: None) -> bool:
     """
-    Play a recording once somebody listens to the topics.
+    Play a recording once each of the topics has a subscriber.
 
-    :param on_start: called when they do.
-    :return: False if nobody did within `wait_s` seconds.
+    :param on_start: called then.
+    :return: False if they have none within `wait_s` seconds.
     """
     player = Player(watcher, recording, rate)
     if not player.wait(topics, wait_s):

@@ -1,4 +1,4 @@
-"""Play a recording at its own rate, for machines where `ros2 bag play` is not installed."""
+"""Play a recording at its own rate where `ros2 bag play` is not installed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ CLOCK_PERIOD_S = 0.01
 
 class Player:
     """
-    Publish what was recorded, with the same pauses, and the time of the recording on /clock.
+    Publish recorded messages with their pauses, and the time of the recording on /clock.
 
-    :param rate: speed; 1 as recorded, 2 twice as fast.
+    :param rate: speed; 1 is real time, 2 is twice as fast.
     """
 
     def __init__(self, node: Node, recording: Recording, rate: float = 1.0) -> None:
-        """Create a publisher for each topic whose type is installed."""
         self._node = node
         self._recording = recording
         self._rate = rate
@@ -41,10 +40,10 @@ class Player:
             try:
                 self.publishers[topic] = node.create_publisher(load_type(name), topic, qos)
             except MissingType as error:
-                node.get_logger().warning(f'{topic}: it is not played: {error}')
+                node.get_logger().warning(f'{topic} is not played: {error}')
 
     def wait(self, topics: list[str], timeout_s: float) -> bool:
-        """Wait until somebody listens to each of the topics; False after the timeout."""
+        """Wait until each of the topics has a subscriber; False after the timeout."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if all(self.publishers[t].get_subscription_count() for t in topics):
@@ -56,7 +55,7 @@ class Player:
         """
         Play to the end.
 
-        :param tail_s: the clock goes on for this long after the last message, seconds.
+        :param tail_s: /clock continues this long after the last message, seconds.
         """
         begin = time.monotonic()
         start = self._recording.start
@@ -68,7 +67,7 @@ class Player:
         self._sleep_until(self._recording.end + tail_s, begin, start)
 
     def _sleep_until(self, moment: float, begin: float, start: float) -> None:
-        """Wait for a time of the recording, and keep /clock going."""
+        """Wait for a time of the recording, and publish /clock meanwhile."""
         while True:
             now = start + (time.monotonic() - begin) * self._rate
             self._clock.publish(Clock(clock=to_time(min(now, moment))))
@@ -78,14 +77,14 @@ class Player:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Play a recording; the exit code is 0 if it was played to its end."""
+    """Play a recording; the exit code is 0 if it reached its end."""
     parser = argparse.ArgumentParser(prog='play', description=__doc__)
     parser.add_argument('recording', type=Path)
-    parser.add_argument('--rate', type=float, default=1.0, help='speed, 1 as recorded')
+    parser.add_argument('--rate', type=float, default=1.0, help='speed; 1 is real time')
     parser.add_argument('--tail', type=float, default=3.0, help=(
-        'seconds that the clock goes on after the end'))
+        'seconds that /clock continues after the end'))
     parser.add_argument('--wait', type=float, default=0.0, metavar='SECONDS', help=(
-        'wait at most this long for a listener on each topic'))
+        'longest time to wait for a subscriber of each topic'))
     options = parser.parse_args(remove_ros_args(arguments or sys.argv)[1:])
     rclpy.init(args=arguments)
     node = rclpy.create_node('player')
@@ -93,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         with Recording(options.recording) as recording:
             player = Player(node, recording, options.rate)
             if options.wait and not player.wait(list(recording.topics), options.wait):
-                node.get_logger().error('nobody listens to every topic of the recording')
+                node.get_logger().error('a topic of the recording has no subscriber')
                 return 1
             player.play(options.tail)
         return 0

@@ -1,4 +1,4 @@
-"""What benchmarks need of ROS: publishers that lose nothing, transitions, recorded messages."""
+"""ROS for benchmarks: lossless quality of service, recorded messages, transitions."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ TRANSITIONS = {
 
 
 def reliable(depth: int = 1000) -> QoSProfile:
-    """Return a quality of service that loses nothing while `depth` messages wait."""
+    """Return a quality of service without loss for up to `depth` waiting messages."""
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE)
 
 
-def read(recorded: Recorded) -> Any:
-    """Return a recorded message as ROS has it."""
+def read_message(recorded: Recorded) -> Any:
+    """Return a recorded message as a ROS message."""
     return deserialize_message(recorded.data, load_type(recorded.msgtype))
 
 
-class Life:
+class LifecycleClient:
     """
     Change the state of a managed node.
 
@@ -36,14 +36,13 @@ class Life:
     """
 
     def __init__(self, node: Node, managed: str, wait_s: float = 120.0) -> None:
-        """Wait for the node of the name."""
         self._client = node.create_client(ChangeState, f'{managed}/change_state')
         if not self._client.wait_for_service(wait_s):
             raise RuntimeError(f'the node {managed} does not start; see its log')
 
     def change(self, name: str) -> None:
         """
-        Go through a transition, one of TRANSITIONS.
+        Request a transition, one of TRANSITIONS, and wait for its end.
 
         :raises RuntimeError: if it fails.
         """

@@ -1,4 +1,4 @@
-"""Print the estimates on /emotion as they arrive, as a table; save them as JSON lines."""
+"""Print estimates as a table while they arrive, and save them as JSON lines."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ COLUMNS = (('time', 8), ('utterance', 6), ('emotion', 17), ('probabilities', 38)
 
 
 class Watcher(Node):
-    """Subscribe to estimates and hand each on as plain values."""
+    """Subscribe to estimates and pass each on as plain values."""
 
     def __init__(self, topic: str, on_estimate: Callable[[dict[str, Any]], None],
                  **kwargs: Any) -> None:
-        """Subscribe."""
         super().__init__('watch', **kwargs)
         self.create_subscription(
             EmotionEstimate, topic, lambda message: on_estimate(to_row(message)), 100)
 
 
 def to_row(message: EmotionEstimate) -> dict[str, Any]:
-    """Return the message as plain values, named as types.Estimate.to_dict names them."""
+    """Return a message as plain values with the names of types.Estimate.to_dict."""
     copied = ('utterance_id', 'person_id', 'face_id', 'voice_id', 'speaker_by',
               'speaker_margin', 'final', 'revision', 'emotion', 'label', 'confidence',
               'calibrated', 'trained', 'valence', 'arousal', 'transcript', 'bundle_name',
@@ -51,10 +50,13 @@ def to_row(message: EmotionEstimate) -> dict[str, Any]:
 
 
 class Table:
-    """A table that grows line by line on a terminal."""
+    """
+    A table that grows line by line on a terminal.
+
+    :param origin: capture time 0 of the table, seconds; None: start of the first estimate.
+    """
 
     def __init__(self, console: Console, origin: float | None = None) -> None:
-        """Remember where time 0 is: capture time `origin`, or the first estimate's start."""
         self._console = console
         self._origin = origin
         self._headed = False
