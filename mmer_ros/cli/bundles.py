@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmer_ros.cli.console import say, shown, to_stdout
 from mmer_ros.recognition.bundle import architectures, Bundle, CARD
-from mmer_ros.types import ALL_MODALITIES
+from mmer_ros.types import ALL_MODALITIES, InvalidInput
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +31,9 @@ def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_create(options: argparse.Namespace, console: Console) -> int:
     """Write an untrained bundle."""
+    if options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
+        raise InvalidInput(f'{options.folder}: something is there; it is left as it is. Give a '
+                           'new folder')
     bundle = Bundle.untrained(options.architecture, options.seed)
     bundle.save(options.folder)
     say(console, f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, hash '

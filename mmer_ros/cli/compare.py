@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.cli.console import say, shown
 from mmer_ros.replay.comparison import load_comparison
 from mmer_ros.replay.outputs import replace_text, write_json
 from mmer_ros.report.comparison_page import render_comparison
 from mmer_ros.report.formats import interval, percent, points
+from mmer_ros.types import InvalidInput
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Run the command and return its exit code."""
+    _check_ours(options.output)
     comparison = load_comparison(options.first, options.second)
     figures = comparison.to_dict()
     options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -33,14 +37,30 @@ def run(options: argparse.Namespace, console: Console) -> int:
     write_json(options.output.with_suffix('.json'), figures)
     console.print(_table(figures))
     for name in comparison.alone:
-        console.print(f'[bold yellow]left out:[/] {name}: only one of the two has it')
-    console.print(f'saved in {options.output}; open it in a browser', highlight=False,
-                  soft_wrap=True)
+        say(console, f'{name}: only one of the two has it', 'left out:', 'bold yellow')
+    say(console, f'saved in {options.output}; open it in a browser')
     return 3 if comparison.alone else 0
 
 
+def _check_ours(page: Path) -> None:
+    """
+    Check that nothing but an earlier comparison would be replaced.
+
+    :raises InvalidInput: if something else is there.
+    """
+    figures = page.with_suffix('.json')
+    try:
+        is_ours = {'names', 'same_answer'} <= json.loads(figures.read_text('utf-8')).keys()
+    except (OSError, ValueError, AttributeError, RecursionError):
+        is_ours = False
+    if strange := [path for path in (page, figures) if path.exists() and not is_ours]:
+        raise InvalidInput(f'{strange[0]}: it is there and mmer compare did not write it; it is '
+                           'left as it is. Give another --output')
+
+
 def _table(figures: dict[str, Any]) -> Table:
-    table = Table('figure', *figures['names'], 'difference', box=SIMPLE, pad_edge=False)
+    table = Table('figure', *map(shown, figures['names']), 'difference', box=SIMPLE,
+                  pad_edge=False)
     scores = [(each or {}).get('scores') or {} for each in figures['evaluations']]
     gaps = figures['differences'] or {}
     for key in ('weighted_f1', 'accuracy', 'balanced_accuracy') if any(scores) else ():

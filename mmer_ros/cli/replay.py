@@ -10,6 +10,7 @@ from typing import Any
 
 from mmer_ros.cli.settings_options import add_settings, given_settings
 from mmer_ros.replay import merged_summary, replay_bags, ReplayOptions, ReplayResult
+from mmer_ros.replay.folder import check_folder
 from mmer_ros.replay.outputs import SUMMARY, write_json
 from mmer_ros.replay.result import exit_code, NOTHING
 from mmer_ros.replay.thumbnails import BLUR, NONE, SHOW
@@ -70,6 +71,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if options.jobs < 1:
         raise InvalidInput(f'--jobs {options.jobs}; expected 1 or more')
     settings = _settings(options)
+    if settings.output is not None:
+        check_folder(settings.output)
     with _progress(console) as progress:
         tasks = [progress.add_task(path.name, total=None) for path in options.bags]
         results = replay_bags(

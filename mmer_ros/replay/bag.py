@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+import re
 import shutil
+import tempfile
 from typing import Any
 
 from mmer_ros.recordings.recording import EMOTION, Recorded, Recording
 from mmer_ros.replay.feed import Published
+from mmer_ros.replay.folder import free_place, holds_only
 from mmer_ros.types import Estimate
 import numpy as np
 from rosbags.interfaces import Connection, MessageDefinitionFormat
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
+MADE_BY = ('made_by', 'mmer replay')  # in metadata.yaml
 IDL_HEAD = '=' * 80 + '\nIDL: '
 COPIED = ('utterance_id', 'person_id', 'face_id', 'voice_id', 'speaker_by', 'speaker_margin',
           'final', 'revision', 'emotion', 'label', 'confidence',
@@ -26,8 +30,9 @@ class BagWriter:
     """
     Write an mcap recording that holds the definitions of its messages; a context manager.
 
-    The folder appears when it is complete, in place of an earlier one. `notices` lists the topics
-    that cannot be copied.
+    The folder appears when it is complete, in place of one of an earlier replay; if something
+    else is there, it gets another name. `notices` tells of that and of topics that cannot be
+    copied.
 
     :param folder: of the new recording.
     :param topic: of the estimates; if the recording has it already, `topic`_replay.
@@ -35,20 +40,23 @@ class BagWriter:
 
     def __init__(self, folder: Path, recording: Recording, topic: str, *,
                  publish_transcript: bool) -> None:
-        self.folder = folder
+        self.folder = free_place(folder, _is_ours)
         self.topic = f'{topic}_replay' if topic in recording.topics else topic
         self.notices: list[str] = []
+        if self.folder != folder:
+            self.notices.append(f'{folder.name} is there and mmer replay did not write it; the '
+                                f'new recording is {self.folder.name}')
         self._recording = recording
         self._publish_transcript = publish_transcript
-        self._partial = folder.parent / '.partial'
         self._connections: dict[tuple[str, str], Connection] = {}
 
     def __enter__(self) -> BagWriter:
         """Begin to write."""
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self._partial = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix='.mmer-'))
         self._writer = Writer(self._partial / self.folder.name, version=9,
                               storage_plugin=StoragePlugin.MCAP)
+        self._writer.set_custom_data(*MADE_BY)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
         for connection in self._recording.connections:
@@ -60,7 +68,8 @@ class BagWriter:
     def __exit__(self, *_: object) -> None:
         """Finish it, however the replay ended."""
         self._writer.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
         (self._partial / self.folder.name).replace(self.folder)
         self._partial.rmdir()
 
@@ -92,6 +101,19 @@ class BagWriter:
             *key, typestore=store, msgdef=definition.data if is_whole else None,
             rihs01=connection.digest or store.hash_rihs01(connection.msgtype),
             offered_qos_profiles=getattr(connection.ext, 'offered_qos_profiles', ()))
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether a folder is a recording that a replay wrote, and nothing else."""
+    names = re.compile(rf'metadata\.yaml|{re.escape(folder.name)}\.mcap')
+    if not holds_only(folder, names):
+        return False
+    try:
+        with Reader(folder) as reader:
+            made_by = dict(reader.storage.metadata.custom or {})
+    except Exception:  # whatever is wrong with it, it is not to be replaced
+        return False
+    return made_by.get(MADE_BY[0]) == MADE_BY[1]
 
 
 def to_message(published: Published, store: Typestore, *, publish_transcript: bool) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mmer_ros.recordings.tables import safe_cell, table_columns, table_row
+from mmer_ros.replay.folder import check_folder
 from mmer_ros.types import FaceCrop, StreamEvent
 
 ESTIMATES, TABLE, EVENTS, FACES = 'estimates.jsonl', 'estimates.csv', 'events.jsonl', 'faces.csv'
@@ -32,9 +33,14 @@ class Outputs:
         self._files: dict[str, TextIO] = {}
 
     def __enter__(self) -> Outputs:
-        """Remove the results of an earlier run and begin new files."""
+        """
+        Remove the results of an earlier run and begin new files.
+
+        :raises InvalidInput: if a file is in the place of one of them.
+        """
         if self._folder is None:
             return self
+        check_folder(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         for name in (SUMMARY, TRACKS, MATCHES, RUN):
             (self._folder / name).unlink(missing_ok=True)

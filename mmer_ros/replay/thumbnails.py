@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+import re
 import shutil
 from typing import Any
 
+from mmer_ros.replay.folder import free_place, holds_only, is_result_folder
 from mmer_ros.replay.pictures import blurred, Box, shrink, to_jpeg
 from mmer_ros.types import FaceCrop, UInt8, VideoFrame
 
 FOLDER = 'thumbnails'
+PICTURE = re.compile(r'\d{5}\.jpg')  # names of the pictures
 KEEP = 200  # images kept until their utterance ends; 40 s at 5 a second
 AROUND_S = 1.0  # a face found within this of a picture may be in it undetected
 SHOW, BLUR, NONE = 'show', 'blur', 'none'
@@ -30,15 +33,20 @@ class Thumbnails:
 
     def __init__(self, folder: Path | None, faces: str = SHOW) -> None:
         self._folder = folder / FOLDER if folder is not None else None
+        self._may_replace = folder is not None and is_result_folder(folder)
         self._blur = faces == BLUR
         self._seen: deque[Seen] | None = (
             deque(maxlen=KEEP) if faces != NONE and folder is not None else None)
         self.rows: list[dict[str, Any]] = []
 
     def begin(self) -> None:
-        """Remove the pictures of an earlier run."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        """Remove the pictures of an earlier replay; keep clear of any others."""
+        if self._folder is None:
+            return
+        self._folder = free_place(
+            self._folder, lambda place: self._may_replace and holds_only(place, PICTURE))
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
 
     def add_frame(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
         """Add an image and its faces."""
@@ -66,4 +74,4 @@ class Thumbnails:
         name = f'{len(self.rows):05d}.jpg'
         (self._folder / name).write_bytes(to_jpeg(image))
         self.rows.append({'stamp': stamp, 'utterance_id': row['utterance_id'],
-                          'file': f'{FOLDER}/{name}'})
+                          'file': f'{self._folder.name}/{name}'})

@@ -203,3 +203,19 @@ def test_each_command_explains_its_arguments(
     assert ended.value.code == 0
     text = capsys.readouterr().out
     assert f'usage: mmer {name}' in text and len(text.splitlines()) > 5
+
+
+@pytest.mark.parametrize('name', ['comparison.html', 'comparison.json'])
+def test_a_comparison_replaces_nothing_but_its_like(
+        work_folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (work_folder / name).write_text('mine')
+    assert f'{name}: it is there' in refused(capsys, 'compare', 'a', 'b')
+    assert (work_folder / name).read_text() == 'mine'
+
+
+def test_a_new_bundle_replaces_nothing(work_folder: Path,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    (work_folder / 'mine').mkdir()
+    (work_folder / 'mine' / 'config.json').write_text('{}')
+    assert 'something is there' in refused(capsys, 'create-bundle', 'compact', 'mine')
+    assert (work_folder / 'mine' / 'config.json').read_text() == '{}'

@@ -286,6 +286,10 @@ def test_other_things_are_not_overwritten(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / 'dev_dia0').mkdir()
     (tmp_path / 'dev_dia0' / 'notes.txt').write_text('mine')
     first, second = write_dialogues(read_dialogues(corpus, 'dev')[0], tmp_path, SETTINGS)
+    (tmp_path / second.name / 'notes.txt').write_text('mine too')
+    again = write_dialogues(read_dialogues(corpus, 'dev')[0][1:], tmp_path, SETTINGS)[0]
+    assert 'not from mmer meld2bag' in again.problems[0]
+    assert (tmp_path / second.name / 'notes.txt').read_text() == 'mine too'
     assert first.folder is None and 'not from mmer meld2bag' in first.problems[0]
     assert second.folder is not None, 'the others are written'
     assert (tmp_path / 'dev_dia0' / 'notes.txt').read_text() == 'mine'

@@ -272,7 +272,7 @@ def test_what_was_estimated_is_kept_when_it_is_interrupted(bag: Path, tmp_path: 
         if done > 4.5:
             raise KeyboardInterrupt
 
-    (tmp_path / 'summary.json').write_text('of an earlier run')
+    (tmp_path / 'summary.json').write_text('{"mmer_ros": "0.1", "bag": "an earlier run"}')
     options = ReplayOptions(output=tmp_path, topics=NO_IMAGES, write_bag=True, threads=0,
                             partial_rate=0.0)
     with pytest.raises(KeyboardInterrupt):

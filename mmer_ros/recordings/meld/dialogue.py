@@ -54,9 +54,9 @@ def write_dialogue(dialogue: MeldDialogue, output: Path, settings: BagSettings, 
     """
     folder, known = output / dialogue.name, fingerprint(dialogue, settings)
     facts = read_facts(folder)
-    if folder.exists() and not facts:
-        raise InvalidInput(f'{folder}: it is there and is not from mmer meld2bag; it is left as '
-                           'it is. Give another --output')
+    if folder.exists() and (not facts or not _holds_only_ours(folder)):
+        raise InvalidInput(f'{folder}: it is there and holds what is not from mmer meld2bag; it '
+                           'is left as it is. Give another --output')
     if resume and facts.get('fingerprint') == known:
         return Written(dialogue.name, folder, facts['clips'], facts['seconds'],
                        tuple(facts['problems']), kept=True)
@@ -72,6 +72,11 @@ def write_dialogue(dialogue: MeldDialogue, output: Path, settings: BagSettings, 
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Written(dialogue.name, folder, written.clips, written.seconds, written.problems)
+
+
+def _holds_only_ours(folder: Path) -> bool:
+    names = {LABELS, FACTS, 'metadata.yaml', f'{folder.name}.mcap', f'{folder.name}.db3'}
+    return all(path.name in names for path in folder.iterdir())
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
