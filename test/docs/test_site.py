@@ -11,6 +11,7 @@ import pytest
 from ..fixtures.docs import DOCS
 from ..fixtures.stream import ROOT
 
+pytestmark = pytest.mark.slow
 pytest.importorskip('myst_parser', reason='needs the extra docs')
 pytest.importorskip('furo', reason='needs the extra docs')
 
