@@ -1,4 +1,4 @@
-"""Offline training and evaluation: python -m training COMMAND; --help tells what there is."""
+"""Offline training and evaluation: python -m training COMMAND; see --help."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 COMMANDS = {
-    'synth': 'generate a corpus in the shape of MELD, to try everything with',
-    'prepare': 'decode the clips of a corpus once, into a cache',
+    'synth': 'generate a synthetic corpus in the layout of MELD',
+    'prepare': 'decode the clips of a corpus into a cache',
     'convert': 'write a corpus as a manifest',
     'train': 'train an encoder, or the fusion of three',
-    'evaluate': 'score trained encoders and bundles, beside each other and a baseline',
-    'hear': 'what a model loses to the errors of a speech recogniser',
-    'ablate': 'train the fusion without this or that part, and table what each is worth',
+    'evaluate': 'compare trained encoders, bundles and a baseline',
+    'asr': 'measure the robustness of text to errors of a speech recogniser',
+    'ablate': 'train and compare ablations of the fusion',
     'starter': 'make the bundle that ships, from its data to its card',
     'pairs': 'check the fusion on real pairs of voice and face',
-    'live': 'what a bundle loses on the path of the robot, and where',
+    'live': 'measure the loss from offline evaluation to the live system',
 }
 
 
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text)
-        if name in given:  # only what is asked for is imported
+        if name in given:  # imports are slow
             module = importlib.import_module(f'training.commands.{name}')
             command.description = module.__doc__
             module.add_arguments(command)
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f'[bold red]error:[/] {error}', highlight=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
-        console.print('interrupted; the same command goes on from the last checkpoint')
+        console.print('interrupted; the same command resumes from the last checkpoint')
         return 130
 
 

@@ -1,4 +1,4 @@
-"""Words as a speech recogniser gives them: without case and marks, some wrong, lost or added."""
+"""Simulated transcripts of a speech recogniser: no case, no punctuation, some errors."""
 
 from __future__ import annotations
 
@@ -12,77 +12,81 @@ from training.engine.config import Settings
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 FILLERS = ('uh', 'um', 'er', 'hm', 'like', 'and', 'the', 'a')
-LEAST_COUNT = 3  # texts in which a word must occur to be heard in the place of another
-MOST_ALIKE = 12  # words that are taken for alike, the frequent ones
+MIN_COUNT = 3  # texts in which a word occurs before it replaces another
+MAX_ALIKE = 12  # words of one sound that replace each other, the most frequent ones
 
-# Letters that sound alike; vowels and what is mute or soft count at the beginning only.
+# Letters that sound alike; vowels and soft letters count at the beginning of a word only.
 SOUNDS = str.maketrans({
     'b': 'p', 'v': 'f', 'd': 't', 'g': 'k', 'c': 'k', 'q': 'k', 'j': 'k', 'z': 's', 'x': 's',
     'n': 'm', **dict.fromkeys('aeiouyhw', 'a')})
 
-Alike = Mapping[str, Sequence[str]]
 
-
-class WordsConfig(Settings):
+class AsrConfig(Settings):
     """
-    How often and how badly words are heard in training.
+    How often training texts become simulated transcripts.
 
-    :param share: of the texts that are as a recogniser gives them; the others are as written.
-    :param error_rate: of words in these at most; each text draws its rate from 0 up to it.
+    :param share: of the texts that are transcripts; the others stay as written.
+    :param error_rate: largest word error rate; each text draws its own between 0 and this.
     """
 
     share: float = Field(0.0, ge=0, le=1)
     error_rate: float = Field(0.2, ge=0, le=1)
 
 
-class Recogniser:
+class AsrSimulator:
     """
-    A recogniser of bad hearing.
+    A speech recogniser with errors.
 
-    Of its errors half take a word for one that sounds alike, three in ten lose it, and two in ten
-    add a filler or say it twice: about what is told of recognisers of conversation.
+    Half of the errors replace a word by one that sounds alike, three in ten delete it, and two in
+    ten insert a filler or repeat it, about as reported for recognisers of conversation.
+
+    :param texts: whose words it knows.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        """Learn which words there are and which sound alike."""
-        counts = Counter(word for text in texts for word in set(_words(text)))
-        known = [word for word, count in counts.most_common() if count >= LEAST_COUNT]
+        counts = Counter(word for text in texts for word in dict.fromkeys(_words(text)))
+        known = [word for word, count in counts.most_common() if count >= MIN_COUNT]
         groups: dict[str, list[str]] = defaultdict(list)
         for word in known:
-            group = groups[sound_of(word)]
-            if len(group) <= MOST_ALIKE:
+            group = groups[sound_key(word)]
+            if len(group) <= MAX_ALIKE:
                 group.append(word)
-        self.alike: Alike = groups
+        self.alike: Mapping[str, Sequence[str]] = groups
         self.frequent = known[:200] or list(FILLERS)
 
-    def hear(self, text: str, error_rate: float, random: np.random.Generator) -> str:
+    def transcribe(self, text: str, error_rate: float, random: np.random.Generator) -> str:
         """
-        Return the words of a text in lower case, without marks, with errors.
+        Return the words of a text in lower case, without punctuation, with errors.
 
-        :param error_rate: errors a word on average, 0..1.
-        :return: at least one word if the text has one; a text without any stays as it is.
+        :param error_rate: errors per word on average, 0..1.
+        :return: at least one word; a text without words is returned as it is.
         """
         words = _words(text)
         if not words:
             return text
-        heard: list[str] = []
+        result: list[str] = []
         for word, luck in zip(words, random.random((len(words), 2)).tolist()):
             if luck[0] >= error_rate:
-                heard.append(word)
+                result.append(word)
             elif luck[1] < 0.5:
-                heard.append(self._mistaken(word, random))
+                result.append(self._similar(word, random))
             elif luck[1] >= 0.8:
-                heard += [word, word if luck[1] > 0.95 else _any(FILLERS, random)]
-        return ' '.join(heard or [words[int(random.integers(len(words)))]])
+                result += [word, word if luck[1] > 0.95 else _any(FILLERS, random)]
+        return ' '.join(result or [words[int(random.integers(len(words)))]])
 
-    def _mistaken(self, word: str, random: np.random.Generator) -> str:
-        """Return another word that sounds alike, else a frequent one."""
-        others = [other for other in self.alike.get(sound_of(word), ()) if other != word]
+    def _similar(self, word: str, random: np.random.Generator) -> str:
+        """Return another word that sounds alike, otherwise a frequent one."""
+        others = [other for other in self.alike.get(sound_key(word), ()) if other != word]
         return _any(others or self.frequent, random)
 
 
-def sound_of(word: str) -> str:
-    """Return what words that sound alike have in common: consonants by kind, and the beginning."""
+def sound_key(word: str) -> str:
+    """
+    Return a key that words share if they sound alike.
+
+    >>> sound_key('night') == sound_key('knit'), sound_key('bat') == sound_key('pad')
+    (False, True)
+    """
     letters = word.lower().replace('ph', 'f').replace('ck', 'k').translate(SOUNDS)
     letters = re.sub(r"['’]", '', letters)
     return letters[:1] + re.sub(r'(.)\1+', r'\1', letters[1:].replace('a', ''))

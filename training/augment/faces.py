@@ -1,7 +1,7 @@
 """
-Faces as a robot sees them: turned, badly framed, in any light, small, blurred, half hidden.
+Augmentation of faces: pose, frame, light, occlusion, resolution, blur, noise, compression.
 
-All pictures are grey: the network of these recipes looks at grey ones, so colour cannot matter.
+Pictures are grey, like the input of the compact network.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field
 from training.engine.config import Settings
 
-# The robot's crops beside FER2013's frames (medians of MTCNN's boxes, with their margin, on 175
-# pictures of FER2013): less wide and higher, then made square.
+# Size of the robot's crops relative to the frames of FER2013: medians of MTCNN's boxes with their
+# margin on 175 of its pictures. Both are then scaled to a square.
 ROBOT_WIDTH, ROBOT_HEIGHT = 0.925, 1.236
 BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)
 SHARE = Field(0.0, ge=0, le=1)
@@ -21,22 +21,22 @@ SHARE = Field(0.0, ge=0, le=1)
 
 class FacesConfig(Settings):
     """
-    How often and how much pictures are changed; everything is off by default.
+    Share and strength of each change; everything is off by default.
 
-    Brightness and contrast of a whole picture do not matter to a network that makes them equal;
-    what does is where they clip, bend (gamma), or differ from side to side.
+    The network normalises brightness and contrast of the whole picture, so light is changed by
+    gamma, clipping, and a gradient.
 
     :param flip: share of mirrored pictures.
-    :param robot_frame: share that is framed as the robot's crops are; the rest as they are.
-    :param zoom: standard deviation of the logarithm of the size; half as much for the aspect.
-    :param shift: standard deviation of the place, as a share of the picture.
+    :param robot_frame: share that is framed like the robot's crops.
+    :param zoom: standard deviation of the logarithm of the size; half of it for the aspect ratio.
+    :param shift: standard deviation of the position, as a share of the picture.
     :param turn: standard deviation of the angle, degrees.
-    :param light: share in another light, `gamma`: largest logarithm of its exponent.
-    :param occlusion: share of which something hides a part, `hidden`: of its side at most.
-    :param small: share that was `least_size` pixels wide or more, and is enlarged.
-    :param blur: share out of focus or moved, `blur_sigma` pixels at most.
-    :param noise: share with noise, `noise_sigma` grey levels at most.
-    :param jpeg: share that was compressed, with `least_quality` or more.
+    :param light: share in another light; `gamma`: largest logarithm of the exponent.
+    :param occlusion: share with an occluded part; `hidden`: its largest share of the side.
+    :param small: share that is reduced to `least_size` pixels or more, and enlarged again.
+    :param blur: share out of focus or in motion, by `blur_sigma` pixels at most.
+    :param noise: share with noise of `noise_sigma` grey levels at most.
+    :param jpeg: share that is compressed with `least_quality` or more.
     """
 
     flip: float = SHARE
@@ -58,11 +58,11 @@ class FacesConfig(Settings):
     least_quality: int = Field(15, ge=1, le=95)
 
 
-def changed(picture: UInt8, config: FacesConfig, random: np.random.Generator) -> UInt8:
+def augmented(picture: UInt8, config: FacesConfig, random: np.random.Generator) -> UInt8:
     """
-    Return a picture as it might be seen another time.
+    Return a picture with random changes.
 
-    :param picture: (size, size) grey; the result is as large.
+    :param picture: (size, size) grey; the size is kept.
     """
     size = len(picture)
     if random.random() < config.flip:
@@ -90,10 +90,10 @@ def framed(picture: UInt8, width: float, height: float, *, turn: float = 0.0,
     """
     Cut a frame out of a picture and scale it to the picture's size.
 
-    :param width: of the frame, as a share of the picture's; `height`: likewise.
+    :param width, height: of the frame, as shares of the picture's size.
     :param turn: degrees.
     :param shift: of the frame's centre, right and down, as shares of the picture's size.
-    :param border: what is beyond the picture, as of OpenCV; `level`: the grey of a constant one.
+    :param border: beyond the picture, a border type of OpenCV; `level`: grey of a constant one.
     """
     size = len(picture)
     angle = np.deg2rad(turn)
@@ -107,18 +107,13 @@ def framed(picture: UInt8, width: float, height: float, *, turn: float = 0.0,
         borderValue=level), np.uint8)
 
 
-def robot_framed(picture: UInt8) -> UInt8:
-    """Return a picture of FER2013 in the frame of the robot's crops."""
-    return framed(picture, ROBOT_WIDTH, ROBOT_HEIGHT)
-
-
 def relit(picture: UInt8, gamma: float, gain: float, slope: float, direction: float) -> UInt8:
     """
     Return a picture in another light.
 
-    :param gamma: exponent; below 1 the shadows become lighter.
-    :param gain: of the brightness, before it clips.
-    :param slope: share by which the light falls off to one side, to the half of it in the middle.
+    :param gamma: exponent; below 1 it lightens shadows.
+    :param gain: of the brightness, before clipping.
+    :param slope: share by which the light falls off to one side; half of it in the middle.
     :param direction: of that side, radians.
     """
     half = np.linspace(-0.5, 0.5, len(picture), dtype=np.float32)
@@ -129,14 +124,14 @@ def relit(picture: UInt8, gamma: float, gain: float, slope: float, direction: fl
 
 def hidden(picture: UInt8, top: int, left: int, height: int, width: int,
            level: int) -> UInt8:
-    """Return a picture with a rectangle of one grey level in it."""
+    """Return a picture with a grey rectangle in it."""
     result = picture.copy()
     result[top:top + height, left:left + width] = level
     return result
 
 
 def smaller(picture: UInt8, size: int) -> UInt8:
-    """Return a picture of a face that was `size` pixels wide, enlarged as the robot does."""
+    """Return a picture reduced to `size` pixels and enlarged again."""
     full = len(picture)
     small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (full, full), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -154,7 +149,7 @@ def noisy(picture: UInt8, sigma: float, random: np.random.Generator) -> UInt8:
 
 
 def compressed(picture: UInt8, quality: int) -> UInt8:
-    """Return a picture that was a JPEG of this quality, 1..100."""
+    """Return a picture after JPEG compression with a quality of 1..100."""
     _, code = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8)
 
@@ -175,7 +170,7 @@ def _hidden(picture: UInt8, share: float, random: np.random.Generator) -> UInt8:
     top, left = (int(random.integers(-length // 3, size - 2 * length // 3))
                  for length in (height, width))
     result = hidden(picture, max(top, 0), max(left, 0), height, width, int(random.integers(256)))
-    if random.random() < 0.5:  # something with a texture
+    if random.random() < 0.5:  # textured
         place = slice(max(top, 0), max(top, 0) + height), slice(max(left, 0), max(left, 0) + width)
         result[place] = random.permuted(picture.ravel())[:result[place].size].reshape(
             result[place].shape)
@@ -185,7 +180,7 @@ def _hidden(picture: UInt8, share: float, random: np.random.Generator) -> UInt8:
 def _blurred(picture: UInt8, sigma: float, random: np.random.Generator) -> UInt8:
     if random.random() < 0.6:
         return blurred(picture, random.uniform(0.3, sigma))
-    length = int(random.integers(2, max(3, round(4 * sigma)) + 1))  # moved while it was exposed
+    length = int(random.integers(2, max(3, round(4 * sigma)) + 1))  # motion blur
     kernel = np.zeros((length, length), np.float32)
     angle = random.uniform(0, np.pi)
     reach = np.array([np.cos(angle), np.sin(angle)]) * length

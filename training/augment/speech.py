@@ -1,4 +1,4 @@
-"""Speech as a robot hears it: far, noisy, over poor microphones and codecs, of other voices."""
+"""Augmentation of speech: rooms, noise, microphones, codecs, speed."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ import soxr
 from training.engine.config import Settings
 
 Others = Callable[[np.random.Generator], Float32]
-LEVELS_DB = (-24.0, -10.0)  # rms of speech; RAVDESS has -50 to -25, where loudness tells something
+LEVELS_DB = (-24.0, -10.0)  # rms of speech with automatic gain; RAVDESS has -50 to -25
 SILENCE = 1e-5  # rms below which a signal counts as silent
 
 
 class SpeechConfig(Settings):
     """
-    How often and how much speech is changed in training; each change is drawn by itself.
+    Probability and strength of each change; they are drawn independently.
 
     :param gain_db: range of a random gain, either way.
-    :param level: probability that the recording is as loud as by a microphone with automatic
-        gain instead, -24 to -10 dB of full scale (rms), which says nothing about the voice.
-    :param speed: range of the speed, either way, as a share; pitch and formants move with it, so
-        that there are more voices than speakers.
+    :param level: probability of a microphone with automatic gain instead: the rms becomes -24 to
+        -10 dB of full scale and no longer depends on the voice.
+    :param speed: range of the speed, either way, as a share; pitch and formants move with it,
+        which adds voices.
     :param noise: probability of noise: white, pink, or babble of other utterances.
     :param noise_db: lowest signal-to-noise ratio; the highest is 30 dB more.
-    :param reverb: probability of a room's echo of 0.1 .. 0.7 s.
-    :param colour: probability of a microphone that hears some frequencies better than others.
-    :param band: probability of a band limit, from telephone to full.
+    :param reverb: probability of a room with a decay of 0.1 to 0.7 s.
+    :param band: probability of a band limit, from telephone to nearly full bandwidth.
     :param codec: probability of mu-law coding with 4 to 8 bits.
     :param clip: probability of an overdriven microphone.
     """
@@ -40,19 +39,18 @@ class SpeechConfig(Settings):
     noise: float = Field(0.0, ge=0, le=1)
     noise_db: float = 5.0
     reverb: float = Field(0.0, ge=0, le=1)
-    colour: float = Field(0.0, ge=0, le=1)
     band: float = Field(0.0, ge=0, le=1)
     codec: float = Field(0.0, ge=0, le=1)
     clip: float = Field(0.0, ge=0, le=1)
 
 
-def worsened(samples: Float32, config: SpeechConfig, random: np.random.Generator,
+def degraded(samples: Float32, config: SpeechConfig, random: np.random.Generator,
              others: Others) -> Float32:
     """
-    Return speech with random changes, in the order in which a recording suffers them.
+    Return speech with random changes, in the order in which they happen to a recording.
 
     :param samples: (n,) in [-1, 1], 16 kHz.
-    :param others: gives other utterances, for babble.
+    :param others: draws other utterances, for babble.
     :return: (m,) in [-1, 1]; m differs from n with `speed`.
     """
     if config.speed:
@@ -63,8 +61,6 @@ def worsened(samples: Float32, config: SpeechConfig, random: np.random.Generator
         ratio = random.uniform(config.noise_db, config.noise_db + 30)
         samples = with_noise(samples, NOISES[int(random.integers(len(NOISES)))](
             len(samples), random, others), ratio)
-    if random.random() < config.colour:
-        samples = coloured(samples, random)
     if random.random() < config.band:
         samples = band_limited(samples, 10 ** random.uniform(np.log10(60), np.log10(400)),
                                10 ** random.uniform(np.log10(3000), np.log10(7600)))
@@ -82,10 +78,9 @@ def worsened(samples: Float32, config: SpeechConfig, random: np.random.Generator
 
 def speech_span(samples: Float32, floor_db: float = 35.0) -> tuple[int, int]:
     """
-    Return where speech begins and ends, in samples.
+    Return begin and end of the speech, in samples.
 
-    These are the first and the last 20 ms that are within `floor_db` of the loudest; of silence
-    it is all.
+    These are the first and the last 20 ms within `floor_db` of the loudest; of silence, all.
     """
     step = SAMPLE_RATE // 50
     frames = samples[:len(samples) // step * step].reshape(-1, step)
@@ -95,16 +90,16 @@ def speech_span(samples: Float32, floor_db: float = 35.0) -> tuple[int, int]:
 
 
 def at_speed(samples: Float32, speed: float) -> Float32:
-    """Return the samples faster (> 1) and higher, or slower and lower."""
+    """Return the samples played faster (> 1) and higher, or slower and lower."""
     changed = soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE, quality='LQ')
     return np.asarray(changed, np.float32)
 
 
 def in_room(samples: Float32, decay_s: float, random: np.random.Generator) -> Float32:
     """
-    Return the samples in a room: exponentially decaying noise follows the direct sound.
+    Return the samples in a room, whose impulse response is exponentially decaying noise.
 
-    :param decay_s: until the echo has fallen by 60 dB.
+    :param decay_s: seconds until the reverberation has fallen by 60 dB (RT60).
     """
     length = round(decay_s * SAMPLE_RATE)
     echo = random.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
@@ -116,7 +111,7 @@ def in_room(samples: Float32, decay_s: float, random: np.random.Generator) -> Fl
 
 
 def with_noise(samples: Float32, noise: Float32, ratio_db: float) -> Float32:
-    """Return the sum, the noise scaled to a signal-to-noise ratio; silence stays as it is."""
+    """Return the samples with noise at a signal-to-noise ratio; silence stays silent."""
     signal, level = _rms(samples), _rms(noise)
     if min(signal, level) < SILENCE:
         return samples
@@ -130,7 +125,7 @@ def white(count: int, random: np.random.Generator, _: Others | None = None) -> F
 
 
 def pink(count: int, random: np.random.Generator, _: Others | None = None) -> Float32:
-    """Return noise whose power falls with the frequency, as that of rooms and motors."""
+    """Return noise with a power density of 1/f, like that of rooms and motors."""
     spectrum = np.fft.rfft(random.standard_normal(count))
     spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1))
     return np.fft.irfft(spectrum, count).astype(np.float32)
@@ -149,25 +144,8 @@ def babble(count: int, random: np.random.Generator, others: Others) -> Float32:
 NOISES: tuple[Callable[[int, np.random.Generator, Others], Float32], ...] = (white, pink, babble)
 
 
-def coloured(samples: Float32, random: np.random.Generator) -> Float32:
-    """
-    Return the samples by an uneven microphone, as loud as before.
-
-    Its response, in decibels over the logarithm of the frequency, is a slope of up to 4 dB an
-    octave and two waves of up to 6 dB.
-    """
-    spectrum = np.fft.rfft(samples)
-    octaves = np.log2(np.maximum(np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE), 40.0) / 1000)
-    response = random.uniform(-4, 4) * octaves
-    for _ in range(2):
-        response += random.uniform(0, 6) * np.sin(
-            random.uniform(0.4, 2.5) * octaves + random.uniform(0, 6.28))
-    heard = np.fft.irfft(spectrum * 10 ** (response / 20), len(samples))
-    return _as_loud(heard.astype(np.float32), samples)
-
-
 def at_level(samples: Float32, level_db: float) -> Float32:
-    """Return the samples with another rms, dB of full scale; silence stays as it is."""
+    """Return the samples with another rms, dB of full scale; silence stays silent."""
     level = _rms(samples)
     changed: Float32 = (samples * np.float32(10 ** (level_db / 20) / level) if level > SILENCE
                         else samples)
@@ -175,22 +153,22 @@ def at_level(samples: Float32, level_db: float) -> Float32:
 
 
 def band_limited(samples: Float32, low_hz: float, high_hz: float) -> Float32:
-    """Return what a microphone or a line lets through."""
+    """Return the samples after a band-pass, like that of a microphone or a telephone."""
     sections = butter(2, [low_hz, high_hz], 'bandpass', fs=SAMPLE_RATE, output='sos')
     return np.asarray(sosfilt(sections, samples), np.float32)
 
 
 def overdriven(samples: Float32, share: float) -> Float32:
-    """Return the samples cut off at a share of their peak, as loud as before."""
+    """Return the samples clipped at a share of their peak, with the rms of before."""
     limit = share * float(np.abs(samples).max(initial=0.0))
     return _as_loud(np.clip(samples, -limit, limit), samples)
 
 
 def mu_law(samples: Float32, bits: int) -> Float32:
     """
-    Return the samples as coded by mu-law with so many bits (ITU-T G.711 has 8).
+    Return the samples after mu-law coding with some bits (8 in ITU-T G.711).
 
-    Zero is one of the levels, so there are 2 ** bits + 1 of them, as many above as below it.
+    There are 2 ** bits + 1 levels, symmetric about zero.
     """
     mu, levels = 255.0, 2 ** (bits - 1)
     clipped = np.clip(samples, -1, 1)

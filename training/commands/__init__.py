@@ -1,1 +1,1 @@
-"""What `python -m training` offers, one module a command."""
+"""Commands of `python -m training`, one module each."""

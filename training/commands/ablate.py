@@ -1,10 +1,10 @@
 """
-Command `ablate`: the full fusion beside those with a part left out, trained alike.
+Command `ablate`: the full fusion and its ablations, trained alike.
 
 On the same features, with the same recipe and seeds: feature-level concatenation, decision-level
 averaging, crossmodal blocks without EmbraceNet, EmbraceNet without crossmodal blocks, and the
-full model for each smaller subset of modalities, which a missing modality is measured against.
-The same command goes on where it was stopped; finished runs are kept.
+full model for each smaller subset of modalities, as reference for missing ones. The same command
+resumes; finished runs are kept.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from training.commands.evaluate import (
 )
 from training.commands.terminal import shown
 from training.commands.train import add_encoder_arguments, add_recipe_arguments, load_encoders
+from training.corpora.examples import DEV, TRAIN
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.config import load_settings
 from training.engine.progress import Reporter
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe_arguments(parser)
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N')
     parser.add_argument('--families', nargs='*', choices=FAMILIES, default=FAMILIES,
-                        help='those that are trained beside the full model (default: all)')
+                        help='ablations that are trained (default: all)')
     parser.add_argument('--no-specialists', dest='specialists', action='store_false',
                         help='train no models of fewer modalities')
 
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
 def _features(options: argparse.Namespace, cache: ClipCache,
               encoders: Mapping[Modality, TrainedEncoder], reporter: Reporter) -> SeedData:
     folder = features_folder(options)
-    learned = make_features(encoders, cache, folder, reporter, splits=('train', 'dev'))
+    learned = make_features(encoders, cache, folder, reporter, splits=(TRAIN, DEV))
     causal, with_reply = (make_features(encoders, cache, folder, reporter, with_reply=reply,
                                         splits=[options.split]) for reply in (False, True))
     return SeedData(learned, causal, with_reply)
@@ -109,12 +110,12 @@ def _encoders_alone(options: argparse.Namespace,
                     encoders: Mapping[int, Mapping[Modality, TrainedEncoder]],
                     data: Mapping[int, SeedData], cache: ClipCache
                     ) -> dict[str, list[FusionPredictor]]:
-    """Return the encoders with their own classifiers; one that all seeds share counts once."""
+    """Return the encoders with their own classifiers; one that all seeds share is used once."""
     of_split = [e for e in cache.examples if e.split == options.split]
     alone: dict[str, dict[str, FusionPredictor]] = {}
     for seed, each in encoders.items():
         for modality, trained in each.items():
-            name = f'{str(modality.name).capitalize()} encoder'
+            name = f'{modality.key.capitalize()} encoder'
             replies = data[seed].with_reply if modality is Modality.TEXT else None
             alone.setdefault(name, {})[trained.digest] = FusionPredictor(
                 name, UnimodalClassifier(trained.modality, trained.encoder.classifier),

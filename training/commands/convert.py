@@ -1,4 +1,4 @@
-"""The stage `convert`: write a corpus as a manifest, to edit it or to mix it with others."""
+"""Command `convert`: write a corpus as a manifest, to edit it or to combine it with others."""
 
 from __future__ import annotations
 

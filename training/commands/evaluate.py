@@ -1,9 +1,9 @@
 """
-Command `evaluate`: scores on a split, with intervals, beside other models and a baseline.
+Command `evaluate`: scores on a split, with intervals, of models and a baseline.
 
-Runs of `train text|audio|face` and bundles are named alike; those that differ in nothing but
-their seed are one model, of which mean and deviation are told. The model that takes the most
-modalities is the one that the report is about (the first of them), the others stand beside it.
+Models are runs of `train text|audio|face` and bundles. Those that differ only in the seed are one
+model with mean and deviation. The report is about the first model with the most modalities, and
+compares it with the others.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from mmer_ros.types import InvalidInput
 from training.commands.sources import read_clips
 from training.commands.terminal import shown
 from training.corpora.clips import Clips
-from training.corpora.examples import Example, SPLITS
-from training.engine.predictions import Answered, Predictions, Predictor
+from training.corpora.examples import DEV, Example, SPLITS, TRAIN
+from training.engine.predictions import FixedPredictor, Predictions, Predictor
 from training.engine.progress import Reporter
 from training.engine.run_folder import commit
 from training.evaluation.evaluation import evaluate, PAPER_DATA
@@ -33,24 +33,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='run of `train text|audio|face`, or bundle; several seeds of one '
                              'model, or several models')
     parser.add_argument('--curves', type=Path, action='append', default=[], metavar='RUN',
-                        help='run whose learning curves are drawn, too; e.g. of `train fusion`')
-    parser.add_argument('--baseline', choices=('tfidf',), help='train and score it beside')
+                        help='further run whose learning curves are drawn, e.g. of `train fusion`')
+    parser.add_argument('--baseline', choices=('tfidf',), help='train a baseline and compare')
     add_report_arguments(parser)
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the reports of `evaluate` and `ablate` have in common."""
+    """Add the options of the reports of `evaluate` and `ablate`."""
     parser.add_argument('--data', type=Path, required=True, metavar='CORPUS',
                         help='cache of `prepare`; for text alone also MELD or a manifest, for '
                              'faces alone FER2013')
     parser.add_argument('--data-name', default='', metavar='NAME',
-                        help='what the corpus is called; figures of the paper are of '
-                             f'{PAPER_DATA.split()[0]} (default: the name of its folder)')
-    parser.add_argument('--split', default='dev', choices=SPLITS)
+                        help='name of the corpus; the figures of the paper are of '
+                             f'{PAPER_DATA.split()[0]} (default: the name of the folder)')
+    parser.add_argument('--split', default=DEV, choices=SPLITS)
     parser.add_argument('--output', type=Path, required=True, metavar='FOLDER',
-                        help='evaluation.json, predictions, tables and page are written here')
+                        help='folder of evaluation.json, predictions, tables and page')
     parser.add_argument('--features', type=Path, metavar='FOLDER',
-                        help='where features are kept (default: in --output)')
+                        help='folder of the features (default: in --output)')
 
 
 def run(options: argparse.Namespace) -> int:
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def features_folder(options: argparse.Namespace) -> Path:
-    """Return the folder in which features are kept."""
+    """Return the folder of the features."""
     folder: Path = options.features or options.output / 'features'
     return folder
 
@@ -92,7 +92,7 @@ def data_name(options: argparse.Namespace) -> str:
 
 def facts_of(clips: Clips, options: argparse.Namespace, models: Mapping[str, str]
              ) -> dict[str, str]:
-    """Return what the page tells of where the figures come from."""
+    """Return corpus, models and commit, as shown on the page."""
     of_split = [e for e in clips.examples if e.split == options.split]
     labelled = sum(bool(e.labels) for e in of_split)
     return {'Corpus': str(options.data), 'Split': f'{options.split}, {labelled} labelled of '
@@ -102,13 +102,13 @@ def facts_of(clips: Clips, options: argparse.Namespace, models: Mapping[str, str
 def _main(found: Mapping[str, Sequence[TrainedModel]],
           predictors: Mapping[str, Sequence[Predictor]], baselines: Sequence[Predictions]
           ) -> tuple[str, Sequence[Predictor]]:
-    """Return the model that the report is about: name and seeds."""
+    """Return name and seeds of the model that the report is about."""
     if not found:
-        return baselines[0].name, [Answered(baselines[0])]
-    main = max(found, key=lambda name: len(found[name][0].encoders))  # the first of the largest
+        return baselines[0].name, [FixedPredictor(baselines[0])]
+    main = max(found, key=lambda name: len(found[name][0].encoders))  # the first largest one
     return main, predictors[main]
 
 
 def _baseline(examples: Sequence[Example], split: str) -> Predictions:
-    return tfidf_baseline([e for e in examples if e.split == 'train'],
+    return tfidf_baseline([e for e in examples if e.split == TRAIN],
                           [e for e in examples if e.split == split])

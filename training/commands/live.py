@@ -1,9 +1,9 @@
 """
-Command `live`: what a bundle loses on the robot's path, and where.
+Command `live`: the loss of a bundle from offline evaluation to the live system, step by step.
 
-The clips of MELD, or of a corpus in its shape, become recordings (`mmer meld2bag`), which are
-replayed (`mmer replay`); the answers are compared with the offline ones on the same clips, and
-the way from one to the other is gone one change at a time. What is there already is kept.
+The clips of MELD, or of a corpus in its layout, become recordings (`mmer meld2bag`), which are
+replayed (`mmer replay`). The estimates are compared with the offline predictions for the same
+clips, and one difference between the two is removed at a time. Finished parts are kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mmer_ros.recordings.meld.corpus import read_dialogues
 from mmer_ros.recordings.meld.jobs import write_dialogues
 from mmer_ros.recordings.meld.settings import BagSettings
 from mmer_ros.replay import ReplayOptions
-from mmer_ros.types import InvalidInput
+from mmer_ros.types import ALL_MODALITIES, InvalidInput
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
@@ -30,7 +30,7 @@ from training.evaluation.live.loss import LiveLoss
 from training.evaluation.live.path import LiveDialogue, LivePath
 from training.evaluation.live.report import loss_tables, write_loss
 from training.fusion.features import make_features
-from training.fusion.predictor import ALL, FusionPredictor
+from training.fusion.predictor import FusionPredictor
 from training.preparation.clip_cache import ClipCache
 
 PARTLY = 3
@@ -40,17 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument('bundle', type=Path, metavar='BUNDLE')
     parser.add_argument('--meld', type=Path, required=True, metavar='CORPUS',
-                        help='folder with the clips')
+                        help='folder of the clips')
     parser.add_argument('--data', type=Path, required=True, metavar='CACHE',
-                        help='what `prepare` made of it')
+                        help='cache of `prepare` of the same corpus')
     parser.add_argument('--data-name', default='', metavar='NAME',
-                        help='what the corpus is called (default: the name of its folder)')
+                        help='name of the corpus (default: the name of the folder)')
     parser.add_argument('--split', default='dev', choices=SPLITS)
     parser.add_argument('--dialogues', type=int, metavar='N', help='only the first N')
     parser.add_argument('--output', type=Path, required=True, metavar='FOLDER',
-                        help='live.json, live.md, recordings and replays are written here')
+                        help='folder of live.json, live.md, recordings and replays')
     parser.add_argument('--features', type=Path, metavar='FOLDER',
-                        help='where features are kept (default: in --output)')
+                        help='folder of the features (default: in --output)')
     parser.add_argument('--jobs', type=int, default=1, metavar='N',
                         help='processes that write recordings')
     add_settings(parser)
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _recordings(options: argparse.Namespace, settings: BagSettings, console: Console
                 ) -> tuple[list[Path], int]:
-    """Return the recordings, made now or before, and how many things were left out."""
+    """Return the recordings and the number of problems."""
     found, left_out = read_dialogues(options.meld, options.split)
     if options.dialogues is not None and options.dialogues < 1:
         raise InvalidInput(f'--dialogues {options.dialogues}; expected 1 or more')
@@ -95,7 +95,7 @@ def _recordings(options: argparse.Namespace, settings: BagSettings, console: Con
 
 
 def _live_path(options: argparse.Namespace, reporter: Reporter) -> tuple[LivePath, Bundle]:
-    """Evaluate offline and get ready to replay."""
+    """Predict offline and prepare the replay."""
     cache, recognizer = ClipCache(options.data), Recognizer.load(options.bundle)
     bundle, folder = recognizer.bundle, options.features or options.output / 'features'
     features = make_features(encoders_of(bundle), cache, folder, reporter,
@@ -103,6 +103,7 @@ def _live_path(options: argparse.Namespace, reporter: Reporter) -> tuple[LivePat
     predictor = FusionPredictor(
         bundle.config.name, bundle.model.fusion, features,
         [e for e in cache.examples if e.split == options.split],
-        temperatures=bundle.config.temperatures, trust=bundle.config.modality_weights)
+        temperatures=bundle.config.temperatures, modality_weights=bundle.config.modality_weights)
     replay = ReplayOptions(bundle=str(options.bundle), prior='', threads=0)
-    return LivePath(recognizer, cache.examples, features, predictor.predict(ALL), replay), bundle
+    offline = predictor.predict(ALL_MODALITIES)
+    return LivePath(recognizer, cache.examples, features, offline, replay), bundle

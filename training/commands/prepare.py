@@ -1,4 +1,4 @@
-"""The stage `prepare`: from clips and annotations to a cache of audio, faces and text."""
+"""Command `prepare`: decode clips and annotations into a cache of audio, faces and text."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from training.commands.sources import add_source_arguments, read_source
 from training.engine.config import load_settings
 from training.preparation.cache_format import PrepareConfig, PROBLEMS
 from training.preparation.prepare import prepare
-from training.preparation.report import content_table, problem_table, room_needed, Summary
+from training.preparation.report import content_table, disk_space, problem_table, Summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this stage."""
     add_source_arguments(parser)
     parser.add_argument('--output', type=Path, required=True, metavar='CACHE',
-                        help='folder of the cache; the same command again goes on where it was')
-    parser.add_argument('--text-only', action='store_true', help='leave the clips alone')
+                        help='folder of the cache; the same command resumes')
+    parser.add_argument('--text-only', action='store_true', help='ignore the clips')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N',
                         help='processes, each of about 0.5 GB (default: one a core)')
     parser.add_argument('--update', action='store_true', help=(
-        'clips or settings were changed: make those shards anew that it concerns'))
+        'replace the shards whose clips or settings have changed'))
     parser.add_argument('--recipe', default='', metavar='FILE', help='YAML file of the settings')
     parser.add_argument('settings', nargs='*', metavar='KEY=VALUE',
-                        help='settings over these, e.g. max_images=20 image_format=png')
+                        help='settings over the recipe, e.g. max_images=20 image_format=png')
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     config = load_settings(PrepareConfig, options.recipe, options.settings)
     corpus = read_source(options, clips=not options.text_only)
     if not options.text_only:
-        console.print(room_needed(corpus.examples, options.output, config), highlight=False)
+        console.print(disk_space(corpus.examples, options.output, config), highlight=False)
     columns = (bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeElapsedColumn(),
                bars.TimeRemainingColumn())
     begun = monotonic()
@@ -53,21 +53,21 @@ def run(options: argparse.Namespace) -> int:
                 progress=lambda done, total: bar.update(task, completed=done, total=total))
     except KeyboardInterrupt:
         console.print(f'interrupted; the shards in {options.output} are kept, the same command '
-                      'goes on from there', highlight=False, soft_wrap=True)
+                      'resumes', highlight=False, soft_wrap=True)
         return 130
-    _tell(summary, options.output, console)
+    _show(summary, options.output, console)
     if count := bar.tasks[0].total:
         seconds = monotonic() - begun
-        console.print(f'{count:g} examples in {seconds:.0f} s: {count / seconds:.3g} a second; '
+        console.print(f'{count:g} examples in {seconds:.0f} s: {count / seconds:.3g} per second; '
                       f'{options.jobs} process(es)', highlight=False, soft_wrap=True)
     return 0
 
 
-def _tell(summary: Summary, output: Path, console: Console) -> None:
+def _show(summary: Summary, output: Path, console: Console) -> None:
     console.print(content_table(summary.rows))
     if summary.problems:
         console.print(problem_table(summary.problems))
         console.print(f'all problems: {output / PROBLEMS}', highlight=False, soft_wrap=True)
-    kept = f', {summary.kept} were there' if summary.kept else ''
+    kept = f', {summary.kept} kept' if summary.kept else ''
     console.print(f'wrote {output}: {summary.made} shards made{kept}', highlight=False,
                   soft_wrap=True)

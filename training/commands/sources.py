@@ -1,4 +1,4 @@
-"""Which corpus a command reads: named by its kind, or found out from what lies there."""
+"""Corpora of the commands: named by an option, or recognised by their files."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def read_source(options: argparse.Namespace, *, clips: bool = True) -> Corpus:
 
 def read_clips(path: Path) -> Clips:
     """
-    Return a cache; the faces of FER2013; or the text alone of another, as of `read_corpus`.
+    Return a cache, the faces of FER2013, or the text alone of another corpus.
 
-    :raises InvalidInput: if it is none of these.
+    :raises InvalidInput: if the path is none of these.
     """
     if (path / 'cache.json').is_file():
         return ClipCache(path)
@@ -64,7 +64,7 @@ def read_corpus(path: Path) -> Sequence[Example]:
     """
     Return the examples of a cache, a folder of MELD or GoEmotions, or a manifest.
 
-    :raises InvalidInput: if it is none of these.
+    :raises InvalidInput: if the path is none of these.
     """
     if path.is_file():
         return read_manifest(path).examples

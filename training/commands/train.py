@@ -1,4 +1,4 @@
-"""Command `train text|audio|face|fusion`: one stage, resumable by the same command."""
+"""Command `train text|audio|face|fusion`: one stage; the same command resumes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.encoders.audio.stage import AudioConfig, train_audio
 from training.encoders.face.stage import FaceConfig, train_face
 from training.encoders.face.stills_stage import StillsConfig, train_stills
 from training.encoders.text.stage import TextConfig, train_text
-from training.encoders.trained_encoder import of_seed, TrainedEncoder
+from training.encoders.trained_encoder import run_of_seed, TrainedEncoder
 from training.engine.config import load_settings, Settings, with_seed
 from training.engine.processes import main_alone
 from training.engine.progress import Reporter
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, run in (('text', _text), ('audio', _audio), ('face', _face), ('fusion', _fusion)):
         stage = stages.add_parser(name)
         stage.add_argument('--output', type=Path, required=True, metavar='RUN',
-                           help='folder of the run; the same command again goes on with it')
+                           help='folder of the run; the same command resumes it')
         add_recipe_arguments(stage)
         stage.add_argument('--seeds', type=int, nargs='+', metavar='N',
                            help='a run for each of these seeds, in RUN/seedN')
@@ -49,24 +49,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == 'fusion':
             add_encoder_arguments(stage)
             stage.add_argument('--features', type=Path, metavar='FOLDER',
-                               help='where features are kept (default: in --output)')
+                               help='folder of the features (default: in --output)')
             stage.add_argument('--bundle', type=Path, required=True, metavar='FOLDER', help=(
-                'the bundle is written here; with --seeds the bundles, to FOLDER-seedN'))
+                'folder of the bundle; with --seeds FOLDER-seedN'))
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     """Add recipe and settings."""
     parser.add_argument('--recipe', default='', metavar='NAME|FILE',
-                        help='YAML file, or one of training/configs')
+                        help='YAML file, or the name of one in training/configs')
     parser.add_argument('settings', nargs='*', metavar='KEY=VALUE',
                         help='settings over the recipe, e.g. engine.epochs=3')
 
 
 def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the three encoders."""
-    for modality in ('text', 'audio', 'face'):
-        parser.add_argument(f'--{modality}', type=Path, required=True, metavar='RUN', help=(
-            f'run of `train {modality}`; of one with --seeds each seed takes its own'))
+    for modality in MODALITIES:
+        parser.add_argument(f'--{modality.key}', type=Path, required=True, metavar='RUN', help=(
+            f'run of `train {modality.key}`; with --seeds each seed uses its own'))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -77,13 +77,13 @@ def run(options: argparse.Namespace) -> int:
 
 def load_encoders(options: argparse.Namespace, seed: int | None
                   ) -> dict[Modality, TrainedEncoder]:
-    """Return the encoders that were named, those of the seed where there are several."""
-    paths = {m: getattr(options, str(m.name).lower()) for m in MODALITIES}
-    return {m: TrainedEncoder.load(of_seed(path, seed), m) for m, path in paths.items()}
+    """Return the given encoders, of the same seed where there are several."""
+    return {m: TrainedEncoder.load(run_of_seed(getattr(options, m.key), seed), m)
+            for m in MODALITIES}
 
 
 def _runs(options: argparse.Namespace, config: Kind) -> Iterator[tuple[int | None, Kind, Path]]:
-    """Yield seed, settings and folder of each run; with a single one its settings say the seed."""
+    """Yield seed (None: that of the settings), settings and folder of each run."""
     if not options.seeds:
         yield None, config, options.output
     for seed in options.seeds or []:
@@ -94,7 +94,7 @@ def _text(options: argparse.Namespace) -> None:
     config = load_settings(TextConfig, options.recipe, options.settings)
     main, extra = read_corpus(options.data), [read_corpus(path) for path in options.extra]
     for _, each, folder in _runs(options, config):
-        RunFolder(folder).learns_from({'corpus': digest_of(main),
+        RunFolder(folder).record_data({'corpus': digest_of(main),
                                        'extra': [digest_of(corpus) for corpus in extra]})
         train_text(each, main, extra, folder, Reporter(_title('text', folder, options)))
 
@@ -103,7 +103,7 @@ def _audio(options: argparse.Namespace) -> None:
     config = load_settings(AudioConfig, options.recipe, options.settings)
     cache = ClipCache(options.data)
     for _, each, folder in _runs(options, config):
-        RunFolder(folder).learns_from(_data_of(cache))
+        RunFolder(folder).record_data(_data_of(cache))
         train_audio(each, cache, folder, Reporter(_title('audio', folder, options)))
 
 
@@ -114,7 +114,7 @@ def _face(options: argparse.Namespace) -> None:
     config = load_settings(FaceConfig, options.recipe, options.settings)
     cache = ClipCache(options.data)
     for _, each, folder in _runs(options, config):
-        RunFolder(folder).learns_from(_data_of(cache))
+        RunFolder(folder).record_data(_data_of(cache))
         train_face(each, cache, folder, Reporter(_title('face', folder, options)))
 
 
@@ -122,7 +122,7 @@ def _stills(options: argparse.Namespace) -> None:
     config = load_settings(StillsConfig, options.recipe, options.settings)
     stills = read_fer2013(options.data)
     for _, each, folder in _runs(options, config):
-        RunFolder(folder).learns_from({'stills': stills.digest})
+        RunFolder(folder).record_data({'stills': stills.digest})
         train_stills(each, stills, folder, Reporter(_title('face', folder, options)))
 
 
@@ -131,8 +131,8 @@ def _fusion(options: argparse.Namespace) -> None:
     cache, features = ClipCache(options.data), options.features or options.output / 'features'
     for seed, each, folder in _runs(options, recipe):
         encoders = load_encoders(options, seed)
-        RunFolder(folder).learns_from(_data_of(cache) | {
-            'encoders': {str(m.name).lower(): e.digest for m, e in encoders.items()}})
+        RunFolder(folder).record_data(_data_of(cache) | {
+            'encoders': {m.key: e.digest for m, e in encoders.items()}})
         target = options.bundle if seed is None else options.bundle.with_name(
             f'{options.bundle.name}-seed{seed}')
         bundle = train_bundle(each, encoders, cache, folder, features,

@@ -1,24 +1,28 @@
-"""The interface of all sources of clips: examples, their sound and their faces by key."""
+"""Sources of clips: examples with their audio and faces by key, and selections of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from mmer_ros.types import Int16, UInt8
-from training.corpora.examples import Example
+from training.corpora.examples import DEV, Example, TRAIN
 
 
 class Clips(Protocol):
-    """Examples with their sound and faces; a ClipCache is one."""
+    """Examples with their audio and faces; a ClipCache is one."""
 
     @property
     def examples(self) -> Sequence[Example]:
         """Examples of all splits."""
 
+    @property
+    def digest(self) -> str:
+        """Fingerprint of what audio and faces depend on besides the key."""
+
     def audio(self, key: str) -> Int16 | None:
-        """Return the sound of an example, (n,) int16, 16 kHz mono."""
+        """Return the audio of an example, (n,) int16, 16 kHz mono."""
 
     def faces(self, key: str) -> UInt8 | None:
         """Return the crops of an example by time, (n, 160, 160, 3) uint8 RGB."""
@@ -29,9 +33,42 @@ class TextOnly:
     """Examples without sound and faces, as Clips."""
 
     examples: Sequence[Example]
+    digest: str = ''
 
     def audio(self, key: str) -> None:
         return None
 
     def faces(self, key: str) -> None:
         return None
+
+
+class ClipsWrapper:
+    """
+    Clips with other examples; everything else is that of the wrapped ones.
+
+    :param clips: a ClipCache, pictures of FER2013, or another wrapper.
+    :param digest: of what differs from them.
+    """
+
+    def __init__(self, clips: Any, examples: Iterable[Example], digest: str = '') -> None:
+        self._clips = clips
+        self.examples = list(examples)
+        self.digest = f'{clips.digest} {digest}'.strip()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith('_'):  # not set yet, e.g. while it is copied to another process
+            raise AttributeError(name)
+        return getattr(self._clips, name)
+
+
+def every_nth(clips: Any, split: str, n: int, first: int = 0) -> Any:
+    """Return clips with each n-th example of a split and all examples of the others."""
+    kept = {e.key for e in [e for e in clips.examples if e.split == split][first::n]}
+    return ClipsWrapper(clips, [e for e in clips.examples if e.split != split or e.key in kept])
+
+
+def with_dev_in_train(clips: Any) -> Any:
+    """Return clips whose held-out examples are in the train split, too."""
+    known = [e for e in clips.examples if e.split in (TRAIN, DEV)]
+    return ClipsWrapper(clips, [*(replace(e, split=TRAIN) for e in known),
+                                *(e for e in known if e.split == DEV)])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-import hashlib
 import json
 
 from training.corpora.examples import Example
+from training.engine.files import fingerprint
 
 
 def digest_of(examples: Sequence[Example]) -> str:
     """Return a digest of text, labels and speakers; the paths of the files do not matter."""
     rows = [[e.key, e.split, e.text, e.labels, e.speaker, e.group, e.turn] for e in examples]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+    return fingerprint(json.dumps(rows))

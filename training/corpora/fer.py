@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-import hashlib
 from pathlib import Path
 import zipfile
 
@@ -11,6 +10,7 @@ from mmer_ros.sensing.faces import crop_face
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality, UInt8
 import numpy as np
 from training.corpora.examples import Example
+from training.engine.files import fingerprint
 
 STILL_SIZE = 48  # pixels, height and width
 SPLIT_OF = {'train': 'train', 'valid': 'dev', 'test': 'test'}  # by how a file's name begins
@@ -46,10 +46,9 @@ class Stills:
 
     @property
     def digest(self) -> str:
-        """Digest of pictures, labels and splits."""
-        digest = hashlib.sha256(self.images.tobytes())
-        digest.update(repr([(e.key, e.split, e.labels) for e in self.examples]).encode())
-        return digest.hexdigest()[:16]
+        """Fingerprint of pictures, labels and splits."""
+        return fingerprint(self.images.tobytes(),
+                           repr([(e.key, e.split, e.labels) for e in self.examples]))
 
 
 def crop_of(picture: UInt8) -> UInt8:

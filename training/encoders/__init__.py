@@ -1,1 +1,1 @@
-"""Training of the unimodal encoders."""
+"""Training of the encoders of text, audio and faces."""

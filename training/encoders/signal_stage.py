@@ -1,21 +1,20 @@
-"""What `train audio` and `train face` have in common: labelled sequences of one modality."""
+"""Common parts of the stages for audio and faces: labelled sequences of one modality."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mmer_ros.types import InvalidInput, Modality
 import torch
 from torch import nn, Tensor
-from torch.utils.data import Dataset
-from training.corpora.examples import Example
+from training.corpora.examples import DEV, Example, TRAIN
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.config import Settings
-from training.engine.fit import Batch, EngineConfig, fit, Task
-from training.engine.losses import class_counts, EmotionLoss, LossConfig
+from training.engine.fit import Batch, DrawnDataset, EngineConfig, fit, Task
+from training.engine.losses import EmotionLoss, LossConfig
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.sampling import Draw
@@ -24,9 +23,9 @@ from training.preparation.clip_cache import ClipCache
 
 class SignalConfig(Settings):
     """
-    What the recipes of audio and face share.
+    Settings shared by the recipes of audio and face.
 
-    :param init: published weights to begin with; '': from scratch.
+    :param init: published weights to start from; '': train from scratch.
     """
 
     init: str = ''
@@ -36,99 +35,79 @@ class SignalConfig(Settings):
 
 @dataclass(frozen=True)
 class SignalItem:
-    """What was heard or seen of an utterance, (n, ...), and its emotion."""
+    """Audio samples or images of an utterance, (n, ...), and its target (7,)."""
 
     key: str
     values: Tensor
     target: Tensor
 
 
-class SignalData(Dataset[SignalItem]):
+class SignalData(DrawnDataset[SignalItem]):
     """
     Labelled utterances that have the modality.
 
-    :param sizes: steps of each utterance as it is given out.
-    :param training: with augmentation.
+    :param sizes: length of each item.
+    :param training: apply augmentation.
     """
 
     def __init__(self, examples: Sequence[Example], sizes: Sequence[int], training: bool) -> None:
-        """Take the examples."""
         self.examples, self.sizes, self.training = examples, sizes, training
 
-    def __len__(self) -> int:
-        """Return the number of utterances."""
-        return len(self.examples)
-
     @abstractmethod
-    def __getitem__(self, draw: Draw) -> SignalItem:
-        """Return one utterance as drawn."""
+    def __getitem__(self, draw: Draw) -> SignalItem: ...
 
     def collate(self, items: Sequence[Any]) -> Batch:
-        """Pad the sequences with zeros, which are masked."""
+        """Return a padded batch."""
         return collate_sequences(items)
 
 
-MakeData = Callable[[Sequence[Example], bool], SignalData]
-
-
-class SignalTask(Task):
-    """
-    The labelled utterances of train and dev.
-
-    :param make: makes the data of some examples, for training or not.
-    """
-
-    train_data: SignalData
-
-    def __init__(self, module: nn.Module, parts: dict[str, list[Example]], make: MakeData) -> None:
-        """Make the data of both splits."""
-        self.module = module
-        learned, tried = make(parts['train'], True), make(parts['dev'], False)
-        self.train_data, self.train_sizes = learned, learned.sizes
-        self.dev_data, self.dev_sizes = tried, tried.sizes
-
-    def collate(self, items: Sequence[Any]) -> Batch:
-        """Pad the sequences."""
-        return self.train_data.collate(items)
-
-
-def collate_sequences(items: Sequence[Any]) -> Batch:
-    """Pad sequences with zeros, which are masked."""
+def collate_sequences(items: Sequence[SignalItem]) -> Batch:
+    """Pad sequences with zeros: values (B, T, ...), lengths (B,), targets (B, 7)."""
     return {'keys': [i.key for i in items],
             'values': nn.utils.rnn.pad_sequence([i.values for i in items], batch_first=True),
             'lengths': torch.tensor([len(i.values) for i in items]),
             'targets': torch.stack([i.target for i in items])}
 
 
-def labelled(cache: ClipCache, modality: Modality) -> dict[str, list[Example]]:
+class SignalSource(Protocol):
+    """Examples with the modalities of each: a ClipCache, or the pictures of FER2013."""
+
+    @property
+    def examples(self) -> Sequence[Example]: ...
+
+    def modalities(self, key: str) -> Modality: ...
+
+
+def labelled_splits(source: SignalSource, modality: Modality) -> dict[str, list[Example]]:
     """
     Return the labelled examples of train and dev that have a modality.
 
     :raises InvalidInput: if a split has none.
     """
-    found = [e for e in cache.examples if e.labels and modality in cache.modalities(e.key)]
-    parts = {split: [e for e in found if e.split == split] for split in ('train', 'dev')}
-    name = str(modality.name).lower()
-    for split, part in parts.items():
-        if not part:
-            raise InvalidInput(f'train {name}: no labelled example with {name} in the {split} '
-                               f'split of {cache.folder}; prepare a corpus that has some')
-    return parts
+    found = [e for e in source.examples if e.labels and modality in source.modalities(e.key)]
+    splits = {split: [e for e in found if e.split == split] for split in (TRAIN, DEV)}
+    for split, members in splits.items():
+        if not members:
+            raise InvalidInput(f'train {modality.key}: no labelled example with {modality.key} in '
+                               f'the {split} split; give a corpus that has some')
+    return splits
 
 
 def train_signal(modality: Modality, config: SignalConfig, encoder: Any,
-                 make_module: Callable[[EmotionLoss], nn.Module], make_data: MakeData,
+                 make_module: Callable[[EmotionLoss], nn.Module],
+                 make_data: Callable[[Sequence[Example], bool], SignalData],
                  cache: ClipCache, run: RunFolder, reporter: Reporter) -> TrainedEncoder:
     """
-    Train, or go on training, an encoder; the result is in the run's folder `encoder`.
+    Train, or resume training, an encoder, and save it in the run's folder `encoder`.
 
-    :param encoder: with its first weights.
-    :param make_module: puts it together with its loss.
+    :param encoder: with its initial weights.
+    :param make_module: wraps the encoder with its loss.
+    :param make_data: makes the dataset of some examples, for training or not.
     """
-    parts = labelled(cache, modality)
-    counts = class_counts([e.labels for e in parts['train']])
-    module = make_module(EmotionLoss(config.loss, counts))
-    fit(SignalTask(module, parts, make_data), config.engine, run, reporter)
+    splits = labelled_splits(cache, modality)
+    loss = EmotionLoss.from_labels(config.loss, [e.labels for e in splits[TRAIN]])
+    train, dev = make_data(splits[TRAIN], True), make_data(splits[DEV], False)
+    fit(Task(make_module(loss), train, dev, train.collate), config.engine, run, reporter)
     result = TrainedEncoder(modality, encoder.config, encoder, run.facts())
     result.save(run.path / 'encoder')
     return result

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-import hashlib
 import json
 from pathlib import Path
 import shutil
@@ -15,11 +14,12 @@ from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig
 from mmer_ros.networks.text_encoder import TextEncoder, TextEncoderConfig
 from mmer_ros.recognition.bundle import Bundle
-from mmer_ros.types import EMOTIONS, InvalidInput, Modality
+from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, Modality
 from pydantic import BaseModel, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
 from torch import nn
+from training.engine.files import fingerprint
 from training.engine.processes import main_alone
 from training.engine.run_folder import recipe_of, replace_folder
 
@@ -35,10 +35,9 @@ class TrainedEncoder:
     """
     An encoder with its own classifier.
 
-    :param modality: text, audio or face.
-    :param facts: what the model card tells: data, scores, seeds.
-    :param tokenizer: of text.
-    :param recipe: settings and data of the run that it comes from; {} if they are not known.
+    :param facts: scores and steps of its training.
+    :param tokenizer: of a text encoder.
+    :param recipe: settings and data of its run; {} if unknown.
     """
 
     modality: Modality
@@ -50,16 +49,12 @@ class TrainedEncoder:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that its features depend on."""
-        digest = hashlib.sha256(self.config.model_dump_json().encode())
-        for name, weights in sorted(self.encoder.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
-        digest.update(self.tokenizer.to_str().encode() if self.tokenizer else b'')
-        return digest.hexdigest()
+        """Fingerprint of everything that its features depend on."""
+        return fingerprint(self.config.model_dump_json(), weights_fingerprint(self.encoder),
+                           self.tokenizer.to_str() if self.tokenizer else '')
 
     def save(self, folder: Path) -> None:
-        """Write the folder; it appears complete or not at all."""
+        """Write the folder atomically."""
         with main_alone() as main:
             if main:
                 self._write(folder)
@@ -69,7 +64,7 @@ class TrainedEncoder:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         (partial / 'encoder.json').write_text(json.dumps({
-            'modality': str(self.modality.name).lower(),
+            'modality': self.modality.key,
             'config': self.config.model_dump(mode='json'), 'facts': dict(self.facts)}, indent=2))
         safetensors.torch.save_file(
             {k: v.detach().cpu().contiguous() for k, v in self.encoder.state_dict().items()},
@@ -81,9 +76,9 @@ class TrainedEncoder:
     @classmethod
     def load(cls, folder: Path, modality: Modality | None = None) -> TrainedEncoder:
         """
-        Read what `save` wrote, or the folder of a run that holds it.
+        Read a folder written by `save`, or that of a run that holds it.
 
-        :raises InvalidInput: if it is not there, or of another modality.
+        :raises InvalidInput: if it is missing, damaged or of another modality.
         """
         if (folder / 'encoder' / 'encoder.json').is_file():
             folder = folder / 'encoder'
@@ -99,29 +94,33 @@ class TrainedEncoder:
             raise InvalidInput(f'encoder {folder}: it cannot be read ({error}); give the folder '
                                'of a finished run of `train text|audio|face`') from error
         if modality is not None and found is not modality:
-            raise InvalidInput(f'encoder {folder}: it is one of {found.name}, expected '
-                               f'{modality.name}')
+            raise InvalidInput(f'encoder {folder}: it encodes {found.key}; expected one of '
+                               f'{modality.key}')
         tokenizer = folder / 'tokenizer.json'
         return cls(found, config, encoder.eval(), facts['facts'],
                    Tokenizer.from_file(str(tokenizer)) if tokenizer.is_file() else None,
                    recipe_of(folder.parent))
 
 
+def weights_fingerprint(network: nn.Module) -> str:
+    """Return a fingerprint of the weights of a network."""
+    return fingerprint(*(part for name, weights in sorted(network.state_dict().items())
+                         for part in (name, weights.cpu().contiguous().numpy().tobytes())))
+
+
 def is_encoder(folder: Path) -> bool:
-    """Tell whether `TrainedEncoder.load` finds something there."""
+    """Return whether a folder, or the run in it, holds an encoder."""
     return any((f / 'encoder.json').is_file() for f in (folder, folder / 'encoder'))
 
 
-def of_seed(run: Path, seed: int | None) -> Path:
-    """Return the run of a seed where `train --seeds` made several, else the run itself."""
+def run_of_seed(run: Path, seed: int | None) -> Path:
+    """Return the run of a seed where `train --seeds` made several, otherwise the run itself."""
     own = run / f'seed{seed}'
     return own if seed is not None and is_encoder(own) else run
 
 
 def encoders_of(bundle: Bundle) -> dict[Modality, TrainedEncoder]:
-    """Return the encoders in a bundle."""
-    config, model = bundle.config.model, bundle.model
-    return {Modality.TEXT: TrainedEncoder(Modality.TEXT, config.text, model.text, {},
-                                          bundle.tokenizer),
-            Modality.AUDIO: TrainedEncoder(Modality.AUDIO, config.audio, model.audio, {}),
-            Modality.FACE: TrainedEncoder(Modality.FACE, config.face, model.face, {})}
+    """Return the encoders of a bundle."""
+    return {m: TrainedEncoder(m, getattr(bundle.config.model, m.key), getattr(bundle.model, m.key),
+                              {}, bundle.tokenizer if m is Modality.TEXT else None)
+            for m in MODALITIES}

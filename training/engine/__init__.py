@@ -1,1 +1,1 @@
-"""One loop for all stages: settings, batches, losses, checkpoints, run folder, progress."""
+"""The training loop of all stages: settings, batches, losses, checkpoints, run folders."""

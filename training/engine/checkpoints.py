@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on as if it had never stopped, written atomically."""
+"""Checkpoints: the whole state of a run, written atomically, so that it resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PROGRESS, AVERAGE = 'progress.json', 'average.safetensors'
 @dataclass
 class Progress:
     """
-    Where a run stands.
+    Position of a run.
 
-    :param batch: batches done of the epoch.
-    :param step: optimizer steps done.
+    :param batch: batches of the epoch that are done.
+    :param step: optimizer steps that are done.
     :param stale: evaluations since the best one.
     """
 
@@ -39,9 +39,9 @@ class Progress:
 def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
          average: AveragedModel | None) -> None:
     """
-    Write a checkpoint; older ones than the last KEPT are removed.
+    Write a checkpoint and remove all but the last KEPT.
 
-    :raises InvalidInput: if the disk is full; the checkpoints before stay as they are.
+    :raises InvalidInput: if the disk is full; earlier checkpoints stay.
     """
     folder = run.path / 'checkpoints'
     final = folder / f'step-{progress.step:08d}-{progress.batch:06d}'
@@ -51,9 +51,9 @@ def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
         partial.mkdir(parents=True)
     accelerator.wait_for_everyone()
     try:
-        # On a GPU the weights of a GRU are parts of one tensor, which safetensors refuses.
+        # On a GPU the weights of a GRU share one tensor, which safetensors refuses.
         accelerator.save_state(str(partial), safe_serialization=False)
-        accelerator.wait_for_everyone()  # each process writes its random state there
+        accelerator.wait_for_everyone()  # each process writes its random state
         if accelerator.is_main_process:
             (partial / PROGRESS).write_text(json.dumps(asdict(progress)))
             if average is not None:
@@ -67,8 +67,8 @@ def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
         shutil.rmtree(partial, ignore_errors=True)
         if getattr(error, 'errno', None) == errno.ENOSPC or 'No space' in str(error) \
                 or 'PytorchStreamWriter' in str(error):
-            raise InvalidInput(f'run {run.path}: the disk is full; free some space and give the '
-                               'same command, it goes on from the last checkpoint') from error
+            raise InvalidInput(f'run {run.path}: the disk is full; free some space and repeat the '
+                               'command, it resumes from the last checkpoint') from error
         raise
     accelerator.wait_for_everyone()
 
@@ -79,7 +79,7 @@ def checkpoints(run: RunFolder) -> list[Path]:
 
 
 def restore(run: RunFolder, accelerator: Accelerator, average: AveragedModel | None) -> Progress:
-    """Load the last checkpoint if there is one; return where the run stands."""
+    """Load the last checkpoint, if there is one, and return the position of the run."""
     found = checkpoints(run)
     if not found:
         return Progress()

@@ -1,4 +1,4 @@
-"""Settings of every stage: dataclass-like models, YAML files over them, `key=value` over those."""
+"""Settings of every stage: typed models, over them YAML recipes, over those `key=value`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIGS = Path(__file__).parents[1] / 'configs'
 
 
 class Settings(BaseModel):
-    """Frozen, typed, and without room for keys that nobody reads."""
+    """Frozen and typed; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
@@ -28,8 +28,10 @@ def load_settings(kind: type[Kind], recipe: str | Path = '', overrides: Sequence
     """
     Return the settings of a recipe with overrides.
 
-    :param recipe: a YAML file, or the name of one in training/configs without its ending; an
-        empty one means the defaults. A recipe may begin with `base: NAME` to build on another.
+    For example `load_settings(TextConfig, 'text/default', ['pretrain.epochs=3'])`.
+
+    :param recipe: a YAML file, or the name of one in training/configs without its ending; '':
+        the defaults. A recipe may begin with `base: NAME` to extend another.
     :param overrides: `dotted.key=value`, the value in YAML.
     :raises InvalidInput: if a key is unknown or a value does not fit.
     """
@@ -52,7 +54,7 @@ def dump_settings(settings: Settings) -> str:
 
 
 def with_seed(settings: Kind, seed: int) -> Kind:
-    """Return the settings with every `seed` in them set, those of inner settings too."""
+    """Return the settings with every `seed` in them replaced, nested ones included."""
     changed: dict[str, Any] = {}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -64,7 +66,7 @@ def with_seed(settings: Kind, seed: int) -> Kind:
 
 
 def without_seeds(values: Any) -> Any:
-    """Return plain values of settings without any `seed`: equal for runs that differ in it."""
+    """Return plain values of settings without `seed` keys: equal for all seeds of one recipe."""
     if isinstance(values, Mapping):
         return {key: without_seeds(value) for key, value in values.items() if key != 'seed'}
     if isinstance(values, (list, tuple)):
@@ -82,7 +84,7 @@ def find_recipe(recipe: str | Path) -> Path:
         if path.is_file():
             return path
     known = sorted(str(p.relative_to(CONFIGS).with_suffix('')) for p in CONFIGS.rglob('*.yaml'))
-    raise InvalidInput(f'recipe {str(recipe)!r}: it is neither a file nor one of '
+    raise InvalidInput(f'recipe {str(recipe)!r}: there is no such file; give one, or one of '
                        f'{", ".join(known)}')
 
 
@@ -90,7 +92,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInput(f'recipe {path}: it is no YAML ({error}); correct it') from error
+        raise InvalidInput(f'recipe {path}: it is not valid YAML ({error})') from error
     if not isinstance(values, dict):
         raise InvalidInput(f'recipe {path}: expected `key: value` lines')
     base = values.pop('base', '')
@@ -118,11 +120,11 @@ def _assign(values: dict[str, Any], override: str) -> None:
     try:
         values[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InvalidInput(f'override {override!r}: the value is no YAML ({error})') from error
+        raise InvalidInput(f'override {override!r}: the value is not YAML ({error})') from error
 
 
 def _nearest(kind: type[BaseModel], where: tuple[int | str, ...]) -> str:
-    """Suggest the key that was meant, among those of the model that refused."""
+    """Suggest a known key of the model that refused one."""
     for part in where[:-1]:
         field = kind.model_fields.get(str(part))
         inner = _inner_model(field.annotation if field else None)
@@ -131,11 +133,11 @@ def _nearest(kind: type[BaseModel], where: tuple[int | str, ...]) -> str:
         kind = inner
     names = list(kind.model_fields)
     close = difflib.get_close_matches(str(where[-1]), names, n=1)
-    return f'; did you mean {close[0]!r}?' if close else f'; there are {", ".join(names)}'
+    return f'; did you mean {close[0]!r}?' if close else f'; expected one of {", ".join(names)}'
 
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
-    """Return the model that a field holds, also where it may be null."""
+    """Return the model of a field, also of an optional one."""
     for kind in (annotation, *get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind

@@ -1,4 +1,4 @@
-"""Where networks are run outside of the training loop: they live on the CPU."""
+"""Devices of networks outside of the training loop; between uses they stay on the CPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CPU = torch.device('cpu')
 
 
 def default_device() -> torch.device:
-    """Return the accelerator if there is one, else the CPU."""
+    """Return the accelerator if there is one, otherwise the CPU."""
     found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return found or CPU
 
@@ -20,11 +20,11 @@ def default_device() -> torch.device:
 @contextmanager
 def placed(network: nn.Module, device: torch.device | None = None) -> Iterator[torch.device]:
     """
-    Have a network on a device for a while; afterwards it is on the CPU again.
+    Move a network to a device, yield the device, and move it back to the CPU.
 
-    To be entered outside of inference mode, whose tensors cannot be trained on.
+    Enter it outside of inference mode, whose tensors cannot be trained.
 
-    :param device: None: the default one; it is returned.
+    :param device: None: the default one.
     """
     device = device or default_device()
     network.to(device)

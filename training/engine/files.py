@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, and digests of what they were made from."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PARTIAL = '.partial'
 
 def write_file(path: Path, data: bytes) -> None:
     """
-    Write a file and put it into its place when it is on the disk; nothing half is left behind.
+    Write a file atomically: it is renamed into place once it is on the disk.
 
-    :raises OSError: if it cannot be written; what was there before stays.
+    :raises OSError: if it cannot be written; an earlier version stays.
     """
     partial = partial_of(path)
     try:
@@ -30,17 +30,23 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def partial_of(path: Path) -> Path:
-    """Return where a file is until it is complete; each of several processes has its own."""
+    """Return the temporary name of a file; each of several processes has its own."""
     number = rank()
     return path.with_name(path.name + (f'.{number}' if number else '') + PARTIAL)
 
 
 def sha256_of(path: Path) -> str:
-    """Return the digest of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open('rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
-def sha256_bytes(data: bytes) -> str:
-    """Return the digest of bytes, in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
+def fingerprint(*parts: str | bytes, digits: int = 16) -> str:
+    """
+    Return the first hexadecimal digits of the SHA-256 of some parts.
+
+    >>> fingerprint('dialogue', b'1') == fingerprint('dialogue', '1') != fingerprint('dialogue1')
+    True
+    """
+    encoded = [part.encode() if isinstance(part, str) else part for part in parts]
+    return hashlib.sha256(b'\0'.join(encoded)).hexdigest()[:digits]

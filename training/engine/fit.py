@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 import math
 import signal
 from types import FrameType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
@@ -16,6 +16,7 @@ from mmer_ros.types import InvalidInput
 import numpy as np
 from pydantic import Field, model_validator
 import safetensors.torch
+from scipy.special import softmax
 import torch
 from torch import nn, Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -27,10 +28,11 @@ from training.engine.device import CPU
 from training.engine.loss_watch import LossWatch
 from training.engine.progress import Reporter
 from training.engine.run_folder import replace_folder, RunFolder
-from training.engine.sampling import BucketBatches, OrderedBatches
+from training.engine.sampling import BucketBatches, Draw, OrderedBatches
 from training.engine.speed import Speed
 
 Batch = dict[str, Any]
+Item = TypeVar('Item')
 MONITORED = 'weighted_f1'
 
 
@@ -38,16 +40,16 @@ class EngineConfig(Settings):
     """
     How to optimise.
 
-    :param batch_size: examples a device and step; `accumulate` batches make an optimizer step.
-    :param precision: of accelerate's autocast.
-    :param warmup: share of all steps in which the learning rate rises to `lr`.
-    :param average: decay of the exponential moving average of the weights, which is what is
-        evaluated and kept; 0: none.
-    :param keep: weights of the epoch with the best dev score, or of the last one. On a small dev
-        split the best of many epochs looks better than it is.
-    :param patience: epochs without a better dev score after which to stop; 0: never.
-    :param checkpoint_steps: optimizer steps between checkpoints, besides one each epoch.
-    :param workers: processes that load data beside the main one.
+    :param batch_size: examples per device and batch; `accumulate` batches make one optimizer step.
+    :param precision: accelerate's mixed precision.
+    :param warmup: share of all steps during which the learning rate rises to `lr`.
+    :param average: decay of an exponential moving average of the weights; the average is then
+        evaluated and kept. 0: off.
+    :param keep: keep the weights of the epoch with the best dev score, or those of the last
+        epoch. On a small dev split the best of many epochs looks better than it is.
+    :param patience: stop after this many epochs without a better dev score; 0: never.
+    :param checkpoint_steps: optimizer steps between checkpoints; each epoch ends with one, too.
+    :param workers: additional processes that load data.
     """
 
     seed: int = 0
@@ -72,16 +74,18 @@ class EngineConfig(Settings):
     @model_validator(mode='after')
     def _check(self) -> Self:
         if self.keep == 'last' and self.patience:
-            raise ValueError('patience: it waits for a better dev score, and keep=last looks at '
-                             'none; set patience=0 or keep=best')
+            raise ValueError('patience waits for a better dev score, which keep=last ignores; '
+                             'set patience=0 or keep=best')
         return self
 
 
 class StepOutput(NamedTuple):
     """
-    What a module says of a batch.
+    Loss and answers of a module for a batch.
 
-    loss: scalar to minimise; logits: (B, 7) of the emotions; parts: named shares of the loss.
+    :param loss: scalar to minimise.
+    :param logits: (B, 7) of the emotions.
+    :param parts: named terms of the loss, to be logged.
     """
 
     loss: Tensor
@@ -89,33 +93,42 @@ class StepOutput(NamedTuple):
     parts: dict[str, Tensor]
 
 
-class Task(ABC):
+class DrawnDataset(Dataset[Item]):
     """
-    What a stage trains: a module, its data, and how examples make a batch.
+    A dataset that is indexed by draws: workers and resumed runs see the same examples.
 
-    `module(batch)` returns a StepOutput; a batch holds 'targets' (B, 7) among others.
+    :ivar sizes: of the items, e.g. in tokens; batches are made of items of similar size.
+    """
+
+    sizes: Sequence[int]
+
+    @abstractmethod
+    def __getitem__(self, draw: Draw) -> Item: ...
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
+class Task(NamedTuple):
+    """
+    What a stage trains.
+
+    :param module: `module(batch)` returns a StepOutput; parameters without a gradient stay.
+    :param train, dev: labelled examples to learn from and to score after each epoch.
+    :param collate: makes a batch of items, with 'keys' and 'targets' (B, 7) in it.
     """
 
     module: nn.Module
-    train_data: Dataset[Any]
-    train_sizes: Sequence[int]
-    dev_data: Dataset[Any]
-    dev_sizes: Sequence[int]
-
-    @abstractmethod
-    def collate(self, items: Sequence[Any]) -> Batch:
-        """Make a batch of what the datasets give out."""
-
-    def parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Return what is trained; by default all that has a gradient."""
-        return ((n, p) for n, p in self.module.named_parameters() if p.requires_grad)
+    train: DrawnDataset[Any]
+    dev: DrawnDataset[Any]
+    collate: Callable[[Sequence[Any]], Batch]
 
 
 def fit(task: Task, config: EngineConfig, run: RunFolder, reporter: Reporter) -> None:
     """
-    Train, or go on training; the weights that are kept are in `task.module` then, on the CPU.
+    Train, or resume training; afterwards the kept weights are in `task.module`, on the CPU.
 
-    :raises InvalidInput: if the loss is no number any more, or the disk is full.
+    :raises InvalidInput: if the loss becomes NaN or infinite, or the disk is full.
     :raises KeyboardInterrupt: on SIGINT and SIGTERM, after a checkpoint was written.
     """
     if not run.finished:
@@ -135,12 +148,13 @@ class _Fit:
         self.accelerator = Accelerator(
             mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate,
             log_with='tensorboard', project_dir=str(run.path), step_scheduler_with_optimizer=False,
-            # Heads and modalities that no example of a batch asks for have no gradient.
+            # Heads and modalities that no example of a batch uses get no gradient.
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
-        self.batches = BucketBatches(task.train_sizes, config.batch_size, config.seed)
-        train = self._loader(task.train_data, self.batches)
-        dev = self._loader(task.dev_data, OrderedBatches(task.dev_sizes, 2 * config.batch_size))
-        optimizer = make_optimizer(task.parameters(), config)
+        self.batches = BucketBatches(task.train.sizes, config.batch_size, config.seed)
+        train = self._loader(task.train, self.batches)
+        dev = self._loader(task.dev, OrderedBatches(task.dev.sizes, 2 * config.batch_size))
+        optimizer = make_optimizer(
+            [p for p in task.module.parameters() if p.requires_grad], config)
         steps = -(-math.ceil(len(train) / self.accelerator.num_processes) // config.accumulate)
         scheduler = make_schedule(optimizer, config, steps * config.epochs)
         self.module, self.optimizer, self.train, self.dev, self.scheduler = \
@@ -155,13 +169,12 @@ class _Fit:
 
     def _loader(self, data: Dataset[Any], batches: BucketBatches | OrderedBatches
                 ) -> DataLoader[Any]:
-        # A generator of its own: the loader must not draw from the one that dropout uses.
+        # With the global generator the loader would shift the random numbers of dropout.
         return DataLoader(data, batch_sampler=batches, collate_fn=self.task.collate,
                           num_workers=self.config.workers,
                           generator=torch.Generator().manual_seed(self.config.seed))
 
     def run(self) -> None:
-        """Train to the end."""
         self.progress = checkpoints.restore(self.folder, self.accelerator, self.average)
         if self.accelerator.is_main_process:
             self.folder.forget_after(self.progress.step)
@@ -175,7 +188,7 @@ class _Fit:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            for tracker in self.accelerator.trackers:  # its end_training would end all processes
+            for tracker in self.accelerator.trackers:  # end_training would stop all processes
                 tracker.finish()
         if self.accelerator.is_main_process:
             self.folder.finish({'step': self.progress.step, 'best_step': self.progress.best_step,
@@ -192,13 +205,13 @@ class _Fit:
             self._checkpoint()
 
     def _epoch(self) -> None:
-        """Do what is left of the epoch."""
+        """Run the remaining batches of the epoch."""
         progress = self.progress
         self.module.train()
         batches = self.train
         if progress.batch:
             batches = self.accelerator.skip_first_batches(self.train, progress.batch)
-        batches.set_epoch(progress.epoch)  # accelerate counts epochs itself, from 0 in each run
+        batches.set_epoch(progress.epoch)  # accelerate counts from 0 in each process
         self.batches.set_epoch(progress.epoch)
         self.speed = Speed()
         for batch in self.speed.watch(batches):
@@ -231,23 +244,21 @@ class _Fit:
                       **{name: float(part.detach()) for name, part in output.parts.items()})
 
     def _evaluate(self) -> None:
-        """Score the weights that would be kept, and keep them if they are the best or the last."""
+        """Score the current weights; keep them if they are the best, or always with keep=last."""
         self.losses.read()
         module = self.average.module if self.average is not None else self._unwrapped()
         logits, targets = self._predict(module)
         known = targets.sum(axis=1) > 0
         if not known.any():
-            raise InvalidInput(f'run {self.folder.path}: no example of the dev split has a label; '
+            raise InvalidInput(f'run {self.folder.path}: no example of the dev split is labelled; '
                                'give a corpus with a labelled dev split')
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        scores = score(targets[known].argmax(axis=1),
-                       (shifted / shifted.sum(axis=1, keepdims=True))[known])
+        scores = score(targets[known].argmax(axis=1), softmax(logits[known], axis=1))
         self._log('dev', loss=scores.nll, accuracy=scores.accuracy,
                   weighted_f1=scores.weighted_f1, ece=scores.ece)
         rate = self.speed.rate * self.accelerator.num_processes
         self.accelerator.log({'speed/examples_per_s': rate,
                               'speed/waiting_for_data': self.speed.waiting_share},
-                             step=self.progress.step)  # not in metrics.jsonl: no two runs agree
+                             step=self.progress.step)  # not in metrics.jsonl, which is repeatable
         self.reporter.evaluated(self.progress.epoch, scores.weighted_f1, scores.accuracy,
                                 rate, self.speed.waiting_share)
         progress = self.progress
@@ -296,17 +307,15 @@ class _Fit:
         self._stop = number
 
 
-def make_optimizer(parameters: Iterable[tuple[str, nn.Parameter]], config: EngineConfig
+def make_optimizer(parameters: Iterable[nn.Parameter], config: EngineConfig
                    ) -> torch.optim.Optimizer:
-    """Return the optimizer; biases and norms are not decayed."""
+    """Return the optimizer; weight decay applies to matrices only, not to biases and norms."""
     matrices: list[nn.Parameter] = []
     vectors: list[nn.Parameter] = []
-    for _, parameter in parameters:
+    for parameter in parameters:
         (matrices if parameter.dim() > 1 else vectors).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {'params': matrices, 'weight_decay': config.weight_decay},
-        {'params': vectors, 'weight_decay': 0.0}]
-    groups = [group for group in groups if group['params']]
+    groups = [{'params': members, 'weight_decay': decay} for members, decay in
+              ((matrices, config.weight_decay), (vectors, 0.0)) if members]
     if config.optimizer == 'sgd':
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
     return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98))
@@ -314,7 +323,7 @@ def make_optimizer(parameters: Iterable[tuple[str, nn.Parameter]], config: Engin
 
 def make_schedule(optimizer: torch.optim.Optimizer, config: EngineConfig, steps: int
                   ) -> torch.optim.lr_scheduler.LambdaLR:
-    """Return the learning rate over all steps: linear warm-up, then constant or half a cosine."""
+    """Return the schedule: linear warm-up, then a constant rate or half a cosine down to 1 %."""
     warmup = max(1, round(config.warmup * steps))
 
     def factor(step: int) -> float:

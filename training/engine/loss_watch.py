@@ -1,4 +1,4 @@
-"""The losses of a run, read from the device now and then instead of at every step."""
+"""Losses of a run, read from the device in groups instead of after every step."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from torch import Tensor
 
 class LossWatch:
     """
-    Losses since the last look.
+    Losses since the last `read`.
 
-    Reading a loss waits for the device; so they are read together, before anything that is kept
-    depends on them: log, scores, checkpoint.
+    Reading a loss waits for the device, so they are read together, and always before something
+    that depends on them is written: log lines, scores, checkpoints.
 
     :param run: folder that messages name.
     """
 
     def __init__(self, run: Path) -> None:
-        """Begin with none."""
         self.run = run
         self.last = float('nan')
         self._waiting: list[tuple[int, Sequence[str], Tensor]] = []
 
     def add(self, step: int, keys: Sequence[str], loss: Tensor) -> None:
-        """Take the loss of a batch."""
+        """Add the loss of a batch; `keys` are its examples."""
         self._waiting.append((step, keys, loss.detach()))
 
     def read(self) -> float:
         """
         Return the last loss.
 
-        :raises InvalidInput: if one of those since the last look is no number; the message names
-            its step and examples.
+        :raises InvalidInput: if any loss since the last call is NaN or infinite; the message
+            names its step and examples.
         """
         if self._waiting:
             losses = torch.stack([loss for _, _, loss in self._waiting]).tolist()
@@ -49,6 +48,6 @@ class LossWatch:
         if not abs(loss) < float('inf'):
             names = ', '.join(map(str, keys[:8])) or 'unknown'
             raise InvalidInput(
-                f'run {self.run}: the loss is {loss} at step {step} (examples {names}); lower '
-                'engine.lr or engine.clip_norm, or set engine.precision=no, in a new folder; '
-                'checkpoints up to here are kept')
+                f'run {self.run}: the loss is {loss} at step {step} (examples {names}); start a '
+                'new run with a lower engine.lr or engine.clip_norm, or engine.precision=no. '
+                'Earlier checkpoints are kept')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from mmer_ros.types import EMOTIONS
@@ -10,16 +10,18 @@ import torch
 from torch import nn, Tensor
 from training.engine.config import Settings
 
+UNIFORM = torch.full((len(EMOTIONS),), 1 / len(EMOTIONS))  # target of out-of-domain examples
+
 
 class LossConfig(Settings):
     """
-    How a wrong answer counts.
+    Loss of the emotion logits.
 
-    :param kind: cross_entropy as in the paper; weighted: classes by inverse frequency to the
-        power `strength`; focal (Lin et al. 2017): easy examples count less, gamma = `strength`;
-        logit_adjusted (Menon et al. 2021): log priors times `strength` are added to the logits
-        in training.
-    :param label_smoothing: share of the target that is spread over all classes, 0..1.
+    :param kind: cross_entropy as in the paper; weighted: classes weighted by their inverse
+        frequency to the power `strength`; focal (Lin et al. 2017) with gamma = `strength`;
+        logit_adjusted (Menon et al. 2021): `strength` times the log priors is added to the
+        logits in training.
+    :param label_smoothing: share of the target that is spread evenly over all classes, 0..1.
     """
 
     kind: Literal['cross_entropy', 'weighted', 'focal', 'logit_adjusted'] = 'cross_entropy'
@@ -38,7 +40,6 @@ class EmotionLoss(nn.Module):
     log_priors: Tensor
 
     def __init__(self, config: LossConfig, counts: Sequence[float]) -> None:
-        """Derive weights and priors from the counts."""
         super().__init__()
         self.config = config
         frequencies = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
@@ -47,12 +48,17 @@ class EmotionLoss(nn.Module):
         self.register_buffer('weights', weights / (weights * frequencies).sum(), persistent=False)
         self.register_buffer('log_priors', frequencies.log(), persistent=False)
 
+    @classmethod
+    def from_labels(cls, config: LossConfig, labels: Iterable[Sequence[int]]) -> EmotionLoss:
+        """Return the loss for training examples with these labels."""
+        return cls(config, class_counts(list(labels)))
+
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """
-        Return the loss, averaged over the rows that have a target.
+        Return the mean loss of the labelled rows.
 
         :param logits: (B, 7).
-        :param targets: (B, 7) distributions; a row of zeros has no label and counts nothing.
+        :param targets: (B, 7) distributions; a row of zeros is not labelled and is ignored.
         """
         config = self.config
         known = targets.sum(dim=1) > 0
@@ -71,7 +77,7 @@ class EmotionLoss(nn.Module):
 
 
 def target_of(labels: Sequence[int]) -> Tensor:
-    """Return the target distribution (7,) of an example: equal shares; zeros without labels."""
+    """Return the target distribution (7,): equal shares of all labels; zeros if there are none."""
     target = torch.zeros(len(EMOTIONS))
     if labels:
         target[list(labels)] = 1 / len(set(labels))
@@ -79,5 +85,5 @@ def target_of(labels: Sequence[int]) -> Tensor:
 
 
 def class_counts(labels: Sequence[Sequence[int]]) -> list[float]:
-    """Return how many examples each class has, (7,); an example of two counts half for each."""
+    """Return the examples of each class, (7,); one with two labels counts half for each."""
     return [float(n) for n in sum((target_of(row) for row in labels), torch.zeros(len(EMOTIONS)))]

@@ -1,4 +1,4 @@
-"""What a model says of a split: the one thing that evaluation, tables and reports read."""
+"""Predictions of a model on a split: what evaluation, tables and reports work on."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 import safetensors
 import safetensors.numpy
+from scipy.special import softmax
+from training.engine.files import partial_of
 
 
 @dataclass(frozen=True)
 class Predictions:
     """
-    Answers of one model on one split.
+    Logits of one model on one split.
 
     :param name: of the model, as tables show it.
-    :param keys: (N,) examples, `Example.key`.
+    :param keys: (N,) keys of the examples.
     :param labels: (N,) int64 true indices into EMOTIONS.
     :param logits: (N, 7) float32; calibrated if the model is.
-    :param embeddings: (N, d) float32 fused vectors, for the map of Fig. 8; None if not kept.
+    :param embeddings: (N, d) float32 fused vectors for the map of Fig. 8, or None.
     """
 
     name: str
@@ -34,7 +36,6 @@ class Predictions:
     embeddings: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        """Check the shapes."""
         n = len(self.keys)
         if self.labels.shape != (n,) or self.logits.shape != (n, len(EMOTIONS)):
             raise InvalidInput(
@@ -43,23 +44,22 @@ class Predictions:
 
     @classmethod
     def none(cls, name: str) -> Predictions:
-        """Return the answers of a model that cannot answer for any example."""
+        """Return predictions for no example, of a model that cannot be asked."""
         return cls(name, [], np.zeros(0, np.int64), np.zeros((0, len(EMOTIONS)), np.float32))
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
         """(N, 7) softmax of the logits."""
-        shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        result: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
+        result: NDArray[np.float32] = softmax(self.logits, axis=1)
         return result
 
     def save(self, path: Path) -> None:
-        """Write a .safetensors file; it appears complete or not at all."""
+        """Write a .safetensors file atomically."""
         arrays = {'labels': self.labels, 'logits': self.logits}
         if self.embeddings is not None:
             arrays['embeddings'] = self.embeddings
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + '.partial')
+        partial = partial_of(path)
         safetensors.numpy.save_file(
             {name: np.ascontiguousarray(a) for name, a in arrays.items()}, partial,
             {'name': self.name, 'keys': json.dumps(list(self.keys))})
@@ -68,9 +68,9 @@ class Predictions:
     @classmethod
     def load(cls, path: Path) -> Predictions:
         """
-        Read a file that `save` wrote.
+        Read a file written by `save`.
 
-        :raises InvalidInput: if it is not there or is no such file.
+        :raises InvalidInput: if it is missing or damaged.
         """
         try:
             with safetensors.safe_open(path, 'numpy') as file:
@@ -84,7 +84,7 @@ class Predictions:
 
 
 class Predictor(Protocol):
-    """A trained model on one split, asked under several conditions."""
+    """A trained model on one split, which can be evaluated under several conditions."""
 
     @property
     def name(self) -> str:
@@ -93,10 +93,10 @@ class Predictor(Protocol):
     def predict(self, modalities: Modality, *, causal: bool = True,
                 noise: Mapping[Modality, float] | None = None, seed: int = 0) -> Predictions:
         """
-        Return the answers when only these modalities are given.
+        Return the predictions from these modalities alone.
 
-        Examples that have none of them are left out; so are all of them where the model cannot
-        be asked under the condition.
+        Examples without any of them are left out; all are where the model cannot be asked
+        under the condition.
 
         :param causal: without the reply that follows in the dialogue.
         :param noise: Gaussian noise on the features of a modality, in units of their standard
@@ -105,22 +105,20 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True)
-class Answered:
+class FixedPredictor:
     """
-    A model whose answers to the texts are known and that cannot be asked otherwise; a Predictor.
+    A Predictor of known predictions from text, without any other condition.
 
-    :param answers: causal, without noise.
+    :param predictions: causal, without noise.
     """
 
-    answers: Predictions
+    predictions: Predictions
 
     @property
     def name(self) -> str:
-        """Name of the model."""
-        return self.answers.name
+        return self.predictions.name
 
     def predict(self, modalities: Modality, *, causal: bool = True,
                 noise: Mapping[Modality, float] | None = None, seed: int = 0) -> Predictions:
-        """Return the answers, or none."""
-        asked = Modality.TEXT in modalities and causal and not noise
-        return self.answers if asked else Predictions.none(self.name)
+        known = Modality.TEXT in modalities and causal and not noise
+        return self.predictions if known else Predictions.none(self.name)

@@ -1,4 +1,4 @@
-"""Several processes that train together, as accelerate's launcher starts them; or a single one."""
+"""The processes of a training, as accelerate's launcher starts them; often a single one."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from datetime import timedelta
 import os
 from typing import Any
 
-PATIENCE = timedelta(days=1)  # of those that wait while the features of a corpus are computed
+PATIENCE = timedelta(days=1)  # of the others while the main one computes features
 
 
 def rank() -> int:
-    """Return which of the processes this is; 0 is the main one."""
+    """Return the number of this process; 0 is the main one."""
     return int(os.environ.get('RANK', '0'))
 
 
 @contextmanager
 def main_first() -> Iterator[None]:
-    """Let the main process do something; the others do it after it, and find it done."""
+    """Run the block in the main process first, then in the others, which find its results."""
     with _state().main_process_first():
         yield
 
 
 @contextmanager
 def main_alone() -> Iterator[bool]:
-    """Yield True in the main process and False in the others, which wait for its end."""
+    """Yield True in the main process and False in the others, which wait until it is done."""
     yield rank() == 0
     _state().wait_for_everyone()
 

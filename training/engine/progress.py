@@ -21,13 +21,12 @@ from training.engine.processes import rank
 
 class Reporter:
     """
-    Show how far a run is.
+    Progress bar and messages of a run.
 
-    :param title: what is trained, e.g. 'text/finetune'.
+    :param title: of the run, e.g. 'text/finetune'.
     """
 
     def __init__(self, title: str, console: Console | None = None) -> None:
-        """Begin with nothing shown."""
         self.title = title
         self.console = console or Console(stderr=True, quiet=rank() > 0)
         self._bar: Progress | None = None
@@ -35,7 +34,7 @@ class Reporter:
         self._batches = 1
 
     def named(self, title: str) -> Reporter:
-        """Return a reporter of a part, on the same terminal."""
+        """Return a reporter with another title on the same terminal."""
         return Reporter(title, self.console)
 
     @contextmanager
@@ -51,7 +50,7 @@ class Reporter:
         self._bar = None
 
     def advance(self, epoch: int, batch: int, loss: float) -> None:
-        """Tell that a batch is done, and the last loss that is known; NaN: none is yet."""
+        """Show that a batch is done, and the last known loss (NaN: none yet)."""
         if self._bar is not None and self._task is not None:
             status = '' if math.isnan(loss) else f'loss {loss:.3f}'
             self._bar.update(self._task, completed=epoch * self._batches + batch, status=status)
@@ -59,12 +58,12 @@ class Reporter:
     def evaluated(self, epoch: int, weighted_f1: float, accuracy: float, rate: float,
                   waiting: float) -> None:
         """
-        Tell the scores on the dev split after an epoch, and how fast it was.
+        Print the dev scores of an epoch and its speed.
 
-        :param rate: examples a second, without the evaluation.
-        :param waiting: share of the time in which the network waited for data, 0..1.
+        :param rate: training examples per second.
+        :param waiting: share of the time spent waiting for data, 0..1.
         """
         self.console.print(
             f'{self.title}: epoch {epoch + 1}, dev weighted F1 {weighted_f1:.3f}, accuracy '
-            f'{accuracy:.3f}; {rate:.3g} examples/s, {100 * waiting:.0f} % of the time for data',
+            f'{accuracy:.3f}; {rate:.3g} examples/s, {100 * waiting:.0f} % waiting for data',
             highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The folder of a run: settings, environment, metrics, checkpoints; it can be taken up again."""
+"""The folder of a run: settings, data digests, environment, metrics and checkpoints."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ PACKAGES = ('accelerate', 'numpy', 'safetensors', 'sklearn', 'tokenizers', 'torc
 @dataclass(frozen=True)
 class RunFolder:
     """
-    What a run writes.
+    A run on disk.
 
-    config.yaml, data.json, environment.json, metrics.jsonl, tensorboard/, checkpoints/step-*,
-    best/.
+    It holds config.yaml, data.json, environment.json, metrics.jsonl, tensorboard/,
+    checkpoints/step-* and best/.
     """
 
     path: Path
 
     @classmethod
-    def take_up(cls, path: Path, settings: Settings) -> RunFolder:
+    def start(cls, path: Path, settings: Settings) -> RunFolder:
         """
-        Make a new run, or take up one of the same settings.
+        Start a run, or reopen one with the same settings.
 
-        :raises InvalidInput: if the folder holds a run of other settings.
+        :raises InvalidInput: if the folder holds a run with other settings.
         """
         run = cls(path)
         wanted = dump_settings(settings)
         config = path / 'config.yaml'
         begun = yaml.safe_load(config.read_text('utf-8')) if config.is_file() else None
         if begun is not None and begun != yaml.safe_load(wanted):
-            raise InvalidInput(f'run {path}: it has other settings ({config}); give a new folder, '
-                               'or the same settings to continue')
+            raise InvalidInput(f'run {path}: it was started with other settings ({config}); give '
+                               'a new folder, or the same settings to resume it')
         path.mkdir(parents=True, exist_ok=True)
         if begun is None:
             write_file(config, wanted.encode())
@@ -56,17 +56,17 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """Folder of the weights that are kept: the best, or the last."""
+        """Folder of the kept weights: the best, or the last."""
         return self.path / 'best'
 
     @property
     def metrics(self) -> Path:
-        """File of the metrics, a JSON object a line."""
+        """File of the metrics, one JSON object a line."""
         return self.path / 'metrics.jsonl'
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end."""
+        """Whether the run is complete."""
         return (self.path / 'finished.json').is_file()
 
     def finish(self, facts: Mapping[str, Any]) -> None:
@@ -74,15 +74,15 @@ class RunFolder:
         write_file(self.path / 'finished.json', json.dumps(dict(facts), indent=2).encode())
 
     def facts(self) -> dict[str, Any]:
-        """Return what `finish` was told."""
+        """Return the facts given to `finish`."""
         result: dict[str, Any] = json.loads((self.path / 'finished.json').read_text())
         return result
 
-    def learns_from(self, data: Mapping[str, Any]) -> None:
+    def record_data(self, data: Mapping[str, Any]) -> None:
         """
-        Note what the run learns from, so that runs on other data are not taken for alike.
+        Record the digests of the training data, so that a run is never resumed on other data.
 
-        :raises InvalidInput: if it was begun with other data.
+        :raises InvalidInput: if it was started on other data.
         """
         path = self.path / DATA
         text = json.dumps(dict(data), indent=2)
@@ -90,8 +90,8 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             write_file(path, text.encode())
         elif path.read_text(encoding='utf-8') != text:
-            raise InvalidInput(f'run {self.path}: it was begun with other data ({path}); give a '
-                               'new folder, or the same data to continue')
+            raise InvalidInput(f'run {self.path}: it was started on other data ({path}); give a '
+                               'new folder, or the same data to resume it')
 
     def log(self, **values: Any) -> None:
         """Append a line of metrics."""
@@ -99,14 +99,14 @@ class RunFolder:
             file.write(json.dumps(values) + '\n')
 
     def forget_after(self, step: int) -> None:
-        """Drop the metrics of steps that a resumed run will do again, and a torn last line."""
+        """Drop metrics of steps that a resumed run will repeat, and a truncated last line."""
         if self.metrics.is_file():
             kept = [json.dumps(line) + '\n' for line in self.read_metrics()
                     if line['step'] <= step]
             write_file(self.metrics, ''.join(kept).encode())
 
     def read_metrics(self) -> Iterator[dict[str, Any]]:
-        """Yield the lines of the metrics; a torn last line is left out."""
+        """Yield the metrics; a truncated last line is skipped."""
         if self.metrics.is_file():
             for line in self.metrics.read_text(encoding='utf-8').splitlines():
                 try:
@@ -116,7 +116,7 @@ class RunFolder:
 
 
 def recipe_of(run: Path) -> dict[str, Any]:
-    """Return the settings and data of a run as it noted them; {} if there are none."""
+    """Return the recorded settings and data of a run; {} if there are none."""
     found: dict[str, Any] = {}
     for name, parse in (('config.yaml', yaml.safe_load), (DATA, json.loads)):
         if (run / name).is_file():
@@ -125,7 +125,7 @@ def recipe_of(run: Path) -> dict[str, Any]:
 
 
 def replace_folder(partial: Path, final: Path) -> None:
-    """Put a complete folder in the place of an older one."""
+    """Replace a folder by a newer one."""
     old = final.with_name(f'.{final.name}.old')
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
@@ -135,7 +135,7 @@ def replace_folder(partial: Path, final: Path) -> None:
 
 
 def environment() -> dict[str, Any]:
-    """Return what a result may depend on besides settings and data."""
+    """Return versions and devices, on which a result may depend besides settings and data."""
     versions = {name: getattr(sys.modules.get(name), '__version__', None) for name in PACKAGES}
     return {
         'python': platform.python_version(), 'platform': platform.platform(),
@@ -146,7 +146,7 @@ def environment() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Return the commit of the checkout, with a + if it was changed; '' if there is none."""
+    """Return the commit of the checkout, with a + if it is modified; '' if there is none."""
     try:
         done = subprocess.run(['git', 'describe', '--always', '--dirty=+', '--abbrev=12'],
                               cwd=Path(__file__).parent, capture_output=True, text=True)

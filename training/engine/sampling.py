@@ -1,22 +1,23 @@
-"""Which examples make a batch: the same for the same seed and epoch, whoever asks."""
+"""Batches of examples, determined by seed and epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-BUCKET_BATCHES = 30  # batches within which examples are sorted by size, to pad little
+BUCKET_BATCHES = 30  # batches within which examples are sorted by size, for little padding
 
 
 class Draw(NamedTuple):
     """
-    An example as drawn in an epoch; all randomness of its augmentation comes from this.
+    An example drawn in an epoch; all randomness of its augmentation derives from it.
 
-    Datasets take draws, not bare indices, so that workers and resumed runs see the same data.
+    Datasets are indexed by draws, so that workers and resumed runs see the same data.
     """
 
     row: int
@@ -24,34 +25,36 @@ class Draw(NamedTuple):
     seed: int
 
     def generator(self) -> np.random.Generator:
-        """Return the random numbers of this draw."""
+        """Return the random number generator of this draw."""
         return np.random.default_rng([self.seed, self.epoch, self.row])
+
+
+def keyed_generator(key: str) -> np.random.Generator:
+    """Return a random number generator that depends on a key alone."""
+    return np.random.default_rng(zlib.crc32(key.encode()))
 
 
 class BucketBatches(Sampler[list[Draw]]):
     """
     Shuffled batches of examples of similar size.
 
-    :param sizes: of each example, e.g. its tokens.
+    :param sizes: of the examples, e.g. in tokens.
     """
 
     def __init__(self, sizes: Sequence[int], batch_size: int, seed: int = 0) -> None:
-        """Begin with epoch 0."""
         self.sizes = np.asarray(sizes)
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose batches are given out."""
+        """Select the epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Return the number of batches of an epoch."""
         return -(-len(self.sizes) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        """Yield the batches of the epoch."""
         random = np.random.default_rng([self.seed, self.epoch])
         n = len(self.sizes)
         order = random.permutation(n)
@@ -66,18 +69,15 @@ class BucketBatches(Sampler[list[Draw]]):
 
 
 class OrderedBatches(Sampler[list[Draw]]):
-    """All examples once, the short ones first, for evaluation."""
+    """All examples once, shortest first, for evaluation."""
 
     def __init__(self, sizes: Sequence[int], batch_size: int) -> None:
-        """Take the size of each example."""
         self.order = np.argsort(np.asarray(sizes), kind='stable')
         self.batch_size = batch_size
 
     def __len__(self) -> int:
-        """Return the number of batches."""
         return -(-len(self.order) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        """Yield the batches."""
         for start in range(0, len(self.order), self.batch_size):
             yield [Draw(int(i), 0, 0) for i in self.order[start:start + self.batch_size]]

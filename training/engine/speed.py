@@ -1,4 +1,4 @@
-"""How fast a stage is, and how much of its time the network waits for data."""
+"""Throughput of a stage, and the time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 @dataclass
 class Speed:
     """
-    Time of an epoch, of one process.
+    Throughput of an epoch in one process.
 
-    :ivar examples: that were learnt from.
-    :ivar waiting: seconds until the batches were there; decoding and augmentation, if the loader
-        has no workers.
-    :ivar seconds: of all.
+    :ivar examples: examples seen.
+    :ivar waiting: seconds spent waiting for batches, i.e. for decoding and augmentation if the
+        loader has no workers.
+    :ivar seconds: total time.
     """
 
     examples: int = 0
@@ -24,7 +24,7 @@ class Speed:
     seconds: float = 0.0
 
     def watch(self, batches: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Yield the batches, and take the time."""
+        """Yield the batches and measure the time."""
         begun = asked = monotonic()
         for batch in batches:
             self.waiting += monotonic() - asked
@@ -35,10 +35,10 @@ class Speed:
 
     @property
     def rate(self) -> float:
-        """Examples a second."""
+        """Examples per second."""
         return self.examples / max(self.seconds, 1e-9)
 
     @property
     def waiting_share(self) -> float:
-        """Share of the time in which the network waited for data, 0..1."""
+        """Share of the time spent waiting for data, 0..1."""
         return self.waiting / max(self.seconds, 1e-9)

@@ -16,49 +16,44 @@ from torch import Tensor
 from training.engine.files import write_file
 from training.engine.processes import main_first
 
-SHARD = 64  # keys, which is what a killed run loses at most
+SHARD = 64  # keys per file; a killed run loses at most one file
 INDEX = 'index.json'
 
 
 class TensorStore:
     """
-    A tensor for each key, (T, ...); loaded when asked for.
+    Tensors (T, ...) by key, loaded on demand; safe in forked and spawned DataLoader workers.
 
-    May be used in the worker processes of a DataLoader, forked or spawned.
-
-    :param folder: with index.json and shards/, as `make_store` leaves it.
+    :param folder: written by `make_store`.
     :raises InvalidInput: if it is not complete.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Read the index."""
         try:
             index = json.loads((folder / INDEX).read_text(encoding='utf-8'))
             self._rows = {key: (int(shard), int(steps)) for key, (shard, steps) in index.items()}
         except (OSError, ValueError, AttributeError) as error:
-            raise InvalidInput(f'{folder}: {INDEX} cannot be read ({error}); remove the folder, '
-                               'the command that made it makes it again') from error
+            raise InvalidInput(f'{folder}: {INDEX} cannot be read ({error}); remove the folder '
+                               'and repeat the command that wrote it') from error
         self.folder = folder
         self._shards: dict[int, Any] = {}
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether there is a tensor."""
         return key in self._rows
 
     def steps(self, key: str) -> int:
-        """Return T of a tensor, without loading it."""
+        """Return T of a tensor without loading it."""
         return self._rows[key][1]
 
     def get(self, key: str) -> Tensor:
-        """Return a tensor."""
         number = self._rows[key][0]
-        if number not in self._shards:  # mapped into memory: only what is asked for is read
+        if number not in self._shards:  # memory-mapped: only the tensor is read
             self._shards[number] = safetensors.safe_open(_shard(self.folder, number), 'pt')
         tensor: Tensor = self._shards[number].get_tensor(key)
         return tensor
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the open files out, for processes that are spawned."""
+        # Open files cannot be sent to spawned processes.
         return {**self.__dict__, '_shards': {}}
 
 
@@ -66,12 +61,12 @@ def make_store(folder: Path, keys: Sequence[str],
                compute: Callable[[Sequence[str]], Mapping[str, Tensor]], *, title: str,
                console: Console) -> TensorStore:
     """
-    Compute a tensor for each key; shards that are on disk already are kept.
+    Compute a tensor for each key, except for those that are on disk already.
 
-    :param folder: of this store alone; its name says what the tensors depend on.
-    :param compute: is given up to SHARD keys and returns their tensors, contiguous, on the CPU.
+    :param folder: of this store alone, named by a fingerprint of what the tensors depend on.
+    :param compute: maps up to SHARD keys to their tensors, contiguous, on the CPU.
     :param title: of the progress bar.
-    :raises InvalidInput: if the disk is full; the shards that are complete stay.
+    :raises InvalidInput: if the disk is full; complete shards stay.
     """
     with main_first():
         if not (folder / INDEX).is_file():
@@ -91,8 +86,8 @@ def _fill(folder: Path, keys: Sequence[str],
                 write_file(path, safetensors.torch.save(dict(compute(group))))
         write_file(folder / INDEX, json.dumps(_index(folder, len(groups))).encode())
     except OSError as error:
-        raise InvalidInput(f'{folder}: it cannot be written ({error.strerror}); make room and '
-                           'give the same command, complete shards are kept') from error
+        raise InvalidInput(f'{folder}: it cannot be written ({error.strerror}); free some space '
+                           'and repeat the command, complete shards are kept') from error
 
 
 def _shard(folder: Path, number: int) -> Path:
@@ -100,7 +95,7 @@ def _shard(folder: Path, number: int) -> Path:
 
 
 def _index(folder: Path, shards: int) -> dict[str, tuple[int, int]]:
-    """Return the shard and the steps of each key, from the heads of the shards."""
+    """Return the shard and the steps of each key."""
     index = {}
     for number in range(shards):
         with safetensors.safe_open(_shard(folder, number), 'pt') as file:

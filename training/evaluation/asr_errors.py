@@ -1,4 +1,4 @@
-"""What errors of the speech recogniser cost: scores against the word error rate."""
+"""Robustness to errors of a speech recogniser: scores by word error rate."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from mmer_ros.types import Modality
 import numpy as np
-from training.augment.asr_errors import Recogniser
+from training.augment.asr_errors import AsrSimulator
 from training.corpora.clips import TextOnly
-from training.corpora.examples import Example
+from training.corpora.examples import Example, TRAIN
 from training.engine.progress import Reporter
 from training.evaluation.models import TrainedModel
 from training.evaluation.results import measure, Result
@@ -21,18 +21,18 @@ ERROR_RATES = (0.0, 0.05, 0.1, 0.2, 0.3)
 DRAWS = 3  # of the errors, averaged like seeds
 
 
-def heard(examples: Sequence[Example], split: str, error_rate: float, seed: int = 0
-          ) -> list[Example]:
+def transcripts(examples: Sequence[Example], split: str, error_rate: float, seed: int = 0
+                ) -> list[Example]:
     """
-    Return the examples of a split as a recogniser hears them, history included.
+    Return the examples of a split as simulated transcripts, history included.
 
-    What words there are, and which sound alike, it knows from the train split.
+    The simulated recogniser knows the words of the train split.
 
-    :param error_rate: errors a word; 0: only case and marks are lost.
+    :param error_rate: errors per word; with 0 only case and punctuation are lost.
     """
-    recogniser = Recogniser(e.text for e in examples if e.split == 'train')
+    recogniser = AsrSimulator(e.text for e in examples if e.split == TRAIN)
     random = np.random.default_rng([seed, round(1000 * error_rate)])
-    return [replace(e, text=recogniser.hear(e.text, error_rate, random))
+    return [replace(e, text=recogniser.transcribe(e.text, error_rate, random))
             for e in examples if e.split == split and e.text]
 
 
@@ -40,22 +40,22 @@ def word_error_curve(seeds: Sequence[TrainedModel], examples: Sequence[Example],
                      reporter: Reporter, error_rates: Sequence[float] = ERROR_RATES
                      ) -> dict[str, Result]:
     """
-    Return the scores given text alone: 'as written', then for each word error rate.
+    Return the scores from text alone: 'as written', then for each word error rate.
 
-    :param seeds: of one model; each is asked about DRAWS draws of the errors.
+    :param seeds: of one model; each is evaluated on DRAWS draws of the errors.
     """
     found: dict[str, Result] = {}
     conditions: list[tuple[str, list[Sequence[Example]]]] = [('as written', [examples])]
     for rate in error_rates:
         draws = range(DRAWS if rate else 1)
         conditions.append((f'word error rate {100 * rate:g} %', [
-            heard(examples, split, rate, draw) for draw in draws]))
+            transcripts(examples, split, rate, draw) for draw in draws]))
     with tempfile.TemporaryDirectory() as folder:
         for name, versions in conditions:
-            answers = [
+            predictions = [
                 model.predictor(TextOnly(version), split, Path(folder), reporter)
                 .predict(Modality.TEXT) for version in versions for model in seeds]
-            found[name] = measure(name, Modality.TEXT, answers)
+            found[name] = measure(name, Modality.TEXT, predictions)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which model is better, and how sure that is: paired by example."""
+"""Paired comparisons of models, by example."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.evaluation.results import Result, select, STATISTICS
 @dataclass(frozen=True)
 class Comparison:
     """
-    Whether one model is better than another on the examples that both answered.
+    Difference of two models on the examples that both predict.
 
     :param statistic: name in STATISTICS.
     """
@@ -51,11 +51,11 @@ def compare_all(subsets: Sequence[Result], others: Sequence[Result],
                 specialists: Sequence[Result], *, resamples: int = 1000
                 ) -> tuple[Comparison, ...]:
     """
-    Compare what a reader asks for.
+    Return the comparisons of a report.
 
-    The whole model with each single modality, with itself given the reply, and with every other
-    model; each of its subsets with the models that know just these modalities; and everything
-    that is not a baseline with the baselines.
+    The whole model is compared with each single modality, with itself given the reply, and with
+    every other model; its subsets with models of just these modalities; and everything that is
+    not a baseline with the baselines.
 
     :param subsets: of the whole model; the one with the most modalities is the whole.
     """

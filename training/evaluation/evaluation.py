@@ -1,4 +1,4 @@
-"""Everything that is measured of a trained model, in one go."""
+"""The whole evaluation of a trained model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from training.evaluation.conditions import (
     measure_subsets,
     measure_whole,
     Panel,
-    together,
 )
 from training.evaluation.embedding_map import EmbeddingMap, map_embeddings
 from training.evaluation.learning import LearningCurve, read_learning_curves
@@ -31,20 +30,19 @@ PAPER_DATA = 'MELD test'  # what the paper's figures are of
 @dataclass(frozen=True)
 class Evaluation:
     """
-    What `write_report` writes.
+    Results, as `write_report` writes them.
 
     :param name: of the model.
-    :param data: corpus and split that it was evaluated on, e.g. 'MELD dev'.
-    :param seeds: number of models trained alike.
-    :param available: modalities that the data has.
-    :param subsets: each subset of them, causal, and where there is text with the reply too.
-    :param others: trained models that it is set beside, given all that they take; causal, and
-        with the reply too where they can read it.
-    :param baselines: simple models on the same data; each as it came.
-    :param ablations: models trained with a part left out, given all.
-    :param specialists: models trained for a subset only, beside the full model on it.
+    :param data: corpus and split, e.g. 'MELD dev'.
+    :param seeds: number of models of the recipe.
+    :param available: modalities of the data.
+    :param subsets: of them, causal, and those with text also with the reply.
+    :param others: other models with all their inputs, causal and with the reply.
+    :param baselines: simple models on the same data.
+    :param ablations: models with a part left out, with all inputs.
+    :param specialists: models trained on a subset only.
     :param comparisons: full model against all others, paired by example.
-    :param warning: shown on top, e.g. that the data are made up.
+    :param warning: shown on top, e.g. that the data are synthetic.
     """
 
     name: str
@@ -66,28 +64,28 @@ class Evaluation:
 
     @property
     def whole(self) -> Modality:
-        """All modalities that the data has."""
-        return together(self.available)
+        """All modalities of the data."""
+        return Modality.of(self.available)
 
     @property
     def main(self) -> Result:
-        """The model given everything, causal: what a robot gets."""
+        """The model with all inputs, causal: as on a robot."""
         found = self.find(self.whole)
-        assert found is not None, 'measured always'
+        assert found is not None, 'always measured'
         return found
 
     def find(self, modalities: Modality, *, causal: bool = True) -> Result | None:
-        """Return what was measured under a condition."""
+        """Return the result under a condition, if it was measured."""
         return next((r for r in self.subsets
                      if (r.modalities, r.causal) == (modalities, causal)), None)
 
     def compared(self, first: Result, second: Result) -> Comparison | None:
-        """Return how much better the first is, if that was asked."""
+        """Return the comparison of two results, if there is one."""
         return next((c for c in self.comparisons
                      if (c.first, c.second) == (first.name, second.name)), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON: all that was measured."""
+        """Return plain values for JSON."""
         def plain(items: Sequence[Any]) -> list[Any]:
             return [item.to_dict() for item in items]
 
@@ -113,39 +111,39 @@ def evaluate(predictors: Sequence[Predictor], *, data: str, name: str = '',
     """
     Measure a model on one split.
 
-    :param predictors: of the same recipe, one per seed.
+    :param predictors: of one recipe, one per seed.
     :param data: corpus and split, e.g. 'MELD dev'; the paper's figures are of 'MELD test'.
     :param name: of the model; by default that of the first predictor.
-    :param others: other models by name, one predictor per seed; given all that they take.
-    :param ablations: by name, one predictor per seed; given all modalities.
-    :param specialists: by subset of modalities that they were trained on and are given.
-    :param baselines: answers of simple models on the same split.
+    :param others: other models by name, one predictor per seed, with all their inputs.
+    :param ablations: by name, one predictor per seed, with all inputs.
+    :param specialists: by the subset of modalities that they were trained on.
+    :param baselines: predictions of simple models on the same split.
     :param runs: folders whose metrics.jsonl are drawn as learning curves.
     :param facts: shown at the top of the page, e.g. bundle and commit.
     :param resamples: of each bootstrap.
-    :param console: for progress; None shows none.
-    :raises InvalidInput: if seeds answer for other examples, or a run folder cannot be read.
+    :param console: for progress; None: show none.
+    :raises InvalidInput: if seeds predict different examples, or a run folder cannot be read.
     """
     learning = tuple(curve for run in runs for curve in read_learning_curves(run))
-    with _progress(console) as (told, expect):
-        panel = Panel(predictors, told, name)
+    with _progress(console) as (tick, expect):
+        panel = Panel(predictors, tick, name)
         available = panel.available()
         expect(len(conditions(available)) - len(available)
                + (len(NOISE_LEVELS) - 1) * len(available) + len(ablations or {})
                + len(specialists or {}) + 4 * len(others or {}) + 1)
-        whole = together(available)
+        whole = Modality.of(available)
         subsets = measure_subsets(panel, available, resamples=resamples)
         curves = (*noise_curves(panel, available, resamples=resamples),
                   *missing_curves(panel, available, resamples=resamples))
         beside = [result for title, each in (others or {}).items()
-                  for result in measure_whole(Panel(each, told, title), resamples=resamples)]
-        ablated = [measure(title, whole, Panel(each, told).ask(whole), resamples=resamples)
+                  for result in measure_whole(Panel(each, tick, title), resamples=resamples)]
+        ablated = [measure(title, whole, Panel(each, tick).ask(whole), resamples=resamples)
                    for title, each in (ablations or {}).items()]
         special = [measure(f'Trained on {title_of(subset).lower()} only', subset,
-                           Panel(each, told).ask(subset), resamples=resamples)
+                           Panel(each, tick).ask(subset), resamples=resamples)
                    for subset, each in (specialists or {}).items()]
         drawn = map_embeddings(panel.ask(whole)[0])
-        told()
+        tick()
     simple = tuple(measure(p.name, Modality.TEXT, [p], resamples=resamples) for p in baselines)
     comparisons = compare_all(subsets, beside, simple, ablated, special, resamples=resamples)
     return Evaluation(
@@ -157,7 +155,7 @@ def evaluate(predictors: Sequence[Predictor], *, data: str, name: str = '',
 @contextmanager
 def _progress(console: Console | None) -> Iterator[tuple[Callable[[], None],
                                                          Callable[[int], None]]]:
-    """Yield a call for each condition done, and one that says how many more are to come."""
+    """Yield functions that advance the bar by a condition, and set the number to come."""
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=console is None) as bar:

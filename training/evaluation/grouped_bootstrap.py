@@ -1,4 +1,4 @@
-"""Bootstrap over people: clips of one actor are alike, so whole actors are drawn anew."""
+"""Bootstrap over people: whole actors are resampled, for their clips are correlated."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def mean_interval(values: NDArray[np.float64], groups: NDArray[Any], *, resample
     """
     Return the mean of a value with its percentile interval over resampled groups.
 
-    :param values: (N,) e.g. 1 where an answer is right; for two models their differences.
-    :param groups: (N,) whose clip it is.
+    :param values: (N,), e.g. 1 for a right prediction, or differences of two models.
+    :param groups: (N,), e.g. actors.
     """
     _, where = np.unique(groups, return_inverse=True)
     sums, counts = np.bincount(where, values), np.bincount(where)

@@ -1,4 +1,4 @@
-"""What lies at a path: an encoder or a bundle; those that differ in their seed are one model."""
+"""Trained models by path: encoders and bundles; seeds of one recipe are one model."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class TrainedModel:
     """
     A bundle, or an encoder with its own classifier.
 
-    :param origin: how it was trained, but for the seeds: equal for the seeds of one model.
-    :param encoders: by modality; what it takes.
-    :param network: maps their features to answers.
+    :param origin: recipe and data without seeds, equal for the seeds of one model.
+    :param encoders: of its modalities.
+    :param network: maps their features to logits.
     :param temperatures: by subset of modalities; {}: not calibrated.
+    :param modality_weights: of EmbraceNet.
     :param runs: folders with the metrics of its training.
     """
 
@@ -37,23 +38,20 @@ class TrainedModel:
     encoders: Mapping[Modality, TrainedEncoder]
     network: nn.Module
     temperatures: Mapping[str, float]
-    trust: tuple[float, ...]
+    modality_weights: tuple[float, ...]
     runs: tuple[Path, ...] = ()
 
     @property
     def modalities(self) -> Modality:
-        """What it takes."""
-        result = Modality(0)
-        for modality in self.encoders:
-            result |= modality
-        return result
+        """Inputs of the model."""
+        return Modality.of(self.encoders)
 
     def predictor(self, clips: Clips, split: str, features: Path, reporter: Reporter
                   ) -> FusionPredictor:
         """
-        Return the model on a split, causal and with the reply.
+        Return the predictor for a split, causal and with the reply.
 
-        :param features: folder in which features are kept, as of `make_features`.
+        :param features: folder of the features, as in `make_features`.
         """
         causal, with_reply = (make_features(
             self.encoders, clips, features, reporter, splits=[split], with_reply=reply)
@@ -61,13 +59,14 @@ class TrainedModel:
         examples = [e for e in clips.examples if e.split == split]
         replies = with_reply if Modality.TEXT in self.encoders else None
         return FusionPredictor(self.path.name, self.network, causal, examples, with_reply=replies,
-                               temperatures=self.temperatures, trust=self.trust,
+                               temperatures=self.temperatures,
+                               modality_weights=self.modality_weights,
                                allowed=self.modalities)
 
 
 def load_models(path: Path) -> list[TrainedModel]:
     """
-    Return the model at a path; all seeds of it if the path is that of `train --seeds`.
+    Return the model at a path, or all seeds of a run of `train --seeds`.
 
     :param path: run of `train text|audio|face`, or folder or name of a bundle.
     :raises InvalidInput: if there is no trained model.
@@ -80,7 +79,7 @@ def load_models(path: Path) -> list[TrainedModel]:
 
 
 def by_origin(models: Sequence[TrainedModel]) -> dict[str, list[TrainedModel]]:
-    """Return the seeds of each model under its name, in the order in which they were given."""
+    """Return the seeds of each model by its name, in the given order."""
     groups: dict[str, list[TrainedModel]] = {}
     for model in models:
         groups.setdefault(model.origin, []).append(model)
@@ -107,19 +106,19 @@ def _encoder(path: Path) -> TrainedModel:
     metrics = sorted([*path.glob('metrics.jsonl'), *path.glob('*/metrics.jsonl')])
     runs = tuple(p.parent for p in metrics)
     return TrainedModel(path, _plain([trained.modality.name, origin]),
-                        {trained.modality: trained}, UnimodalClassifier(
-                            trained.modality, trained.encoder.classifier), {}, (1.0, 1.0, 1.0),
-                        runs)
+                        {trained.modality: trained},
+                        UnimodalClassifier(trained.modality, trained.encoder.classifier), {},
+                        (1.0, 1.0, 1.0), runs)
 
 
 def _bundle(path: Path) -> TrainedModel:
     try:
         bundle = Bundle.load(str(path))
     except InvalidInput as error:
-        raise InvalidInput(f'model {path}: it is neither a finished run of `train '
-                           f'text|audio|face` nor a bundle ({error})') from error
+        raise InvalidInput(f'model {path}: it is not a finished run of `train text|audio|face`, '
+                           f'and not a bundle ({error})') from error
     if not bundle.config.trained:
-        raise InvalidInput(f'bundle {path}: it was not trained; `train fusion` makes one that is')
+        raise InvalidInput(f'bundle {path}: it is not trained; give one made by `train fusion`')
     facts = bundle.config.training
     encoders = {name: each.get('run') for name, each in facts.get('encoders', {}).items()}
     origin = [bundle.config.model.model_dump(mode='json'), facts.get('recipe'), encoders]

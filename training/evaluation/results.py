@@ -1,4 +1,4 @@
-"""One model under one condition, over its seeds: scores, spread and intervals."""
+"""Results of one model under one condition, over its seeds: scores, spread, intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from mmer_ros.evaluation import metrics
 from mmer_ros.evaluation.metrics import score, Scores, Statistic
-from mmer_ros.types import InvalidInput, MODALITIES, Modality
+from mmer_ros.types import InvalidInput, Modality
 import numpy as np
 from numpy.typing import NDArray
 from training.engine.predictions import Predictions
@@ -26,7 +26,7 @@ class Figure:
 
     :param mean: over the seeds.
     :param deviation: sample standard deviation over the seeds; None for a single one.
-    :param low: lower end of the 95 % bootstrap interval of the mean; None if there is none.
+    :param low, high: 95 % bootstrap interval of the mean; None without one.
     """
 
     mean: float
@@ -44,10 +44,10 @@ class Figure:
 @dataclass(frozen=True)
 class Result:
     """
-    Answers of one model under one condition.
+    Predictions of one model under one condition.
 
     :param name: of the model, as tables show it.
-    :param modalities: that it was given.
+    :param modalities: its inputs.
     :param causal: without the reply.
     :param predictions: one per seed, of the same examples in the same order.
     :param figures: of STATISTICS, and ece, nll and brier without an interval.
@@ -76,7 +76,7 @@ class Result:
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """(7, 7) answers of all seeds, rows truth, columns answer."""
+        """(7, 7) predictions of all seeds, rows truth, columns prediction."""
         total: NDArray[np.int64] = np.sum([s.confusion for s in self.scores], axis=0)
         return total
 
@@ -96,11 +96,11 @@ class Result:
 def measure(name: str, modalities: Modality, predictions: Sequence[Predictions], *,
             causal: bool = True, resamples: int = 1000) -> Result:
     """
-    Score the answers of all seeds.
+    Score the predictions of all seeds.
 
     :param predictions: one per seed, of the same examples in any order.
     :param resamples: of the bootstrap.
-    :raises InvalidInput: if the seeds answered for other examples.
+    :raises InvalidInput: if the seeds predict different examples.
     """
     seeds = align(predictions)
     result = Result(name, modalities, causal, seeds, {})
@@ -122,7 +122,7 @@ def interval(statistic: Statistic, seeds: Sequence[Predictions], resamples: int)
 
 def align(predictions: Sequence[Predictions]) -> tuple[Predictions, ...]:
     """
-    Return the predictions with the examples of all in the order of the first.
+    Return the predictions with the examples in the order of the first.
 
     :raises InvalidInput: if they are not of the same examples.
     """
@@ -130,13 +130,13 @@ def align(predictions: Sequence[Predictions]) -> tuple[Predictions, ...]:
     for other in predictions[1:]:
         if set(other.keys) != set(keys):
             raise InvalidInput(
-                f'predictions {other.name}: {len(set(other.keys) ^ set(keys))} examples are not '
-                f'the same as of {predictions[0].name}; evaluate all on the same split')
+                f'predictions {other.name}: {len(set(other.keys) ^ set(keys))} examples differ '
+                f'from those of {predictions[0].name}; evaluate all on the same split')
     return tuple(select(each, keys) for each in predictions)
 
 
 def select(predictions: Predictions, keys: Sequence[str]) -> Predictions:
-    """Return the answers for these keys in this order."""
+    """Return the predictions for these keys in this order."""
     if list(predictions.keys) == list(keys):
         return predictions
     place = {key: row for row, key in enumerate(predictions.keys)}
@@ -149,7 +149,7 @@ def select(predictions: Predictions, keys: Sequence[str]) -> Predictions:
 
 def names_of(modalities: Modality) -> list[str]:
     """Return the names of the modalities, in the order of MODALITIES."""
-    return [str(m.name).lower() for m in MODALITIES if m in modalities]
+    return list(modalities.names)
 
 
 def title_of(modalities: Modality) -> str:

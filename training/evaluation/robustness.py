@@ -1,4 +1,4 @@
-"""What noisy and missing modalities cost: scores against the level of noise and rate of loss."""
+"""Cost of noisy and missing modalities: scores by noise level and by rate of loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmer_ros.types import Modality
 import numpy as np
 from numpy.typing import NDArray
 from training.engine.predictions import Predictions
-from training.evaluation.conditions import Panel, subsets, together
+from training.evaluation.conditions import Panel, subsets
 from training.evaluation.results import Figure, interval, names_of, select
 
 NOISE_LEVELS = (0.0, .25, .5, 1.0, 2.0)  # standard deviations of the feature
@@ -23,11 +23,11 @@ Disturbance = Literal['noise', 'missing']
 @dataclass(frozen=True)
 class Curve:
     """
-    Scores as one modality gets worse, the others left as they are.
+    Scores as one modality degrades and the others stay.
 
-    :param modality: that is disturbed; several: each on its own, independently.
-    :param levels: standard deviations of noise, or probability that it is missing.
-    :param accuracy: at each level; likewise weighted_f1.
+    :param modality: that degrades; of several, each independently.
+    :param levels: standard deviations of noise, or probabilities of being missing.
+    :param accuracy, weighted_f1: at each level.
     :param count: examples.
     """
 
@@ -49,11 +49,11 @@ class Curve:
 def noise_curves(panel: Panel, available: Sequence[Modality], *,
                  levels: Sequence[float] = NOISE_LEVELS, resamples: int = 1000) -> list[Curve]:
     """
-    Add Gaussian noise to the features of one modality at a time; all are given.
+    Return the curves of Gaussian noise on the features of one modality at a time.
 
-    Of a model that has no features to add it to, there are no curves.
+    There are none for a model without features.
     """
-    whole = together(available)
+    whole = Modality.of(available)
     if not panel.ask(whole, noise={available[0]: levels[-1]})[0].keys:
         return []
     return [_curve('noise', modality, levels,
@@ -65,16 +65,15 @@ def noise_curves(panel: Panel, available: Sequence[Modality], *,
 def missing_curves(panel: Panel, available: Sequence[Modality], *,
                    rates: Sequence[float] = MISSING_RATES, resamples: int = 1000) -> list[Curve]:
     """
-    Take one modality at a time away from a random share of the examples; then each of them.
+    Return the curves of missing modalities: one at a time, then all independently.
 
-    Only examples that have every modality count, so that the rate is what it says. Where every
-    modality would be lost, the last one left stays: nothing has no answer. The
-    examples that lose a modality at a rate lose it at every higher one too.
+    Only examples with every modality count. The last modality of an example always stays. An
+    example that loses a modality at some rate also loses it at every higher one.
     """
     if len(available) < 2:
         return []
-    whole = together(available)
-    answers = _answers(panel, available)
+    whole = Modality.of(available)
+    answers = _predictions(panel, available)
     found = [_curve('missing', lost, rates, [_mixed(answers, lost, whole, rate) for rate in rates],
                     resamples) for lost in available]
     return [*found, _curve('missing', whole, rates,
@@ -90,17 +89,17 @@ def _curve(kind: Disturbance, modality: Modality, levels: Sequence[float],
         len(answers[0][0].keys))
 
 
-def _answers(panel: Panel, available: Sequence[Modality]) -> dict[Modality, list[Predictions]]:
-    """Return the answers given each subset, for the examples that all single ones answer."""
+def _predictions(panel: Panel, available: Sequence[Modality]) -> dict[Modality, list[Predictions]]:
+    """Return the predictions from each subset, for examples that have all modalities."""
     alone = [set(panel.ask(modality)[0].keys) for modality in available]
     shared = set.intersection(*alone)
-    keys = [key for key in panel.ask(together(available))[0].keys if key in shared]
+    keys = [key for key in panel.ask(Modality.of(available))[0].keys if key in shared]
     return {subset: [select(p, keys) for p in panel.ask(subset)] for subset in subsets(available)}
 
 
 def _mixed(answers: dict[Modality, list[Predictions]], exposed: Modality, whole: Modality,
            rate: float) -> list[Predictions]:
-    """Return for each seed the answers given what is left of each example."""
+    """Return for each seed the predictions from the remaining modalities of each example."""
     mixed = []
     for seed, base in enumerate(answers[whole]):
         left = _left(len(base.keys), exposed, whole, rate, seed)
@@ -114,7 +113,7 @@ def _mixed(answers: dict[Modality, list[Predictions]], exposed: Modality, whole:
 
 def _left(count: int, exposed: Modality, whole: Modality, rate: float,
           seed: int) -> NDArray[np.int64]:
-    """Return the bitmask of what each example keeps, (count,); never 0."""
+    """Return the bitmask of the remaining modalities, (count,); never 0."""
     luck = np.random.default_rng(seed).random((count, 8))  # one column per bit
     left = np.full(count, int(whole))
     for bit in _bits(exposed):

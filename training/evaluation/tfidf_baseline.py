@@ -1,4 +1,4 @@
-"""The linear baseline that a text encoder has to beat: TF-IDF and logistic regression."""
+"""The baseline of the text encoder: TF-IDF and logistic regression."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.engine.predictions import Predictions
 
 STRENGTHS = (1.0, 3.0, 10.0)  # C, the inverse of the regularisation
 FOLDS = 5
-WORD = r"\w[\w']*|[^\w\s]"  # or a mark of punctuation, of which ! and ? say much
+WORD = r"\w[\w']*|[^\w\s]"  # or a punctuation mark, such as ! and ?
 NAME = 'TF-IDF + logistic regression'
 
 
@@ -27,25 +27,24 @@ def tfidf_baseline(train: Sequence[Example], evaluated: Sequence[Example], *,
                    strengths: Sequence[float] = STRENGTHS, folds: int = FOLDS,
                    min_count: int = 2, quiet: bool = False) -> Predictions:
     """
-    Fit the baseline and return its answers; it sees the sentence alone, neither history nor face.
+    Fit the baseline and return its predictions from the sentence alone, without history.
 
-    Words of 1 and 2, characters of 2 to 5 within words, logarithmic counts; one multinomial
-    logistic regression. C is the one with the best weighted F1 in cross-validation over the
+    Features are words (1-2) and characters within words (2-5) with logarithmic counts, the model
+    is multinomial logistic regression. C has the best weighted F1 in cross-validation over the
     groups (dialogues) of the training examples.
 
-    :param train: those with exactly one label are used.
-    :param evaluated: likewise; they serve for nothing but the answers.
-    :param strengths: values of C to choose from; a single one is used as it is.
+    :param train, evaluated: of both, examples with exactly one label are used.
+    :param strengths: values of C to choose from.
     :param min_count: texts in which a feature must occur.
     :param quiet: show no progress.
-    :return: logits are log-probabilities; a class that the training examples lack has none.
+    :return: logits are log-probabilities; -30 for classes without training examples.
     :raises InvalidInput: if there is no example to train or evaluate on, or a single emotion.
     """
     train, evaluated = _usable(train, 'train'), _usable(evaluated, 'evaluated')
     labels = _labels(train)
     if len(set(labels.tolist())) < 2:
         raise InvalidInput('baseline: all training examples have the same emotion; '
-                           'expected two or more')
+                           'expected at least two')
     strength = choose_strength(train, strengths, folds, min_count, quiet)
     model = _model(strength, min_count)
     model.fit([e.text for e in train], labels)
@@ -57,7 +56,7 @@ def tfidf_baseline(train: Sequence[Example], evaluated: Sequence[Example], *,
 
 def choose_strength(train: Sequence[Example], strengths: Sequence[float] = STRENGTHS,
                     folds: int = FOLDS, min_count: int = 2, quiet: bool = False) -> float:
-    """Return the C with the best weighted F1, averaged over folds that share no group."""
+    """Return the C with the best mean weighted F1 over folds of groups."""
     groups = [e.group or e.key for e in train]
     folds = min(folds, len(set(groups)))
     if len(strengths) == 1 or folds < 2:
@@ -71,7 +70,7 @@ def choose_strength(train: Sequence[Example], strengths: Sequence[float] = STREN
         inside = features.fit_transform(texts[learnt])
         outside = features.transform(texts[left_out])
         classifier = _classifier(strengths[0])
-        for index, strength in enumerate(strengths):  # each starts from the one before
+        for index, strength in enumerate(strengths):  # warm start
             classifier.set_params(C=strength).fit(inside, labels[learnt])
             scores[index] += f1_score(labels[left_out], classifier.predict(outside),
                                       average='weighted', zero_division=0)

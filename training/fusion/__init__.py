@@ -1,1 +1,1 @@
-"""The fusion stage: cached features, families of fusion, calibration, bundle."""
+"""Fusion: cached features, training, calibration, bundles."""

@@ -1,4 +1,4 @@
-"""Fusions trained alike: the full model, those with a part left out, those of fewer modalities."""
+"""Ablations: the full fusion, fusions with a part left out, and fusions of fewer modalities."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mmer_ros.types import MODALITIES, Modality, subset_name, SUBSETS
+from mmer_ros.types import ALL_MODALITIES, Modality, SUBSETS
 from rich.console import Console
-from training.corpora.examples import Example
+from training.corpora.examples import DEV, Example
 from training.engine.config import with_seed
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
@@ -31,32 +31,32 @@ class Variant:
     """
     One kind of fusion.
 
-    :param modalities: that it is trained on and may see.
+    :param modalities: its inputs, in training and after.
     """
 
     family: str
-    modalities: Modality = Modality(7)
+    modalities: Modality = ALL_MODALITIES
 
     @property
     def name(self) -> str:
         """Name of its folder: `concatenation`, or `full-text+audio`."""
-        whole = all(m in self.modalities for m in MODALITIES)
-        return self.family if whole else f'{self.family}-{subset_name(self.modalities)}'
+        whole = self.modalities == ALL_MODALITIES
+        return self.family if whole else f'{self.family}-{self.modalities.title}'
 
     def recipe(self, base: FusionRecipe, seed: int) -> FusionRecipe:
-        """Return the recipe, which differs from the base in nothing else."""
-        names = [str(m.name).lower() for m in MODALITIES if m in self.modalities]
+        """Return the base recipe with this family, these modalities and this seed."""
         return with_seed(base, seed).model_copy(
             update={'fusion': base.fusion.model_copy(update={'family': self.family}),
-                    'modalities': tuple(names)})
+                    'modalities': self.modalities.names})
 
 
 @dataclass(frozen=True)
 class SeedData:
     """
-    What the fusions of one seed are trained on; seeds may share it.
+    Features for the fusions of one seed; seeds may share them.
 
-    :param learned: features of train and dev; `causal` and `with_reply`: of the evaluated split.
+    :param learned: of train and dev.
+    :param causal, with_reply: of the evaluated split.
     """
 
     learned: FeatureCache
@@ -65,7 +65,7 @@ class SeedData:
 
 
 def variants(families: Sequence[str], *, specialists: bool) -> Iterator[Variant]:
-    """Yield the full model, the families, and its like for each smaller subset."""
+    """Yield the full model, the families, and full models of fewer modalities."""
     yield Variant('full')
     yield from (Variant(family) for family in families)
     if specialists:
@@ -76,10 +76,10 @@ def train_variant(variant: Variant, base: FusionRecipe, seed: int, data: SeedDat
                   examples: Sequence[Example], split: str, folder: Path, reporter: Reporter
                   ) -> FusionPredictor:
     """
-    Train a fusion, or take the finished one, and calibrate it on dev.
+    Train a fusion, or load the finished one, and calibrate it on dev.
 
     :param examples: of the corpus, all splits.
-    :param split: that the answers are of.
+    :param split: that is evaluated.
     :param folder: of all runs of the ablation.
     """
     recipe = variant.recipe(base, seed)
@@ -90,9 +90,9 @@ def train_variant(variant: Variant, base: FusionRecipe, seed: int, data: SeedDat
     if not done:
         reporter.console.print(f'{variant.name}, seed {seed}: dev weighted F1 '
                                f'{run.facts()["weighted_f1"]:.3f}', highlight=False)
-    dev = [e for e in examples if e.split == 'dev']
-    predictor = partial(FusionPredictor, variant.name, network, trust=recipe.trust,
-                        allowed=recipe.allowed)
+    dev = [e for e in examples if e.split == DEV]
+    predictor = partial(FusionPredictor, variant.name, network, allowed=recipe.allowed,
+                        modality_weights=recipe.modality_weights)
     return predictor(data.causal, [e for e in examples if e.split == split],
                      with_reply=data.with_reply,
                      temperatures=fit_temperatures(predictor(data.learned, dev)))

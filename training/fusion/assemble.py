@@ -1,4 +1,4 @@
-"""Encoders and a fusion together as a bundle, with what is known of how it was made."""
+"""Assembly of encoders and a fusion into a bundle."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
              network: nn.Module, *, faces: FaceConfig,
              temperatures: Mapping[str, float] | None = None,
              priors: Mapping[str, Sequence[float]] | None = None,
-             trust: tuple[float, float, float] = (1.0, 1.0, 1.0),
+             modality_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
              training: Mapping[str, Any] | None = None, card: str = '', notice: str = '',
              weights: Literal['float32', 'float16'] = 'float32') -> Bundle:
     """
     Return a bundle.
 
     :param encoders: of text, audio and face.
-    :param network: a trained CrossmodalEmbraceNet of the sizes in `fusion`.
-    :param faces: how the faces of the corpus were found; the robot has to find them alike.
-    :param temperatures: by subset of modalities, as fitted on the dev split.
-    :param priors: class shares under which each subset is calibrated, (7,).
+    :param network: a trained fusion of the sizes in `fusion`.
+    :param faces: face detection of the corpus, which the robot has to use, too.
+    :param temperatures: by subset of modalities.
+    :param priors: class shares (7,) under which each subset is calibrated.
+    :param modality_weights: of EmbraceNet.
     :param training: facts for the bundle's config.
-    :param notice: of the licences, told once at load.
-    :param weights: how matrices are stored.
+    :param notice: of the licences, shown when the bundle is loaded.
+    :param weights: type of the stored matrices.
     """
     tokenizer = encoders[Modality.TEXT].tokenizer
     if tokenizer is None:
         raise InvalidInput('the text encoder has no tokenizer; train it with `train text`')
-    sizes = {str(m.name).lower(): encoders[m].config for m in MODALITIES}
+    sizes = {m.key: encoders[m].config for m in MODALITIES}
     config = BundleConfig(
         name=name, model=ModelConfig(**sizes, fusion=fusion), trained=True, faces=faces,
         calibrated=bool(temperatures), temperatures=dict(temperatures or {}),
-        modality_weights=trust,
+        modality_weights=modality_weights,
         priors={subset: tuple(shares) for subset, shares in (priors or {}).items()},
         notice=notice, weights=weights, training=dict(training or {}))
     model = EmotionModel(config.model)
     for modality, trained in encoders.items():
-        part = getattr(model, str(modality.name).lower())
-        part.load_state_dict(trained.encoder.state_dict())
+        getattr(model, modality.key).load_state_dict(trained.encoder.state_dict())
     model.fusion.load_state_dict(network.state_dict())
     return Bundle.create(config, model.eval(), tokenizer, card)

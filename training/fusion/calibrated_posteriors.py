@@ -1,4 +1,4 @@
-"""What a single modality says, calibrated: an encoder's own classifier as an expert."""
+"""Calibrated unimodal posteriors: temperature and per-class offsets, with the prior removed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mmer_ros.types import EMOTIONS
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.special import log_softmax
 import torch
 from torch import nn, Tensor
 from training.engine.config import Settings
@@ -18,75 +19,75 @@ CLASSES = len(EMOTIONS)
 FLAT = np.full(CLASSES, 1 / CLASSES)
 
 
-class Expert(Settings):
-    """
-    How logits become log-likelihoods: log p(x | y) = logits / temperature + offsets, up to a sum.
-
-    :param shares: of the emotions among the examples on which it was fitted.
-    """
-
-    temperature: float = Field(gt=0)
-    offsets: tuple[float, ...] = Field(min_length=CLASSES, max_length=CLASSES)
-    shares: tuple[float, ...] = Field(min_length=CLASSES, max_length=CLASSES)
-
-    def answer(self, logits: NDArray[Any], prior: NDArray[Any] = FLAT) -> Floats:
-        """Return log posteriors (N, 7) under a prior."""
-        scores = logits.astype(np.float64) / self.temperature + self.offsets + np.log(prior)
-        return log_normalized(scores)
-
-
 @dataclass(frozen=True)
-class Answers:
-    """Logits (N, 7) of an encoder's own classifier, and the true labels (N,)."""
+class LabelledLogits:
+    """Logits (N, 7) of an encoder's classifier, and the true labels (N,)."""
 
     logits: NDArray[np.float32]
     labels: NDArray[np.int64]
 
     @property
     def shares(self) -> Floats:
-        """Share of each emotion, (7,); one that does not occur counts as half an example."""
+        """Share of each class, (7,); a missing class counts as half an example."""
         counts = np.bincount(self.labels, minlength=CLASSES).clip(min=0.5)
         result: Floats = counts / counts.sum()
         return result
 
 
-def fit_expert(answers: Answers, *, decay: float = 0.003) -> Expert:
+class CalibratedPosterior(Settings):
     """
-    Fit temperature and offsets on examples that the encoder has not learnt from.
+    Calibration of an encoder's classifier: log p(x | y) = logits / temperature + offsets + const.
 
-    softmax(logits / T + offsets + log shares) is to be the posterior among these examples, so
-    that without the shares it is the likelihood. Few examples cannot tell seven offsets; they are
-    held near those of an encoder that learnt with the shares (a posterior: minus log shares).
-
-    :param decay: penalty on the squared distance of the offsets from the best constant tilt.
+    :param shares: of the classes among the examples that it was fitted on.
     """
-    shares = torch.from_numpy(answers.shares)
-    logits = torch.from_numpy(answers.logits.astype(np.float64))
-    labels = torch.from_numpy(answers.labels)
-    scale = torch.zeros((), dtype=torch.float64, requires_grad=True)   # log temperature
-    tilt = torch.zeros((), dtype=torch.float64, requires_grad=True)    # power of the shares
+
+    temperature: float = Field(gt=0)
+    offsets: tuple[float, ...] = Field(min_length=CLASSES, max_length=CLASSES)
+    shares: tuple[float, ...] = Field(min_length=CLASSES, max_length=CLASSES)
+
+    def log_posterior(self, logits: NDArray[Any], prior: NDArray[Any] = FLAT) -> Floats:
+        """Return log posteriors (N, 7) under a prior; under the flat one, log-likelihoods."""
+        scores = logits.astype(np.float64) / self.temperature + self.offsets + np.log(prior)
+        result: Floats = log_softmax(scores, axis=-1)
+        return result
+
+    def posterior(self, logits: NDArray[Any]) -> Floats:
+        """Return posteriors (N, 7) under the class shares that it was fitted with."""
+        result: Floats = np.exp(self.log_posterior(logits, np.array(self.shares)))
+        return result
+
+
+def fit_posterior(known: LabelledLogits, *, decay: float = 0.003) -> CalibratedPosterior:
+    """
+    Fit temperature and offsets on examples that the encoder was not trained on.
+
+    softmax(logits / T + offsets + log shares) is fitted as the posterior of these examples, so
+    without the shares it is the likelihood. Few examples do not determine seven offsets: they are
+    regularised towards a multiple of minus the log shares, as of an encoder that learnt a prior.
+
+    :param decay: weight of the squared distance of the offsets from that multiple.
+    """
+    shares = torch.from_numpy(known.shares)
+    logits = torch.from_numpy(known.logits.astype(np.float64))
+    labels = torch.from_numpy(known.labels)
+    log_temperature, prior_exponent = (
+        torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in range(2))
     rest = torch.zeros(CLASSES, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([scale, tilt, rest], max_iter=300,
+    optimizer = torch.optim.LBFGS([log_temperature, prior_exponent, rest], max_iter=300,
                                   line_search_fn='strong_wolfe')
 
     def offsets() -> Tensor:
-        return rest - tilt * shares.log()
+        return rest - prior_exponent * shares.log()
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        scores = logits / scale.exp() + offsets() + shares.log()
+        scores = logits / log_temperature.exp() + offsets() + shares.log()
         loss: Tensor = nn.functional.cross_entropy(scores, labels) + decay * rest.square().sum()
         loss.backward()
         return loss
 
     optimizer.step(closure)
     found = offsets().detach()
-    return Expert(temperature=float(scale.detach().exp()), shares=tuple(shares.tolist()),
-                  offsets=tuple((found - found.mean()).tolist()))
-
-
-def log_normalized(scores: Floats) -> Floats:
-    """Return the log of the softmax over the last axis."""
-    top = scores.max(axis=-1, keepdims=True)
-    result: Floats = scores - top - np.log(np.exp(scores - top).sum(axis=-1, keepdims=True))
-    return result
+    return CalibratedPosterior(
+        temperature=float(log_temperature.detach().exp()), shares=tuple(shares.tolist()),
+        offsets=tuple((found - found.mean()).tolist()))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmer_ros.types import subset_name, SUBSETS
+from mmer_ros.types import SUBSETS
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from training.engine.predictions import Predictions, Predictor
+from scipy.special import log_softmax
+from training.engine.predictions import Predictor
 
 MINIMUM = 30  # examples below which a subset is not calibrated
 RANGE = (0.05, 20.0)
@@ -21,24 +22,18 @@ def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]
     :param logits: (N, 7).
     :param labels: (N,) true indices.
     """
-    wide = logits.astype(np.float64)
-    rows = np.arange(len(labels))
+    wide, rows = logits.astype(np.float64), np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:
-        scaled = wide / np.exp(log_temperature)
-        top = scaled.max(axis=1, keepdims=True)
-        log_sum = top[:, 0] + np.log(np.exp(scaled - top).sum(axis=1))
-        return float((log_sum - scaled[rows, labels]).mean())
+        log_p = log_softmax(wide / np.exp(log_temperature), axis=1)
+        return -float(log_p[rows, labels].mean())
 
     found = minimize_scalar(loss, bounds=tuple(np.log(RANGE)), method='bounded')
     return float(np.exp(found.x))
 
 
 def fit_temperatures(predictor: Predictor) -> dict[str, float]:
-    """Return a temperature by name for each subset that occurs often enough."""
-    temperatures = {}
-    for subset in SUBSETS:
-        answers: Predictions = predictor.predict(subset)
-        if len(answers.keys) >= MINIMUM:
-            temperatures[subset_name(subset)] = fit_temperature(answers.logits, answers.labels)
-    return temperatures
+    """Return the temperature of each subset with enough examples, by its name."""
+    predictions = {subset.title: predictor.predict(subset) for subset in SUBSETS}
+    return {name: fit_temperature(found.logits, found.labels)
+            for name, found in predictions.items() if len(found.keys) >= MINIMUM}

@@ -1,10 +1,8 @@
-"""What the encoders make of every example, kept on disk: all that the fusion is trained on."""
+"""Features of every example, computed by the encoders once and kept on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-import hashlib
-import json
 from pathlib import Path
 
 from mmer_ros.recognition.streaming_encoders import context_of, evidence_of
@@ -15,9 +13,9 @@ from training.corpora.clips import Clips
 from training.encoders.text.data import dialogues
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.device import placed
+from training.engine.files import fingerprint
 from training.engine.progress import Reporter
 from training.engine.tensor_store import make_store, TensorStore
-from training.preparation.clip_cache import ClipCache
 
 BATCH = {Modality.TEXT: 32, Modality.AUDIO: 8, Modality.FACE: 8}  # utterances
 
@@ -32,22 +30,20 @@ class FeatureCache:
 
     def __init__(self, widths: Mapping[Modality, int],
                  stores: Mapping[Modality, Sequence[TensorStore]]) -> None:
-        """Take the stores."""
         self.widths, self._stores = dict(widths), stores
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether there are features of an example."""
         return any(key in store for stores in self._stores.values() for store in stores)
 
     def get(self, key: str) -> dict[Modality, Tensor]:
-        """Return the features of an example; modalities that it lacks are missing."""
-        return {modality: store.get(key) for modality, store in self._of(key).items()}
+        """Return the features of an example by modality."""
+        return {modality: store.get(key) for modality, store in self._stores_of(key).items()}
 
     def lengths(self, key: str) -> dict[Modality, int]:
-        """Return the steps of each modality of an example, without loading them."""
-        return {modality: store.steps(key) for modality, store in self._of(key).items()}
+        """Return the number of steps of each modality of an example."""
+        return {modality: store.steps(key) for modality, store in self._stores_of(key).items()}
 
-    def _of(self, key: str) -> dict[Modality, TensorStore]:
+    def _stores_of(self, key: str) -> dict[Modality, TensorStore]:
         return {modality: store for modality, stores in self._stores.items()
                 for store in stores if key in store}
 
@@ -56,28 +52,27 @@ def make_features(encoders: Mapping[Modality, TrainedEncoder], clips: Clips, fol
                   reporter: Reporter, *, splits: Iterable[str], with_reply: bool = False,
                   device: torch.device | None = None) -> FeatureCache:
     """
-    Run encoders over a corpus; what is on disk already is kept.
+    Run encoders over a corpus, except for features that are on disk already.
 
-    :param folder: gets a folder for each modality, split, encoder and corpus, so that stages,
-        seeds and conditions share what they have in common.
-    :param with_reply: give the text encoder the reply that follows, which no robot has.
+    :param folder: gets a subfolder for each modality, split, encoder and corpus, so that stages,
+        seeds and conditions share them.
+    :param with_reply: show the text encoder the reply, which a robot does not have.
     """
     splits = list(splits)
     made = {}
     for modality in (m for m in MODALITIES if m in encoders):
         with placed(encoders[modality].encoder, device):
-            worker = _Worker(encoders[modality], clips, with_reply and modality is Modality.TEXT)
-            made[modality] = [worker.store(folder, split, reporter) for split in splits]
+            reply = with_reply and modality is Modality.TEXT
+            maker = _FeatureMaker(encoders[modality], clips, reply)
+            made[modality] = [maker.store(folder, split, reporter) for split in splits]
     return FeatureCache({m: encoders[m].encoder.width for m in made}, made)
 
 
-class _Worker:
+class _FeatureMaker:
     """One encoder on one corpus."""
 
-    def __init__(self, trained: TrainedEncoder, clips: Clips, with_reply: bool,
-                 ) -> None:
+    def __init__(self, trained: TrainedEncoder, clips: Clips, with_reply: bool) -> None:
         self.trained, self.clips, self.with_reply = trained, clips, with_reply
-        self.name = trained.modality.key
         trained.encoder.eval()
         if trained.tokenizer is not None:
             trained.encoder.use_tokenizer(trained.tokenizer)
@@ -87,15 +82,16 @@ class _Worker:
     def store(self, folder: Path, split: str, reporter: Reporter) -> TensorStore:
         """Return the features of a split."""
         keys = [e.key for e in self.clips.examples if e.split == split]
-        kind = self.name + '-reply' * self.with_reply
+        name = self.trained.modality.key
+        kind = name + '-reply' * self.with_reply
         return make_store(
             folder / f'{kind}-{split}-{self._fingerprint(keys)}', keys, self.compute,
-            title=f'features of {self.name}{", with reply" * self.with_reply}, {split}',
+            title=f'features of {name}{", with reply" * self.with_reply}, {split}',
             console=reporter.console)
 
     @torch.inference_mode()
     def compute(self, keys: Sequence[str]) -> dict[str, Tensor]:
-        """Return the features of the examples that have the modality, without padding."""
+        """Return the features (T, width) of the examples that have the modality."""
         given = {key: u for key in keys if (u := self._utterance(key)) is not None}
         order = sorted(given, key=lambda key: _size(given[key]))  # little padding
         found: dict[str, Tensor] = {}
@@ -111,7 +107,7 @@ class _Worker:
         return {key: found[key] for key in given}
 
     def _utterance(self, key: str) -> Utterance | None:
-        """Return what this encoder takes of an example; None if there is nothing of it."""
+        """Return the input of the encoder; None if the example lacks the modality."""
         if self.trained.modality is Modality.TEXT:
             turn = self.turns.get(key)
             return None if turn is None else Utterance(
@@ -124,16 +120,9 @@ class _Worker:
         return None if faces is None else Utterance(faces=faces)
 
     def _fingerprint(self, keys: Sequence[str]) -> str:
-        """Return a name that changes with the encoder and all that it is given."""
-        digest = hashlib.sha256(self.trained.digest.encode())
-        if self.trained.modality is Modality.TEXT:
-            said = [self._utterance(key) for key in keys]
-            digest.update(repr([keys, said]).encode())
-        else:
-            info = self.clips.info.model_dump_json() if isinstance(self.clips, ClipCache) else (
-                str(getattr(self.clips, 'digest', '')))
-            digest.update(json.dumps([info, list(keys)]).encode())
-        return digest.hexdigest()[:16]
+        inputs = (repr([self._utterance(key) for key in keys])
+                  if self.trained.modality is Modality.TEXT else self.clips.digest)
+        return fingerprint(self.trained.digest, inputs, repr(keys))
 
 
 def _size(utterance: Utterance) -> int:

@@ -1,4 +1,4 @@
-"""Rules that make one answer of several: fixed-weight sums, and log-linear pools."""
+"""Opinion pools: fixed-weight sums and log-linear pools of distributions."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import torch
 from torch import nn, Tensor
 
 Floats = NDArray[np.float64]
-STEPS = 101  # weights that are tried for a sum
+STEPS = 101  # grid of the weight of a sum
 
 
-class LogLinear(nn.Module):
+class LogLinearPool(nn.Module):
     """
-    The weighted product of distributions: log p = sum of weight * log p_m + offset, scaled.
+    The weighted product of distributions: log p = sum of weight * log p_m + offset + const.
 
-    Equal weights of 1 are right for evidence that is independent given the emotion (naive
-    Bayes); less than 1 where it says the same twice, or is not as sure as it claims.
+    Weights of 1 are right for evidence that is independent given the class (naive Bayes), smaller
+    ones for evidence that is correlated or overconfident.
 
-    :param count: how many distributions are pooled.
-    :param by_class: a weight for each class, not one for all.
+    :param count: number of distributions.
+    :param by_class: fit a weight for each class instead of one for all.
     """
 
     def __init__(self, count: int, classes: int, *, by_class: bool = False) -> None:
-        """Start between ignoring and believing."""
         super().__init__()
         shape = (count, classes if by_class else 1)
         self.weights = nn.Parameter(torch.full(shape, 0.7, dtype=torch.float64))
         self.offset = nn.Parameter(torch.zeros(classes, dtype=torch.float64))
 
     def forward(self, evidence: Sequence[Tensor]) -> Tensor:
-        """Return log probabilities (N, classes) of distributions (N, classes) each, > 0."""
+        """Return log probabilities (N, classes) of distributions (N, classes), all > 0."""
         pooled = sum((w * p.log() for w, p in zip(self.weights, evidence)), self.offset)
         result: Tensor = torch.log_softmax(torch.as_tensor(pooled), dim=1)
         return result
 
-    def fit(self, evidence: Sequence[Floats], truth: Floats, *, decay: float = 1e-4) -> LogLinear:
+    def fit(self, evidence: Sequence[Floats], truth: Floats, *, decay: float = 1e-4
+            ) -> LogLinearPool:
         """
-        Find the weights with the least cross-entropy.
+        Fit weights and offset by cross-entropy.
 
         :param truth: (N, classes) distributions.
-        :param decay: penalty on the squared offsets and on the spread of weights among classes.
+        :param decay: weight of the squared offsets and of the spread of the weights over classes.
         """
         given, target = [torch.from_numpy(e) for e in evidence], torch.from_numpy(truth)
         optimizer = torch.optim.LBFGS(self.parameters(), max_iter=200,
@@ -81,13 +81,13 @@ def best_weights(first: Floats, second: Floats, truth: Floats) -> tuple[float, f
     return float(weights[int(np.argmin(losses))]), float(weights[int(np.argmax(right))])
 
 
-def cross_entropy(answers: Floats, truth: Floats) -> Floats:
-    """Return -sum(truth * log answer) of each row, nats."""
-    result: Floats = -(truth * np.log(answers)).sum(axis=1)
+def cross_entropy(predicted: Floats, truth: Floats) -> Floats:
+    """Return -sum(truth * log predicted) of each row, nats."""
+    result: Floats = -(truth * np.log(predicted)).sum(axis=1)
     return result
 
 
-def correct(answers: Floats, truth: Floats) -> Floats:
-    """Return 1 where the most probable class is that of the truth, else 0."""
-    result: Floats = (answers.argmax(axis=1) == truth.argmax(axis=1)).astype(np.float64)
+def correct(predicted: Floats, truth: Floats) -> Floats:
+    """Return 1 where the most probable class is that of the truth, otherwise 0."""
+    result: Floats = (predicted.argmax(axis=1) == truth.argmax(axis=1)).astype(np.float64)
     return result

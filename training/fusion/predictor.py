@@ -1,11 +1,11 @@
-"""A trained network on the cached features of one split, asked under several conditions."""
+"""Predictions of a trained network on the cached features of a split."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from mmer_ros.networks.fusion import available
-from mmer_ros.types import MODALITIES, Modality, subset_name
+from mmer_ros.types import ALL_MODALITIES, Modality
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -19,33 +19,32 @@ from training.fusion.features import FeatureCache
 from training.fusion.stage import collate_features, FusionData, FusionItem
 
 BATCH = 64
-ALL = Modality(7)
 
 
 class FusionPredictor:
     """
-    Answers of a fusion, or of an encoder's own classifier; see predictions.Predictor.
+    A Predictor of a fusion, or of the classifier of an encoder.
 
     :param features: causal ones.
-    :param with_reply: those that have seen the reply; None: it cannot be asked with the reply.
+    :param with_reply: features with the reply; None: there are no predictions with it.
     :param temperatures: by subset of modalities; {}: raw logits.
+    :param modality_weights: of EmbraceNet.
     :param allowed: modalities that the network was trained with.
     """
 
     def __init__(self, name: str, network: nn.Module, features: FeatureCache,
                  examples: Sequence[Example], *, with_reply: FeatureCache | None = None,
                  temperatures: Mapping[str, float] | None = None,
-                 trust: Sequence[float] = (1.0, 1.0, 1.0),
-                 allowed: Modality = ALL) -> None:
-        """Keep the labelled examples."""
+                 modality_weights: Sequence[float] = (1.0, 1.0, 1.0),
+                 allowed: Modality = ALL_MODALITIES) -> None:
         self.name, self.network, self.allowed = name, network.eval(), allowed
         self.features, self.with_reply = features, with_reply
         self.examples = [e for e in examples if e.labels and e.key in features]
-        self.temperatures, self.trust = temperatures or {}, torch.tensor(trust)
+        self.temperatures = temperatures or {}
+        self.weights = torch.tensor(modality_weights)
 
     def predict(self, modalities: Modality, *, causal: bool = True,
                 noise: Mapping[Modality, float] | None = None, seed: int = 0) -> Predictions:
-        """Return the answers when only these modalities are given."""
         cache = self.features if causal else self.with_reply
         given = modalities & self.allowed
         if cache is None or not given:
@@ -62,7 +61,7 @@ class FusionPredictor:
     @torch.inference_mode()
     def _outputs(self, data: FusionData, widths: Mapping[Modality, int], seed: int,
                  device: torch.device) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return logits by their temperatures and embeddings of all examples, in order."""
+        """Return calibrated logits and embeddings of all examples, in order."""
         logits, embeddings, order = [], [], np.argsort(data.sizes, kind='stable')
         for start in range(0, len(order), BATCH):
             items: list[FusionItem] = [data[Draw(int(i), 0, seed)]
@@ -70,18 +69,14 @@ class FusionPredictor:
             batch = collate_features(items, widths)
             given = {m: (values.to(device), mask.to(device))
                      for m, (values, mask) in batch['features'].items()}
-            output = self.network(given, self.trust.to(device))
+            output = self.network(given, self.weights.to(device))
             logits.append(output.logits.cpu() / self._temperatures(batch))
             embeddings.append(output.embedding.cpu())
         back = np.argsort(order)
         return torch.cat(logits).numpy()[back], torch.cat(embeddings).numpy()[back]
 
     def _temperatures(self, batch: Batch) -> torch.Tensor:
-        """Return the divisor of each row, (B, 1), by what it really has."""
-        values = []
-        for row in available(batch['features']):
-            here = Modality(0)
-            for modality, there in zip(MODALITIES, row):
-                here |= modality if there else Modality(0)
-            values.append(self.temperatures.get(subset_name(here), 1.0))
-        return torch.tensor(values)[:, None]
+        """Return the temperature of each row, (B, 1), for the modalities that it has."""
+        return torch.tensor([
+            self.temperatures.get(Modality.where(map(bool, row)).title, 1.0)
+            for row in available(batch['features'])])[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -12,11 +13,10 @@ import numpy as np
 from pydantic import Field, model_validator, PositiveFloat
 import torch
 from torch import nn, Tensor
-from torch.utils.data import Dataset
-from training.corpora.examples import Example
+from training.corpora.examples import DEV, Example, TRAIN
 from training.engine.config import Settings
-from training.engine.fit import Batch, EngineConfig, fit, StepOutput, Task
-from training.engine.losses import class_counts, EmotionLoss, LossConfig, target_of
+from training.engine.fit import Batch, DrawnDataset, EngineConfig, fit, StepOutput, Task
+from training.engine.losses import EmotionLoss, LossConfig, target_of
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 from training.engine.sampling import Draw
@@ -27,58 +27,55 @@ Values = Mapping[Modality, Tensor]
 
 class FusionRecipe(Settings):
     """
-    Recipe of a fusion; `fusion.family` chooses its kind.
+    Recipe of a fusion; `fusion.family` selects the full model or an ablation.
 
-    :param modalities: what the model may see at all, in training and after.
+    :param modalities: inputs of the model, in training and after.
     :param modality_dropout: share of the training examples that show a random subset of their
         modalities, so that any subset works.
     :param feature_noise: Gaussian noise on the features in training, in units of their standard
         deviation.
-    :param trust: relative weights of text, audio and face in EmbraceNet.
+    :param modality_weights: relative weights of text, audio and face in EmbraceNet.
     """
 
     fusion: AnyFusionConfig = FusionConfig()
     modalities: tuple[Literal['text', 'audio', 'face'], ...] = ('text', 'audio', 'face')
     modality_dropout: float = Field(0.5, ge=0, le=1)
     feature_noise: float = Field(0.0, ge=0)
-    trust: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
+    modality_weights: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
     loss: LossConfig = LossConfig()
     engine: EngineConfig = EngineConfig()
 
     @model_validator(mode='after')
     def _check(self) -> Self:
         if self.fusion.late_fusion:
-            raise ValueError('fusion.late_fusion: `train fusion` learns from cached features '
-                             'alone, without the encoders; leave it out')
+            raise ValueError('fusion.late_fusion: `train fusion` works on cached features, not on '
+                             'the classifiers of the encoders; leave it out')
         return self
 
     @property
     def allowed(self) -> Modality:
-        """What the model may see."""
-        result = Modality(0)
-        for name in self.modalities:
-            result |= Modality[name.upper()]
-        return result
+        """Inputs of the model."""
+        return Modality.of(Modality[name.upper()] for name in self.modalities)
 
 
 class FusionItem(NamedTuple):
-    """Features of an example by modality, (T, width) each, and its emotion."""
+    """Features of an example by modality, (T, width) each, and its target (7,)."""
 
     key: str
     values: Values
     target: Tensor
 
 
-class FusionData(Dataset[FusionItem]):
+class FusionData(DrawnDataset[FusionItem]):
     """
-    Examples with features.
+    Examples with features of any of the allowed modalities.
 
-    :param allowed: modalities that are given out at all.
+    :param dropout: share of the examples that show a random subset of their modalities.
+    :param noise: Gaussian noise by modality, in units of the features' standard deviation.
     """
 
     def __init__(self, cache: FeatureCache, examples: Sequence[Example], allowed: Modality, *,
                  dropout: float = 0.0, noise: Mapping[Modality, float] | None = None) -> None:
-        """Keep the examples that have any of the modalities."""
         self.cache, self.allowed = cache, allowed
         self.dropout, self.noise = dropout, noise or {}
         self.examples = [e for e in examples
@@ -86,17 +83,12 @@ class FusionData(Dataset[FusionItem]):
         self.sizes = [max(n for m, n in cache.lengths(e.key).items() if m in allowed)
                       for e in self.examples]
 
-    def __len__(self) -> int:
-        """Return the number of examples."""
-        return len(self.examples)
-
     def __getitem__(self, draw: Draw) -> FusionItem:
-        """Return one example as drawn."""
         example, random = self.examples[draw.row], draw.generator()
         there = self.cache.get(example.key)
         values: Values = {m: v for m, v in there.items() if m in self.allowed}
         if random.random() < self.dropout:
-            values = some_of(values, random)
+            values = random_subset(values, random)
         return FusionItem(example.key, {m: self._noisy(v, self.noise.get(m, 0.0), random)
                                         for m, v in values.items()}, target_of(example.labels))
 
@@ -107,15 +99,19 @@ class FusionData(Dataset[FusionItem]):
         return values + level * values.std() * noise
 
 
-def some_of(values: Values, random: np.random.Generator) -> Values:
-    """Return a random subset of the modalities at hand, each non-empty one as probable."""
-    subsets = [s for s in SUBSETS if all(m in values for m in MODALITIES if m in s)]
+def random_subset(values: Values, random: np.random.Generator) -> Values:
+    """Return a random subset of the modalities; all non-empty ones are equally probable."""
+    subsets = [s for s in SUBSETS if all(m in values for m in s.members)]
     chosen = subsets[int(random.integers(len(subsets)))]
     return {m: v for m, v in values.items() if m in chosen}
 
 
 def collate_features(items: Sequence[FusionItem], widths: Mapping[Modality, int]) -> Batch:
-    """Pad the features; a modality that an example lacks has an empty mask in its row."""
+    """
+    Pad the features; a modality that an example lacks has an empty mask.
+
+    :return: features by modality: (B, T, width) and mask (B, T); targets (B, 7).
+    """
     features = {}
     for modality, width in widths.items():
         rows = [i.values.get(modality, torch.zeros(0, width)) for i in items]
@@ -131,58 +127,43 @@ def collate_features(items: Sequence[FusionItem], widths: Mapping[Modality, int]
 class FusionModule(nn.Module):
     """A fusion network with its loss."""
 
-    trust: Tensor
+    weights: Tensor
 
     def __init__(self, network: nn.Module, emotion_loss: EmotionLoss,
-                 trust: Sequence[float]) -> None:
-        """Take the network."""
+                 weights: Sequence[float]) -> None:
         super().__init__()
         self.network, self.emotion_loss = network, emotion_loss
-        self.register_buffer('trust', torch.tensor(trust), persistent=False)
+        self.register_buffer('weights', torch.tensor(weights), persistent=False)
 
     def forward(self, batch: Batch) -> StepOutput:
-        """Return loss and logits of a batch."""
-        output = self.network(batch['features'], self.trust)
+        output = self.network(batch['features'], self.weights)
         return StepOutput(self.emotion_loss(output.logits, batch['targets']), output.logits, {})
-
-
-class FusionTask(Task):
-    """The labelled examples of a feature cache."""
-
-    def __init__(self, module: FusionModule, cache: FeatureCache, examples: Sequence[Example],
-                 recipe: FusionRecipe) -> None:
-        """Split the examples."""
-        labelled = [e for e in examples if e.labels]
-        noise = dict.fromkeys(MODALITIES, recipe.feature_noise)
-        learned = FusionData(cache, [e for e in labelled if e.split == 'train'], recipe.allowed,
-                             dropout=recipe.modality_dropout, noise=noise)
-        tried = FusionData(cache, [e for e in labelled if e.split == 'dev'], recipe.allowed)
-        for split, part in (('train', learned), ('dev', tried)):
-            if not len(part):
-                raise InvalidInput(f'train fusion: no labelled example with features in the '
-                                   f'{split} split; prepare a corpus that has some')
-        self.module, self.widths = module, cache.widths
-        self.train_data, self.train_sizes = learned, learned.sizes
-        self.dev_data, self.dev_sizes = tried, tried.sizes
-
-    def collate(self, items: Sequence[FusionItem]) -> Batch:
-        """Pad the features."""
-        return collate_features(items, self.widths)
 
 
 def train_fusion(recipe: FusionRecipe, cache: FeatureCache, examples: Sequence[Example],
                  folder: Path, reporter: Reporter) -> nn.Module:
     """
-    Train, or go on training, a fusion network on cached features.
+    Train, or resume training, a fusion network on cached features.
 
     :param examples: of the corpus, all splits.
-    :return: the network with its best weights, ready for inference.
+    :return: the network with the kept weights, ready for inference.
+    :raises InvalidInput: if a split has no labelled example with features.
     """
-    run = RunFolder.take_up(folder, recipe)
+    run = RunFolder.start(folder, recipe)
     torch.manual_seed(recipe.engine.seed)
     network = make_fusion(cache.widths, recipe.fusion)
-    counts = class_counts([e.labels for e in examples if e.split == 'train' and e.key in cache])
-    module = FusionModule(network, EmotionLoss(recipe.loss, counts), recipe.trust)
-    task = FusionTask(module, cache, examples, recipe)
-    fit(task, recipe.engine, run, reporter)
+    known = {split: [e for e in examples if e.labels and e.split == split and e.key in cache]
+             for split in (TRAIN, DEV)}
+    noise = dict.fromkeys(MODALITIES, recipe.feature_noise)
+    train = FusionData(cache, known[TRAIN], recipe.allowed, dropout=recipe.modality_dropout,
+                       noise=noise)
+    dev = FusionData(cache, known[DEV], recipe.allowed)
+    for split, data in ((TRAIN, train), (DEV, dev)):
+        if not len(data):
+            raise InvalidInput(f'train fusion: no labelled example with features in the {split} '
+                               'split; prepare a corpus that has some')
+    loss = EmotionLoss.from_labels(recipe.loss, [e.labels for e in known[TRAIN]])
+    module = FusionModule(network, loss, recipe.modality_weights)
+    fit(Task(module, train, dev, partial(collate_features, widths=cache.widths)), recipe.engine,
+        run, reporter)
     return network.eval()

@@ -1,4 +1,4 @@
-"""From three trained encoders to a bundle: features, fusion, temperatures, card."""
+"""From trained encoders to a bundle: features, fusion, temperatures, card."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from mmer_ros.evaluation.metrics import score
 from mmer_ros.recognition.bundle import Bundle
-from mmer_ros.types import Modality, subset_name, SUBSETS
-from training.corpora.examples import Example
+from mmer_ros.types import Modality, SUBSETS
+from training.corpora.examples import DEV, Example, TRAIN
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.losses import class_counts
 from training.engine.progress import Reporter
@@ -32,28 +32,29 @@ def train_bundle(recipe: FusionRecipe, encoders: Mapping[Modality, TrainedEncode
     :param folder: of the run.
     :param features_folder: where features are kept, as of `make_features`.
     """
-    features = make_features(encoders, cache, features_folder, reporter, splits=('train', 'dev'))
+    features = make_features(encoders, cache, features_folder, reporter, splits=(TRAIN, DEV))
     network = train_fusion(recipe, features, cache.examples, folder, reporter)
-    dev = [e for e in cache.examples if e.split == 'dev']
-    predictor = partial(FusionPredictor, name, network, features, dev, trust=recipe.trust,
-                        allowed=recipe.allowed)
+    dev = [e for e in cache.examples if e.split == DEV]
+    predictor = partial(FusionPredictor, name, network, features, dev,
+                        modality_weights=recipe.modality_weights, allowed=recipe.allowed)
     temperatures = fit_temperatures(predictor())
     figures = dev_figures(predictor(temperatures=temperatures))
     return assemble(
         name, encoders, recipe.fusion, network, temperatures=temperatures,
-        faces=cache.info.preprocessing.faces, trust=recipe.trust, card=card(name, figures),
+        faces=cache.info.preprocessing.faces, modality_weights=recipe.modality_weights,
+        card=card(name, figures),
         priors=dict.fromkeys(temperatures, calibrated_shares(dev)),
         training={'dev': figures, 'recipe': recipe.model_dump(mode='json'),
-                  'encoders': {str(m.name).lower(): {**trained.facts, 'run': dict(trained.recipe)}
+                  'encoders': {m.key: {**trained.facts, 'run': dict(trained.recipe)}
                                for m, trained in encoders.items()}})
 
 
 def calibrated_shares(examples: Sequence[Example]) -> list[float]:
     """
-    Return the class shares among the examples that the temperatures were fitted on, (7,).
+    Return the class shares of the examples that the temperatures were fitted on, (7,).
 
-    One that does not occur counts as half an example. What a loss for unbalanced classes leaves
-    of a tilt against these shares is not known to the correction for the prior.
+    A missing class counts as half an example. A loss for unbalanced classes shifts the logits
+    relative to these shares, which the correction for the prior does not know.
     """
     counts = [max(0.5, count) for count in class_counts([e.labels for e in examples])]
     return [count / sum(counts) for count in counts]
@@ -66,18 +67,18 @@ def dev_figures(predictor: FusionPredictor) -> dict[str, dict[str, float]]:
         answers = predictor.predict(subset)
         if len(answers.keys):
             scores = score(answers.labels, answers.probabilities)
-            figures[subset_name(subset)] = {
+            figures[subset.title] = {
                 'examples': scores.count, 'accuracy': scores.accuracy,
                 'weighted_f1': scores.weighted_f1, 'ece': scores.ece}
     return figures
 
 
 def card(name: str, figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the model card: what was measured, and on what."""
+    """Return the model card with the dev scores."""
     rows = [f'| {subset} | {f["examples"]} | {100 * f["accuracy"]:.1f} | '
             f'{100 * f["weighted_f1"]:.1f} | {100 * f["ece"]:.1f} |'
             for subset, f in figures.items()]
     return '\n'.join([
-        f'# {name}', '', 'Scores on the dev split, which also chose the weights and fitted the '
-        'temperatures; they flatter. All in %.', '',
+        f'# {name}', '', 'Scores on the dev split in %. They are optimistic: the same split chose '
+        'the weights and fitted the temperatures.', '',
         '| given | examples | accuracy | weighted F1 | ECE |', '|---|---|---|---|---|', *rows, ''])

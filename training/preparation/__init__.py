@@ -1,1 +1,1 @@
-"""Clips decoded once into a cache of checksummed shards."""
+"""Preparation: clips decoded once into a cache of checksummed shards."""

@@ -1,10 +1,9 @@
-"""What lies in a cache of prepared clips: its files, and what their JSON holds."""
+"""Format of a cache of prepared clips: its files and their JSON records."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-import hashlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from training.corpora.corpus import emotion_index, Problem
 from training.corpora.examples import Example, SPLITS
 from training.engine.config import Settings
-from training.engine.files import sha256_of
+from training.engine.files import fingerprint, sha256_of
 
 FORMAT = 1
 INFO, EXAMPLES, PROBLEMS, SHARDS = 'cache.json', 'examples.jsonl', 'problems.jsonl', 'shards'
@@ -23,13 +22,12 @@ INFO, EXAMPLES, PROBLEMS, SHARDS = 'cache.json', 'examples.jsonl', 'problems.jso
 
 class PrepareConfig(Settings):
     """
-    How clips become what the encoders take.
+    How clips become inputs of the encoders.
 
-    :param faces: detection, the same as on the robot.
-    :param max_images: faces of an utterance; longer sequences are sampled evenly (50 in the
-        paper).
-    :param image_format: JPEG, or PNG that loses nothing and takes four times the space.
-    :param shard_size: examples of a shard, which is what a killed run loses at most per job.
+    :param faces: face detection, with the settings of the robot.
+    :param max_images: faces per utterance; longer sequences are sampled evenly (50 in the paper).
+    :param image_format: JPEG, or lossless PNG in four times the space.
+    :param shard_size: examples per shard; a killed run loses at most one shard per job.
     """
 
     faces: FaceConfig = FaceConfig()
@@ -46,9 +44,9 @@ class _Record(BaseModel):
 
 class CacheInfo(_Record):
     """
-    cache.json: what the cache is made of.
+    cache.json: what the cache was made from.
 
-    :param source: digest of the keys, and of names and sizes of the media files.
+    :param source: fingerprint of the keys and of names and sizes of the media files.
     """
 
     format: int = FORMAT  # noqa: A003
@@ -60,9 +58,9 @@ class CacheInfo(_Record):
 
 class ShardRow(_Record):
     """
-    What was found of one example.
+    Content of one example in a shard.
 
-    :param audio_samples: at 16 kHz; 0 if there is no sound.
+    :param audio_samples: at 16 kHz; 0 without audio.
     :param faces: number of crops.
     """
 
@@ -76,7 +74,7 @@ class ShardRecord(_Record):
     """
     shards/NAME.json, written when the shard is complete.
 
-    :param fingerprint: of the examples and settings that it was made from.
+    :param fingerprint: of its examples and settings.
     :param sha256: of shards/NAME.safetensors.
     """
 
@@ -89,8 +87,8 @@ class ExampleRow(_Record):
     """
     A line of examples.jsonl.
 
-    :param shard: name of the shard with its audio and faces; '' if it has none.
-    :param row: place within the shard.
+    :param shard: name of the shard with its audio and faces; '' without them.
+    :param row: index within the shard.
     """
 
     key: str
@@ -106,9 +104,9 @@ class ExampleRow(_Record):
     faces: int = 0
 
     @classmethod
-    def of(cls, example: Example, shard: str = '', row: int = 0,
-           found: ShardRow | None = None) -> ExampleRow:
-        """Return the line of an example."""
+    def from_example(cls, example: Example, shard: str = '', row: int = 0,
+                     found: ShardRow | None = None) -> ExampleRow:
+        """Return the line of an example and its content in a shard."""
         return cls(
             key=example.key, split=example.split, text=example.text,
             labels=tuple(EMOTIONS[i] for i in example.labels), speaker=example.speaker,
@@ -116,7 +114,7 @@ class ExampleRow(_Record):
             audio_samples=found.audio_samples if found else 0, faces=found.faces if found else 0)
 
     def example(self) -> Example:
-        """Return the example, without the files that it was made from."""
+        """Return the example without its files."""
         return Example(self.key, self.split, self.text, tuple(map(emotion_index, self.labels)),
                        self.speaker, self.group, self.turn)
 
@@ -127,7 +125,7 @@ class ShardPlan:
     A shard to be made.
 
     :param name: split and number, e.g. 'train-00000'.
-    :param fingerprint: changes with the examples, their files and the preprocessing.
+    :param fingerprint: of the examples, their files and the preprocessing.
     """
 
     name: str
@@ -135,11 +133,11 @@ class ShardPlan:
     fingerprint: str
 
     def file(self, cache: Path) -> Path:
-        """Return the file of its audio and faces."""
+        """Return the path of its audio and faces."""
         return shard_file(cache, self.name)
 
     def record(self, cache: Path) -> ShardRecord | None:
-        """Return what is written of it, or None if it is not complete or is another one."""
+        """Return its record, or None if it is incomplete or was made from something else."""
         try:
             text = record_file(cache, self.name).read_text(encoding='utf-8')
             record = ShardRecord.model_validate_json(text)
@@ -148,7 +146,7 @@ class ShardPlan:
         return record if record.fingerprint == self.fingerprint else None
 
     def is_done(self, cache: Path) -> bool:
-        """Tell whether it is complete and undamaged."""
+        """Return whether it is complete and undamaged."""
         record = self.record(cache)
         try:
             return record is not None and sha256_of(self.file(cache)) == record.sha256
@@ -157,17 +155,17 @@ class ShardPlan:
 
 
 def shard_file(cache: Path, name: str) -> Path:
-    """Return the file of a shard's audio and faces."""
+    """Return the path of a shard's audio and faces."""
     return cache / SHARDS / f'{name}.safetensors'
 
 
 def record_file(cache: Path, name: str) -> Path:
-    """Return the file of a shard's record."""
+    """Return the path of a shard's record."""
     return cache / SHARDS / f'{name}.json'
 
 
 def plan_shards(examples: Sequence[Example], config: PrepareConfig) -> list[ShardPlan]:
-    """Spread examples over shards, split by split, in their order."""
+    """Distribute examples over shards, split by split, in their order."""
     size = config.shard_size
     plans = []
     for split in SPLITS:
@@ -178,19 +176,19 @@ def plan_shards(examples: Sequence[Example], config: PrepareConfig) -> list[Shar
     return plans
 
 
-def digest(facts: object) -> str:
-    """Return the sha256 of something as JSON, in hexadecimal."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+def fingerprint_json(facts: object) -> str:
+    """Return the fingerprint of plain values."""
+    return fingerprint(json.dumps(facts, sort_keys=True), digits=64)
 
 
 def _fingerprint(examples: Sequence[Example], config: PrepareConfig) -> str:
     facts = [[example.key, *(_identity(path) for path in (
         example.audio, example.video, *example.faces))] for example in examples]
-    return digest([FORMAT, config.model_dump(mode='json'), facts])
+    return fingerprint_json([FORMAT, config.model_dump(mode='json'), facts])
 
 
 def _identity(path: Path | None) -> list[object] | None:
-    """Return name and size: a corpus may be moved, and copying it changes its times."""
+    """Return name and size of a file, which stay when a corpus is copied."""
     if path is None:
         return None
     try:

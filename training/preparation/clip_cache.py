@@ -1,4 +1,4 @@
-"""The cache that `prepare` makes, read at random: text, audio and faces of every example."""
+"""Random access to a cache of `prepare`: text, audio and faces of every example."""
 
 from __future__ import annotations
 
@@ -9,37 +9,30 @@ from typing import Any
 from mmer_ros.types import Int16, InvalidInput, Modality, UInt8
 from pydantic import ValidationError
 from training.corpora.examples import Example
-from training.engine.files import sha256_of
+from training.engine.files import fingerprint
 from training.preparation.cache_format import (
     CacheInfo,
     ExampleRow,
     EXAMPLES,
     FORMAT,
     INFO,
-    record_file,
     shard_file,
-    ShardRecord,
 )
 from training.preparation.shards import Shard
 
 
 class ClipCache:
     """
-    Prepared examples; audio and faces are loaded when asked for.
+    Prepared examples; audio and faces are loaded on demand.
 
-    May be used in the worker processes of a DataLoader, forked or spawned: each opens the
-    shards for itself.
+    It works in forked and spawned DataLoader workers: each opens the shards itself.
 
-    :ivar info: what the cache is made of, its preprocessing among it.
-    :ivar examples: all of them, in the order of the corpus; their paths are empty.
+    :ivar info: what the cache was made from, and its preprocessing.
+    :ivar examples: in the order of the corpus, without paths.
+    :raises InvalidInput: if the folder is not a complete cache.
     """
 
     def __init__(self, folder: Path) -> None:
-        """
-        Read the list of examples.
-
-        :raises InvalidInput: if the folder is no complete cache.
-        """
         self.folder = folder
         self.info = read_info(folder)
         self._rows = {row.key: row for row in _read_rows(folder)}
@@ -48,27 +41,26 @@ class ClipCache:
         self._process = os.getpid()
 
     def __len__(self) -> int:
-        """Return the number of examples."""
         return len(self.examples)
 
+    @property
+    def digest(self) -> str:
+        """Fingerprint of what the cache was made from."""
+        return fingerprint(self.info.model_dump_json())
+
     def modalities(self, key: str) -> Modality:
-        """Return what there is of an example."""
+        """Return the modalities of an example."""
         row = self._row(key)
-        found = Modality(0)
-        for modality, there in ((Modality.TEXT, bool(row.text)),
-                                (Modality.AUDIO, row.audio_samples > 0),
-                                (Modality.FACE, row.faces > 0)):
-            found |= modality if there else Modality(0)
-        return found
+        return Modality.where([bool(row.text), row.audio_samples > 0, row.faces > 0])
 
     def sizes(self, key: str) -> tuple[int, int]:
-        """Return the number of audio samples at 16 kHz and of faces, without loading them."""
+        """Return the number of audio samples at 16 kHz and of faces."""
         row = self._row(key)
         return row.audio_samples, row.faces
 
     def audio(self, key: str) -> Int16 | None:
         """
-        Return the sound of an example, (n,) int16, 16 kHz mono, or None if there is none.
+        Return the audio of an example, (n,) int16, 16 kHz mono, or None without audio.
 
         :raises InvalidInput: if the key is unknown or the shard is damaged.
         """
@@ -77,33 +69,13 @@ class ClipCache:
 
     def faces(self, key: str) -> UInt8 | None:
         """
-        Return the faces of an example by time, or None if there is none.
+        Return the faces of an example by time, or None without faces.
 
         :return: (n, 160, 160, 3) uint8 RGB, n <= max_images.
         :raises InvalidInput: if the key is unknown or the shard is damaged.
         """
         row = self._row(key)
         return self._shard(row).faces(row.row) if row.faces else None
-
-    def verify(self) -> None:
-        """
-        Compare every shard with its checksum; this reads the whole cache.
-
-        :raises InvalidInput: naming the shards that are missing or damaged.
-        """
-        damaged = [name for name in self.info.shards if not self._is_whole(name)]
-        if damaged:
-            raise InvalidInput(f'cache {self.folder}: damaged or missing: {", ".join(damaged)}; '
-                               'run `python -m training prepare` again as before, it makes '
-                               'these shards anew')
-
-    def _is_whole(self, name: str) -> bool:
-        try:
-            record = ShardRecord.model_validate_json(
-                record_file(self.folder, name).read_text(encoding='utf-8'))
-            return sha256_of(shard_file(self.folder, name)) == record.sha256
-        except (OSError, ValidationError, UnicodeDecodeError):
-            return False
 
     def _row(self, key: str) -> ExampleRow:
         try:
@@ -118,20 +90,20 @@ class ClipCache:
         if shard is None:
             shard = self._shards[row.shard] = Shard(shard_file(self.folder, row.shard))
         if shard.keys[row.row:row.row + 1] != [row.key]:
-            raise InvalidInput(f'shard {shard.path}: it does not hold {row.key}, as {EXAMPLES} '
-                               'says; run `python -m training prepare` again as before')
+            raise InvalidInput(f'shard {shard.path}: it does not hold {row.key}, which {EXAMPLES} '
+                               'expects there; repeat `python -m training prepare`')
         return shard
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the open files out, for processes that are spawned."""
+        # Open files cannot be sent to spawned processes.
         return {**self.__dict__, '_shards': {}}
 
 
 def read_info(folder: Path) -> CacheInfo:
     """
-    Return what is written in cache.json.
+    Return the content of cache.json.
 
-    :raises InvalidInput: if the folder is no cache, or one of another version.
+    :raises InvalidInput: if the folder is not a cache, or one of another version.
     """
     path = folder / INFO
     try:
@@ -150,8 +122,8 @@ def _read_rows(folder: Path) -> list[ExampleRow]:
         lines = path.read_text(encoding='utf-8').splitlines()
         return [ExampleRow.model_validate_json(line) for line in lines]
     except FileNotFoundError:
-        raise InvalidInput(f'cache {folder}: it is not complete; run `python -m training prepare` '
-                           'again as before, it goes on where it was') from None
+        raise InvalidInput(f'cache {folder}: it is not complete; repeat `python -m training '
+                           'prepare`, which resumes') from None
     except (OSError, ValidationError, UnicodeDecodeError) as error:
-        raise InvalidInput(f'cache {folder}: {EXAMPLES} is damaged ({error}); run `python -m '
-                           'training prepare` again as before') from error
+        raise InvalidInput(f'cache {folder}: {EXAMPLES} is damaged ({error}); repeat `python -m '
+                           'training prepare`') from error

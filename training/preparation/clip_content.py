@@ -1,4 +1,4 @@
-"""What the clip of an example holds: decode it, tell what is wrong with it, never fail."""
+"""Content of the clips of an example: decoded, with all problems reported, never failing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Result = TypeVar('Result')
 @dataclass
 class ClipContent:
     """
-    Sound and face of an example.
+    Audio and faces of an example.
 
     :param audio: (n,) int16, 16 kHz mono, or None.
     :param faces: crops by time, each (FACE_SIZE, FACE_SIZE, 3) uint8 RGB.
@@ -44,40 +44,39 @@ class ClipContent:
 
 class ClipReader:
     """
-    Reads examples with the project's own decoding, resampling and face detection.
+    Reads examples with the decoding, resampling and face detection of the robot.
 
     :param max_images: longer sequences of faces are sampled evenly down to this.
     """
 
     def __init__(self, detector: FaceDetector, max_images: int) -> None:
-        """Begin with no example."""
         self._detector = detector
         self._max_images = max_images
         self._example = Example('', 'train')
         self._problems: list[Problem] = []
 
     def read(self, example: Example) -> ClipContent:
-        """Return all that can be had of an example; whatever is wrong is in `problems`."""
+        """Return all readable content of an example and the problems of the rest."""
         self._example, self._problems = example, []
         audio, faces = None, None
         if example.video and (example.audio is None or not example.faces):
             audio, faces = self._video(example.video)
         if example.audio:
-            audio = self._attempt(example.audio, self._sound)
+            audio = self._attempt(example.audio, self._audio)
         crops = sample_evenly([] if faces is None else faces, self._max_images)
         if example.faces:
             chosen = sample_evenly(example.faces, self._max_images)
             images = [self._attempt(path, self._image) for path in chosen]
             crops = [image for image in images if image is not None]
         if not self._problems:
-            self._tell_what_is_missing(audio, crops)
+            self._report_missing(audio, crops)
         return ClipContent(audio, crops, self._problems)
 
-    def _tell_what_is_missing(self, audio: Int16 | None, crops: list[UInt8]) -> None:
+    def _report_missing(self, audio: Int16 | None, crops: list[UInt8]) -> None:
         example = self._example
         source = example.audio or example.video
         if source and audio is None:
-            self._report('no audio', source, 'it has no sound')
+            self._report('no audio', source, 'it has no audio')
         if (example.video or example.faces) and not crops:
             self._report('no face', example.video or example.faces[0], 'no face was found in it')
 
@@ -85,15 +84,15 @@ class ClipReader:
         self._problems.append(Problem(kind, str(path), text, self._example.key))
 
     def _attempt(self, path: Path, read: Callable[[Path], Result]) -> Result | None:
-        """Read a file; if that fails, for whatever reason, say so and go on."""
+        """Read a file; report any failure and return None."""
         if not path.is_file():
-            self._report('missing file', path, 'it is not there')
+            self._report('missing file', path, 'it does not exist')
             return None
         try:
             return read(path)
         except InvalidInput as error:
             self._report('unreadable clip', path, str(error).removeprefix(f'{path}: '))
-        except Exception as error:  # decoders fail in many ways, and one clip must not end the run
+        except Exception as error:  # decoders fail in many ways; one clip must not end the run
             self._report('unreadable clip', path, f'{type(error).__name__}: {error}')
         return None
 
@@ -101,9 +100,9 @@ class ClipReader:
         utterance = self._attempt(path, self._utterance)
         if utterance is not None:
             return utterance.audio, utterance.faces
-        try:  # the images may be damaged and the sound whole
-            return self._sound(path), None
-        except Exception:  # what is wrong with the file was told
+        try:  # the images may be damaged and the audio intact
+            return self._audio(path), None
+        except Exception:  # the problem of the file is reported already
             return None, None
 
     def _utterance(self, path: Path) -> Utterance:
@@ -112,21 +111,21 @@ class ClipReader:
         self._report_losses(path, media)
         return utterance
 
-    def _sound(self, path: Path) -> Int16 | None:
+    def _audio(self, path: Path) -> Int16 | None:
         media = MediaReport()
-        sound = resampled(read_audio(path, media))
+        samples = resampled(read_audio(path, media))
         self._report_losses(path, media)
-        return sound
+        return samples
 
     def _report_losses(self, path: Path, media: MediaReport) -> None:
-        """Report what is missing of each stream."""
+        """Report the missing parts of each stream."""
         for problem in media.problems:
             self._report('damaged clip', path, f'{problem}; the rest is used')
 
     def _image(self, path: Path) -> UInt8:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:
-            raise InvalidInput(f'{path}: it is no image')
+            raise InvalidInput(f'{path}: it is not an image')
         crop: UInt8 = cv2.cvtColor(
             cv2.resize(image, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA),
             cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

@@ -14,9 +14,9 @@ from training.corpora.corpus import Corpus
 from training.engine.files import PARTIAL, write_file
 from training.preparation.cache_format import (
     CacheInfo,
-    digest,
     ExampleRow,
     EXAMPLES,
+    fingerprint_json,
     INFO,
     plan_shards,
     PrepareConfig,
@@ -37,17 +37,17 @@ def prepare(corpus: Corpus, output: Path, config: PrepareConfig | None = None, *
     """
     Decode the clips of a corpus into a cache that `ClipCache` reads.
 
-    Each clip goes through the audio and face code of the robot. Shards that are complete are
-    kept, so a run that was killed goes on where it was, and gives the same bytes. What is wrong
-    with a clip is noted, in problems.jsonl too, and ends nothing.
+    Each clip goes through the audio and face code of the robot. Complete shards are kept, so a
+    killed run resumes and writes the same bytes. Problems of clips are listed in problems.jsonl
+    and do not end the run.
 
-    :param jobs: processes; what they make does not depend on their number.
+    :param jobs: processes; the result does not depend on their number.
     :param text_only: write the list of examples only.
-    :param update: the folder may hold a cache of other files or settings; the shards that
-        these do not concern are kept.
-    :param progress: called with the examples done and those that this run has to do.
+    :param update: allow a folder with a cache of other files or settings, and replace the shards
+        that differ.
+    :param progress: called with the number of examples done and in all.
     :raises InvalidInput: if there is no example, the folder holds another cache or is in use,
-        or it cannot be written; what is complete is kept.
+        or it cannot be written; complete shards are kept.
     """
     if not corpus.examples:
         raise InvalidInput('prepare: the corpus has no examples')
@@ -55,7 +55,7 @@ def prepare(corpus: Corpus, output: Path, config: PrepareConfig | None = None, *
     text_only = text_only or not any(e.audio or e.video or e.faces for e in corpus.examples)
     plans = [] if text_only else plan_shards(corpus.examples, config)
     info = CacheInfo(text_only=text_only, preprocessing=config,
-                     source=digest([plan.fingerprint for plan in plans]),
+                     source=fingerprint_json([plan.fingerprint for plan in plans]),
                      shards=tuple(plan.name for plan in plans))
     try:
         with _claimed(output):
@@ -67,25 +67,25 @@ def prepare(corpus: Corpus, output: Path, config: PrepareConfig | None = None, *
         done = sum(plan.record(output) is not None for plan in plans)
         raise InvalidInput(
             f'cache {output}: it cannot be written ({error}); {done} of {len(plans)} shards are '
-            'complete and kept. Make room and run the same command again') from error
+            'complete and kept. Free some space and repeat the command') from error
     return summary
 
 
 @contextmanager
 def _claimed(output: Path) -> Iterator[None]:
-    """Keep other processes from writing to the folder; the system ends that with this one."""
+    """Lock the folder against other processes; the lock ends with this process."""
     (output / SHARDS).mkdir(parents=True, exist_ok=True)
     with (output / '.lock').open('w') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InvalidInput(f'cache {output}: another process is writing it; wait for it, or '
-                               'give another folder') from None
+            raise InvalidInput(f'cache {output}: another process is writing to it; wait for it, '
+                               'or give another folder') from None
         yield
 
 
 def _begin(output: Path, info: CacheInfo, update: bool) -> None:
-    """Take up the cache that is there, or begin one."""
+    """Check and tidy up an existing cache, or start one."""
     if (output / INFO).exists():
         before = read_info(output)
         changed = [name for name in ('text_only', 'preprocessing', 'source')
@@ -93,7 +93,7 @@ def _begin(output: Path, info: CacheInfo, update: bool) -> None:
         if changed and not update:
             raise InvalidInput(
                 f'cache {output}: it was made from other {" and ".join(map(_what, changed))}; '
-                'give another folder, or --update to make the shards anew that it concerns')
+                'give another folder, or --update to replace the shards that differ')
     (output / EXAMPLES).unlink(missing_ok=True)
     for path in output.rglob(f'*{PARTIAL}'):
         path.unlink()
@@ -110,14 +110,14 @@ def _what(name: str) -> str:
 
 
 def _finish(output: Path, corpus: Corpus, plans: Sequence[ShardPlan], made: int) -> Summary:
-    """Write the list of problems and, as the sign that all is done, that of the examples."""
-    rows = {example.key: ExampleRow.of(example) for example in corpus.examples}
+    """Write the list of problems and last, to mark the cache as complete, the examples."""
+    rows = {example.key: ExampleRow.from_example(example) for example in corpus.examples}
     problems = list(corpus.problems)
     for plan in plans:
         record = plan.record(output)
         assert record is not None
         for number, (example, found) in enumerate(zip(plan.examples, record.rows)):
-            rows[example.key] = ExampleRow.of(example, plan.name, number, found)
+            rows[example.key] = ExampleRow.from_example(example, plan.name, number, found)
             problems += found.problems
     write_file(output / PROBLEMS, b''.join(
         json.dumps(asdict(problem)).encode() + b'\n' for problem in problems))

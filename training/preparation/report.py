@@ -1,4 +1,4 @@
-"""What `prepare` tells: how much room it needs, what it found, what was wrong."""
+"""Messages of `prepare`: disk space, content of the cache, problems."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ IMAGE_BYTES = {'jpeg': 11_000, 'png': 47_000}  # of a 160x160 photograph; jpeg a
 @dataclass(frozen=True)
 class Summary:
     """
-    What a cache holds.
+    Content of a cache.
 
-    :param kept: shards that were there already.
-    :param made: shards that this run made.
+    :param kept: shards of earlier runs.
+    :param made: shards of this run.
     """
 
     rows: Sequence[ExampleRow]
@@ -37,9 +37,9 @@ class Summary:
 
 def estimate_bytes(examples: Sequence[Example], config: PrepareConfig) -> int:
     """
-    Return about how much a cache takes at most, from the lengths of some clips.
+    Estimate the size of a cache from the durations of some clips.
 
-    Every image that is looked at is taken to have a face, up to the most that are kept.
+    It is an upper bound: every sampled image is assumed to show a face.
     """
     media = [e for e in examples if e.audio or e.video or e.faces]
     seconds = [s for e in sample_evenly(media, PROBED_CLIPS) if (s := _seconds(e)) is not None]
@@ -59,13 +59,13 @@ def _seconds(example: Example) -> float | None:
         return None
 
 
-def room_needed(examples: Sequence[Example], output: Path, config: PrepareConfig) -> str:
-    """Return a sentence on how much room the cache takes and how much there is."""
+def disk_space(examples: Sequence[Example], output: Path, config: PrepareConfig) -> str:
+    """Return a sentence on the disk space that the cache needs and that is free."""
     needed = estimate_bytes(examples, config)
     place = next(p for p in (output, *output.absolute().parents) if p.exists())
     free = shutil.disk_usage(place).free
     warning = '; THIS MAY NOT BE ENOUGH' if free < needed else ''
-    return (f'{len(examples)} examples; the cache takes at most about {_size(needed)}, '
+    return (f'{len(examples)} examples; the cache needs at most about {_size(needed)}, '
             f'{_size(free)} are free{warning}')
 
 
@@ -74,7 +74,7 @@ def _size(count: float) -> str:
 
 
 def content_table(rows: Iterable[ExampleRow]) -> Table:
-    """Return what there is of each split."""
+    """Return the content of each split."""
     table = Table('split', 'examples', 'labelled', 'with audio', 'hours', 'with faces', 'images')
     for column in table.columns[1:]:
         column.justify = 'right'
@@ -92,8 +92,8 @@ def content_table(rows: Iterable[ExampleRow]) -> Table:
 
 
 def problem_table(problems: Sequence[Problem]) -> Table:
-    """Return how often each kind of problem came up, and the first of each."""
-    table = Table('problem', 'count', 'the first of them')
+    """Return the count and the first occurrence of each kind of problem."""
+    table = Table('problem', 'count', 'first occurrence')
     table.columns[1].justify = 'right'
     first = {problem.kind: problem for problem in reversed(problems)}
     for kind, count in Counter(problem.kind for problem in problems).most_common():

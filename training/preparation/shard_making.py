@@ -1,4 +1,4 @@
-"""Make shards, in this process or in several; a clip that kills its process is left out."""
+"""Making of shards, in one process or several; clips that kill their process are left out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mmer_ros.types import InvalidInput
 import torch
 from training.corpora.corpus import Problem
 from training.corpora.examples import Example
-from training.engine.files import sha256_bytes, write_file
+from training.engine.files import fingerprint, write_file
 from training.preparation.cache_format import (
     PrepareConfig,
     record_file,
@@ -37,13 +37,13 @@ from training.preparation.cache_format import (
 from training.preparation.clip_content import ClipContent, ClipReader
 from training.preparation.shards import encode_image, pack_shard
 
-POLL_S = 0.2  # between looks at the progress of the workers
+POLL_S = 0.2  # between updates of the progress
 
 Progress = Callable[[int, int], None]  # examples done, examples in all
 
 
 class Stopped(Exception):
-    """The run ends; the shard that was being made is given up."""
+    """The run ends; the unfinished shard is dropped."""
 
 
 @dataclass
@@ -52,8 +52,8 @@ class ShardMaker:
     Makes shards one after the other.
 
     :param tick: called after each example.
-    :param stopped: asked before each example.
-    :param journal: note which example is being read, so that one that ends the process is known.
+    :param stopped: checked before each example.
+    :param journal: record which example is being read, to find the one that killed the process.
     """
 
     cache: Path
@@ -63,16 +63,15 @@ class ShardMaker:
     journal: bool = False
 
     def __post_init__(self) -> None:
-        """Load the face detector."""
         self._reader = ClipReader(make_detector(self.config.faces), self.config.max_images)
 
     def make(self, plan: ShardPlan, skip: frozenset[str] = frozenset()) -> None:
         """
         Read the examples of a shard and write it, then its record.
 
-        :param skip: keys of examples that are not read, because they end the process.
+        :param skip: keys of examples that are not read, because they kill the process.
         :raises OSError: if it cannot be written.
-        :raises Stopped: if it was told to stop.
+        :raises Stopped: if `stopped` returns True.
         """
         rows, sounds, images = [], [], []
         for example in plan.examples:
@@ -92,19 +91,19 @@ class ShardMaker:
             self.tick()
         data = pack_shard([row.key for row in rows], sounds, images)
         write_file(plan.file(self.cache), data)
-        record = ShardRecord(fingerprint=plan.fingerprint, sha256=sha256_bytes(data),
+        record = ShardRecord(fingerprint=plan.fingerprint, sha256=fingerprint(data, digits=64),
                              rows=tuple(rows))
         write_file(record_file(self.cache, plan.name), record.model_dump_json(indent=1).encode())
         journal_file(self.cache, plan).unlink(missing_ok=True)
 
 
 def journal_file(cache: Path, plan: ShardPlan) -> Path:
-    """Return the file that names the example of a shard that is being read."""
+    """Return the file with the key of the example that is being read."""
     return plan.file(cache).with_suffix('.current')
 
 
 def crashed(example: Example) -> ClipContent:
-    """Return the content of an example whose decoding ended the process."""
+    """Return the content of an example whose decoding killed the process."""
     path = example.video or example.audio or example.faces[0]
     return ClipContent(problems=[Problem(
         'crash', str(path), 'the process that decoded it died (the decoder crashed, or memory '
@@ -114,11 +113,11 @@ def crashed(example: Example) -> ClipContent:
 def make_shards(plans: Sequence[ShardPlan], cache: Path, config: PrepareConfig, *, jobs: int = 1,
                 progress: Progress = lambda done, total: None) -> None:
     """
-    Make shards; what is made does not depend on the number of jobs.
+    Make shards; their bytes do not depend on the number of jobs.
 
-    :param jobs: processes; with 1 the work is done in this one.
-    :param progress: called now and then.
-    :raises OSError: if a shard cannot be written; those before it are kept.
+    :param jobs: processes; 1: this one.
+    :param progress: called with the number of examples done and in all.
+    :raises OSError: if a shard cannot be written; earlier ones are kept.
     """
     if not plans:
         return
@@ -141,7 +140,7 @@ def make_shards(plans: Sequence[ShardPlan], cache: Path, config: PrepareConfig, 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let torch use one thread: the processes are what is parallel, and sums stay the same."""
+    """Restrict torch to one thread, as in worker processes, so that sums are the same."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -150,17 +149,17 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-_Work = tuple[ShardPlan, frozenset[str]]  # and the examples that are not read
+_Work = tuple[ShardPlan, frozenset[str]]  # a shard, and the examples to skip
 
 
 class _Parallel:
-    """Shards in several processes, of which each may die."""
+    """Shards in several processes, any of which may die."""
 
     def __init__(self, cache: Path, config: PrepareConfig, progress: Callable[[int], None]
                  ) -> None:
         self._cache, self._config = cache, config
         self._progress = progress
-        self._before = 0  # examples done in earlier runs
+        self._before = 0  # examples done by earlier pools
 
     def make(self, plans: Sequence[ShardPlan], jobs: int) -> None:
         waiting: deque[_Work] = deque((plan, frozenset()) for plan in plans)
@@ -169,20 +168,20 @@ class _Parallel:
             lost = self._run(waiting, jobs)
             suspects = [work for work in lost if self._was_reading(work[0])]
             if lost and not suspects and self._before == before:
-                raise InvalidInput('prepare: the worker processes die before they read a clip; '
-                                   'try --jobs 1 to see why')
+                raise InvalidInput('prepare: the worker processes die before reading a clip; '
+                                   'run with --jobs 1 to see why')
             waiting.extendleft(work for work in lost if work not in suspects)
             for plan, _ in suspects:
                 self._alone(plan)
 
     def _alone(self, plan: ShardPlan) -> None:
-        """Make a shard in a process of its own, without the examples that make that die."""
+        """Make a shard in a process of its own, without the examples that kill it."""
         skip: frozenset[str] = frozenset()
         while self._run(deque([(plan, skip)]), 1):
             key = self._was_reading(plan)
             if not key or key in skip:
-                raise InvalidInput(f'prepare: the process that makes {plan.name} dies after it '
-                                   'has read its clips; give smaller shards')
+                raise InvalidInput(f'prepare: the process of {plan.name} dies after reading its '
+                                   'clips; try a smaller shard_size')
             skip |= {key}
 
     def _was_reading(self, plan: ShardPlan) -> str:
@@ -193,9 +192,9 @@ class _Parallel:
         return key
 
     def _run(self, waiting: deque[_Work], jobs: int) -> list[_Work]:
-        """Work until nothing waits; return what was not done when a process died."""
+        """Work until nothing is waiting; return the unfinished work when a process dies."""
         context = _context()
-        # Without locks, or with new ones for each run: a process may die while it holds one.
+        # Locks are new in each run, for a process may die while it holds one.
         stop, done = context.RawValue('b', 0), context.Value('q', 0)
         running: dict[Future[None], _Work] = {}
         start = partial(_start, self._cache, self._config, stop, done)
@@ -213,7 +212,7 @@ class _Parallel:
             except BrokenProcessPool:
                 return [work for work in running.values() if not work[0].is_done(self._cache)]
             except BaseException:
-                stop.value = 1  # leaving the pool waits for the examples that are being read
+                stop.value = 1  # leaving the pool waits for the current examples
                 raise
             finally:
                 self._before += done.get_obj().value
@@ -224,11 +223,11 @@ _maker: ShardMaker | None = None
 
 
 def _context() -> ForkServerContext:
-    """Return how workers start: as clean as spawned ones, but torch is imported once for all."""
+    """Return a context whose workers start clean and share one import of torch."""
     context = multiprocessing.get_context('forkserver')
-    spec = getattr(sys.modules['__main__'], '__spec__', None)  # each worker runs it again
+    spec = getattr(sys.modules['__main__'], '__spec__', None)  # which each worker runs
     context.set_forkserver_preload([__name__, *([spec.name] if spec else [])])
-    # Workers never see Ctrl-C: this process tells them when to stop.
+    # Workers ignore Ctrl-C: this process tells them to stop.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
@@ -238,7 +237,7 @@ def _context() -> ForkServerContext:
 
 
 def _start(cache: Path, config: PrepareConfig, stop: Any, done: Any) -> None:
-    """Prepare a worker process."""
+    """Initialise a worker process."""
     global _maker
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
@@ -252,7 +251,7 @@ def _start(cache: Path, config: PrepareConfig, stop: Any, done: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent is killed, so that it does not write on."""
+    """End this process when its parent is killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait_for_end([parent.sentinel])

@@ -30,7 +30,7 @@ def encode_image(image: UInt8, config: PrepareConfig) -> bytes:
 
 
 def decode_image(data: UInt8) -> UInt8 | None:
-    """Return (FACE_SIZE, FACE_SIZE, 3) uint8 RGB, or None if the bytes are no such image."""
+    """Return (FACE_SIZE, FACE_SIZE, 3) uint8 RGB, or None if the bytes are not such an image."""
     image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     if image is None or image.shape != (FACE_SIZE, FACE_SIZE, 3):
         return None
@@ -40,9 +40,9 @@ def decode_image(data: UInt8) -> UInt8 | None:
 def pack_shard(keys: Sequence[str], audio: Sequence[Int16 | None],
                images: Sequence[Sequence[bytes]]) -> bytes:
     """
-    Return the file of a shard.
+    Return the bytes of a shard file.
 
-    Tensors: audio (samples,) int16, that of example i at audio_offsets[i]:audio_offsets[i + 1];
+    Tensors: audio (samples,) int16, of example i at audio_offsets[i]:audio_offsets[i + 1];
     images (bytes,) uint8, image j at image_offsets[j]:image_offsets[j + 1]; the images of
     example i are face_offsets[i]:face_offsets[i + 1]. The metadata `keys` is a JSON list.
 
@@ -57,8 +57,7 @@ def pack_shard(keys: Sequence[str], audio: Sequence[Int16 | None],
         'images': np.frombuffer(b''.join(flat), np.uint8),
         'image_offsets': _offsets([len(image) for image in flat]),
         'face_offsets': _offsets([len(sequence) for sequence in images])}
-    # One entry only: safetensors does not keep the order of several, and the same clips must
-    # give the same bytes.
+    # One entry only: safetensors does not keep the order of several, and shards are repeatable.
     return safetensors.numpy.save(arrays, {'keys': json.dumps(list(keys))})
 
 
@@ -67,14 +66,13 @@ def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
 
 
 class Shard:
-    """A shard that is read by memory map: only what is asked for is loaded."""
+    """
+    A memory-mapped shard: only what is read is loaded.
+
+    :raises InvalidInput: if it is missing or damaged.
+    """
 
     def __init__(self, path: Path) -> None:
-        """
-        Open the file.
-
-        :raises InvalidInput: if it is missing or damaged.
-        """
         self.path = path
         try:
             self._file = cast(Any, safetensors.safe_open(path, 'numpy'))
@@ -87,7 +85,7 @@ class Shard:
             raise self._damaged(str(error)) from error
 
     def audio(self, row: int) -> Int16 | None:
-        """Return the sound of an example, (n,) int16 at 16 kHz, or None."""
+        """Return the audio of an example, (n,) int16 at 16 kHz, or None."""
         start, end = (int(i) for i in self._audio_offsets[row:row + 2])
         return None if start == end else np.asarray(self._audio[start:end])
 
@@ -110,5 +108,5 @@ class Shard:
         return np.stack(whole)
 
     def _damaged(self, what: str) -> InvalidInput:
-        return InvalidInput(f'shard {self.path}: it is damaged ({what}); run `python -m training '
-                            'prepare` again as before, it makes this shard anew')
+        return InvalidInput(f'shard {self.path}: it is damaged ({what}); repeat `python -m '
+                            'training prepare`, which replaces it')

@@ -1,1 +1,1 @@
-"""The starter bundle: compact encoders of real data, a fusion of compositions, checks, card."""
+"""Release of the starter bundle: training sets, fusion, figures, card."""

@@ -1,4 +1,4 @@
-"""Recipe of the starter bundle beside those of its encoders."""
+"""Recipe of the starter bundle."""
 
 from __future__ import annotations
 
@@ -6,55 +6,54 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from training.engine.config import Settings
-from training.evaluation.pairs.human_votes import Rule
-from training.fusion.distillation_stage import StarterFusion
-from training.fusion.pseudo_pairs import Trust
-from training.release.fusion_data import MaterialConfig
+from training.evaluation.pairs.human_votes import VotesRule
+from training.fusion.distillation_stage import DistilledFusionConfig
+from training.fusion.pseudo_pairs import ModalityWeights
+from training.release.training_sets import TrainingSetsConfig
 
-ModalityName = Literal['text', 'audio', 'face']
-ROUND = 2  # decimals of what goes from the votes into the bundle
+ROUND = 2  # decimals of what is fitted on the votes
 
 
 class StarterRecipe(Settings):
     """
-    All that is decided about the fusion.
+    Recipe of the starter bundle.
 
-    :param text_weight: exponent of the likelihood of words beside a voice or a face; None: the
-        mean of those two, for it was not measured.
-    :param everything: encoders that are trained once more for the release, on what was held out,
-        too; the figures stay those of before.
-    :param text, audio, face: recipes of the encoders, where they have to be trained.
-    :param fold_voice: that of the audio encoders of the check on real pairs; `pairs` is that of
-        its fusions.
+    :param text, audio, face: recipes of the encoders.
+    :param refit: encoders that are trained once more for the release, on all data; the figures
+        stay those of the encoders before.
+    :param text_weight: exponent of the likelihood of text beside another modality; None: the
+        mean of voice and face, for it was not measured.
+    :param fold_voice: recipe of the audio encoders of the check on real pairs.
+    :param pairs: recipe of the fusions of that check.
     """
 
-    everything: tuple[ModalityName, ...] = ()
     text: str = 'starter/text'
     audio: str = 'starter/audio'
     face: str = 'starter/face'
     fold_voice: str = 'starter/fold_voice'
-    materials: MaterialConfig = MaterialConfig()
-    fusion: StarterFusion = StarterFusion()
+    refit: tuple[Literal['text', 'audio', 'face'], ...] = ()
+    training_sets: TrainingSetsConfig = TrainingSetsConfig()
+    fusion: DistilledFusionConfig = DistilledFusionConfig()
     text_weight: float | None = Field(None, gt=0)
-    pairs: StarterFusion = StarterFusion()
+    pairs: DistilledFusionConfig = DistilledFusionConfig()
 
     @model_validator(mode='after')
     def _check(self) -> Self:
         if self.pairs.fusion.late_fusion:
-            raise ValueError('pairs.fusion.late_fusion: action units come from no encoder that '
-                             'has a classifier; leave it out')
+            raise ValueError('pairs.fusion.late_fusion: there is no encoder of action units, so '
+                             'there is no classifier of them; leave it out')
         return self
 
-    def trust(self, rule: Rule) -> Trust:
-        """Return how far each modality is believed, by what people make of voice and face."""
+    def weights(self, rule: VotesRule) -> ModalityWeights:
+        """Return the weights of the log-linear pool, as fitted on human votes."""
         voice, face = round(rule.voice, ROUND), round(rule.face, ROUND)
         text = self.text_weight or round((voice + face) / 2, ROUND)
-        return Trust(weights=(text, voice, face), neutral=round(rule.neutral, ROUND))
+        return ModalityWeights(weights=(text, voice, face), neutral=round(rule.neutral, ROUND))
 
-    def with_rule(self, rule: Rule) -> StarterRecipe:
-        """Return the recipe with what was learnt of trust and of conflicts in it."""
-        conflicts = (round((rule.voice_neutral + rule.face_neutral) / 2, ROUND),
-                     round(rule.voice_neutral, ROUND), round(rule.face_neutral, ROUND))
-        composed = self.fusion.compositions.model_copy(update={'conflicts': conflicts})
+    def with_rule(self, rule: VotesRule) -> StarterRecipe:
+        """Return the recipe with modality weights and disagreement as in human votes."""
+        disagreement = (round((rule.voice_neutral + rule.face_neutral) / 2, ROUND),
+                        round(rule.voice_neutral, ROUND), round(rule.face_neutral, ROUND))
+        pairs = self.fusion.pseudo_pairs.model_copy(update={'disagreement': disagreement})
         return self.model_copy(update={'fusion': self.fusion.model_copy(update={
-            'compositions': composed, 'trust': self.trust(rule).weights})})
+            'pseudo_pairs': pairs, 'modality_weights': self.weights(rule).weights})})

@@ -1,21 +1,23 @@
-"""The corpora that the starter bundle learns from, with and without what is held out."""
+"""Corpora of the starter bundle, with or without held-out data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from training.corpora.clips import with_dev_in_train
 from training.corpora.corpus import Corpus
 from training.corpora.examples import DEV, Example, TRAIN
 from training.corpora.fer import Stills
 from training.preparation.clip_cache import ClipCache
 
+SEEN = ' (seen)'
+
 
 @dataclass(frozen=True)
 class Sources:
     """
-    What is learnt from (split train) and held out (split dev).
+    Training data (split train) and held-out data (split dev).
 
     :param meld: utterances with dialogue and turn.
     :param clips: voices of RAVDESS.
@@ -27,40 +29,15 @@ class Sources:
     clips: ClipCache
     stills: Stills
 
-    def everything(self) -> Sources:
+    def with_dev_in_train(self) -> Sources:
         """
-        Return the same, with what is held out also among what is learnt from.
+        Return all data as training data.
 
-        It stays in dev, too, for the loops of training to have something to score; that tells
-        nothing then.
+        Held-out data also stay in dev, for the training loops need some, but scores on it mean
+        nothing. There the dialogues of MELD get other names, or each would have its turns twice.
         """
-        clips: Any = _Everything(self.clips)
-        stills: Any = _Everything(self.stills)
-        return Sources(_learnt(self.meld) + [
-            replace(e, key=_seen(e.key), group=_seen(e.group)) for e in self.meld
-            if e.split == DEV], self.goemotions, clips, stills)
-
-
-class _Everything:
-    """Clips or pictures, those of dev in train as well; all else is theirs."""
-
-    def __init__(self, clips: Any) -> None:
-        self._clips = clips
-        held_out = [e for e in clips.examples if e.split == DEV]
-        self.examples: list[Example] = _learnt(clips.examples) + held_out
-
-    @property
-    def digest(self) -> str:
-        return f'{getattr(self._clips, "digest", "")} everything'
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._clips, name)
-
-
-def _learnt(examples: Sequence[Example]) -> list[Example]:
-    return [replace(e, split=TRAIN) for e in examples if e.split in (TRAIN, DEV)]
-
-
-def _seen(name: str) -> str:
-    """Return another name: a dialogue must not have each of its turns twice."""
-    return f'{name} (seen)'
+        train = [replace(e, split=TRAIN) for e in self.meld if e.split in (TRAIN, DEV)]
+        dev = [replace(e, key=e.key + SEEN, group=e.group + SEEN)
+               for e in self.meld if e.split == DEV]
+        return Sources(train + dev, self.goemotions, with_dev_in_train(self.clips),
+                       with_dev_in_train(self.stills))

@@ -30,7 +30,7 @@ AUDIO = AudioEncoderConfig(  # few recurrent steps: this is about the chain, not
     n_fft=512, win_length=400, n_freq=16, n_rnn=16, n_res_block=2, n_hidden=8, n_output=8,
     samples_per_step=40, upsample_scales=(5,), classifier_hidden=8)
 TEXT = ['model.vocab_size=400', 'model.n_embd=32', 'model.n_layer=1', 'model.n_head=2',
-        'model.history_turns=2', 'finetune.epochs=1', 'pretrain=null', 'teacher.kind=none']
+        'model.history_turns=2', 'finetune.epochs=1', 'pretrain=null']
 ENCODERS = ['--data', 'cache', '--text', 'text', '--audio', 'audio', '--face', 'face',
             '--features', 'features']
 FUSION = ['fusion.width=32', 'fusion.heads=4', 'fusion.embracement_size=24', *ENGINE]
@@ -84,7 +84,7 @@ def test_the_recogniser_says_what_training_computed(work: Path) -> None:
     for subset in SUBSETS:
         predictor = FusionPredictor('mine', bundle.model.fusion, features, dev,
                                     temperatures=bundle.config.temperatures,
-                                    trust=bundle.config.modality_weights)
+                                    modality_weights=bundle.config.modality_weights)
         answers = predictor.predict(subset)
         assert len(answers.keys) == len(dev) > 5
         for key, logits in zip(answers.keys, answers.logits):
@@ -103,7 +103,7 @@ def test_the_bundle_tells_what_it_is(work: Path) -> None:
     bundle = Bundle.load(work / 'mine-seed1')
     assert bundle.config.trained and bundle.config.name == 'mine-seed1'
     assert bundle.config.training['recipe']['engine']['seed'] == 1
-    assert bundle.config.training['encoders']['text']['run']['config']['teacher']['kind'] == 'none'
+    assert bundle.config.training['encoders']['text']['run']['config']['linear_teacher'] is None
     assert bundle.config.faces == ClipCache(work / 'cache').info.preprocessing.faces
     assert set(bundle.config.training['dev']) == {subset_name(s) for s in SUBSETS}
     assert set(bundle.config.priors) == set(bundle.config.temperatures)
@@ -188,4 +188,4 @@ def test_an_encoder_of_another_modality_is_refused(work: Path, monkeypatch: pyte
     monkeypatch.chdir(work)
     assert main(['train', 'fusion', '--data', 'cache', '--output', 'f2', '--text', 'audio',
                  '--audio', 'audio', '--face', 'face', '--bundle', 'b2']) == 2
-    assert 'it is one of AUDIO, expected TEXT' in ' '.join(capsys.readouterr().err.split())
+    assert 'it encodes audio; expected one of text' in ' '.join(capsys.readouterr().err.split())

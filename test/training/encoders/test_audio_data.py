@@ -1,10 +1,10 @@
-"""What the audio encoder is given in training: first the speech alone, then what a robot hears."""
+"""Training data of the audio encoder: bare speech first, then speech as recorded."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
+from mmer_ros.networks.audio_encoder import AudioEncoder
 from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ import torch
 from training.augment.speech import SpeechConfig
 from training.corpora.examples import Example
 from training.encoders.audio.data import AudioData, AudioDataConfig
-from training.encoders.audio.stage import AudioModule, masked, RegularisationConfig
+from training.encoders.audio.stage import AudioModule, RegularisationConfig
 from training.engine.losses import EmotionLoss, LossConfig
 from training.engine.sampling import Draw
 
@@ -36,7 +36,7 @@ class OneClip:
 
 
 def drawn(epoch: int, *, training: bool = True, **config: Any) -> list[np.ndarray]:
-    """Return what is given out for twenty seeds."""
+    """Return the samples of an epoch for twenty seeds."""
     settings = AudioDataConfig(plain_epochs=2, **config)
     clips: Any = OneClip()
     data = AudioData(clips, settings, None, clips.examples, training)
@@ -51,7 +51,7 @@ def test_the_first_epochs_are_of_the_speech_alone():
                            atol=1e-3)
 
 
-def test_later_ones_have_silence_around_it_and_are_worsened():
+def test_later_epochs_have_silence_around_it_and_are_augmented():
     later = drawn(2, speech=SpeechConfig(gain_db=0))
     lengths = {len(samples) for samples in later}
     assert len(lengths) > 10 and max(lengths) > 1.5 * SECOND
@@ -63,34 +63,24 @@ def test_long_speech_is_cut_to_a_window():
     assert {len(samples) for samples in drawn(0, train_s=0.5)} == {SECOND // 2}
 
 
-def test_in_evaluation_the_clip_is_as_it_is():
+def test_in_evaluation_the_clip_is_unchanged():
     samples, *_ = drawn(0, training=False)
     np.testing.assert_array_equal(samples, OneClip.sound.astype(np.float32) / 32_768)
 
 
-def test_which_examples_are_voiceless_has_nothing_to_do_with_how_others_are_changed():
+def test_non_speech_is_drawn_independently_of_the_augmentation():
     clips: Any = OneClip()
-    settings = AudioDataConfig(plain_epochs=2, voiceless=0.5, speech=SpeechConfig(gain_db=0))
+    settings = AudioDataConfig(plain_epochs=2, non_speech=0.5, speech=SpeechConfig(gain_db=0))
     data = AudioData(clips, settings, None, clips.examples, training=True)
     items = [data[Draw(0, 2, seed)] for seed in range(80)]
-    kept = [i.values for i in items if not i.key.endswith('(voiceless)')]
+    kept = [i.values for i in items if not i.key.endswith('(non-speech)')]
     assert 20 < len(kept) < 60
     silent = [int(values.nonzero()[0]) for values in kept]  # before the speech, up to 1 s
     assert 0.25 < np.mean([count > SECOND / 2 for count in silent]) < 0.75
-    others = [i for i in items if i.key.endswith('(voiceless)')]
+    others = [i for i in items if i.key.endswith('(non-speech)')]
     assert all(i.target.tolist() == [pytest.approx(1 / 7)] * 7 for i in others)
     assert len({len(i.values) for i in others}) > 10
-    assert not any('voiceless' in data[Draw(0, 1, seed)].key for seed in range(80))
-
-
-def test_masks_hide_stripes_on_the_device_of_the_spectrogram():
-    config = RegularisationConfig(masks=2)
-    frames = torch.rand(3, 80, 50)
-    hidden = masked(frames, config, AudioEncoderConfig()) != frames
-    assert 0 < hidden.float().mean() < 0.9 and hidden.any(dim=(1, 2)).sum() >= 2
-    elsewhere = masked(torch.zeros(3, 80, 50, device='meta'), config, AudioEncoderConfig())
-    assert elsewhere.device.type == 'meta'
-    assert masked(frames, RegularisationConfig(), AudioEncoderConfig()) is frames
+    assert not any('non-speech' in data[Draw(0, 1, seed)].key for seed in range(80))
 
 
 def test_half_precision_leaves_the_decibels_as_they_are():

@@ -1,4 +1,4 @@
-"""Stage `train audio` with several members: runs, and what becomes of them."""
+"""Stage `train audio` with an ensemble: its runs, and the network that they become."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ import yaml
 from ...fixtures.model import TINY_AUDIO
 
 
-def test_no_two_seeds_of_a_recipe_share_a_member(whole: Path, tmp_path: Path) -> None:
-    """Else they would look more alike than they are."""
+def test_no_two_seeds_of_a_recipe_share_a_network(whole: Path, tmp_path: Path) -> None:
+    """Otherwise they would look more alike than they are."""
     cache, reporter, seeds = ClipCache(whole), Reporter('audio', Console(quiet=True)), []
     for seed in range(2):
-        config = AudioConfig(members=2, model=TINY_AUDIO,
+        config = AudioConfig(ensemble=2, model=TINY_AUDIO,
                              engine=EngineConfig(seed=seed, epochs=1, batch_size=8))
         train_audio(config, cache, tmp_path / str(seed), reporter)
         seeds += [yaml.safe_load(path.read_text())['engine']['seed'] for path in sorted(
-            (tmp_path / str(seed) / 'members').glob('*/config.yaml'))]
+            (tmp_path / str(seed) / 'ensemble').glob('*/config.yaml'))]
     assert seeds == [0, 1, 2, 3]
 
 
-def test_members_are_trained_in_turn_and_become_one(whole: Path, tmp_path: Path) -> None:
-    """The run ends with one network of twice the width, and goes on where it was stopped."""
+def test_the_networks_of_an_ensemble_become_one(whole: Path, tmp_path: Path) -> None:
+    """The run ends with one network of twice the width, and resumes where it was stopped."""
     config = AudioConfig(
-        members=2, model=TINY_AUDIO,
+        ensemble=2, model=TINY_AUDIO,
         data=AudioDataConfig(plain_epochs=1, speech=SpeechConfig(noise=1)),
         engine=EngineConfig(epochs=2, batch_size=4, keep='last'))
     reporter = Reporter('audio', Console(quiet=True))
@@ -42,15 +42,15 @@ def test_members_are_trained_in_turn_and_become_one(whole: Path, tmp_path: Path)
     assert trained.encoder.width == 2 * TINY_AUDIO.n_rnn == trained.config.n_rnn
     runs = sorted(str(p.parent.relative_to(tmp_path / 'run'))
                   for p in (tmp_path / 'run').rglob('finished.json'))
-    assert runs == ['members/0', 'members/1']
+    assert runs == ['ensemble/0', 'ensemble/1']
     weights = trained.encoder.state_dict()
     done = [(tmp_path / 'run' / run / 'metrics.jsonl').stat().st_mtime_ns for run in runs]
     (tmp_path / 'run' / 'encoder' / 'encoder.json').unlink()
     again = train_audio(config, cache, tmp_path / 'run', reporter)
     assert all(torch.equal(weights[k], v) for k, v in again.encoder.state_dict().items())
     assert done == [(tmp_path / 'run' / run / 'metrics.jsonl').stat().st_mtime_ns for run in runs]
-    (tmp_path / 'run' / 'members' / '1' / 'finished.json').unlink()
-    *_, last = sorted((tmp_path / 'run' / 'members' / '1' / 'checkpoints').iterdir())
+    (tmp_path / 'run' / 'ensemble' / '1' / 'finished.json').unlink()
+    *_, last = sorted((tmp_path / 'run' / 'ensemble' / '1' / 'checkpoints').iterdir())
     shutil.rmtree(last)
     resumed = train_audio(config, cache, tmp_path / 'run', reporter)
     assert all(torch.equal(weights[k], v) for k, v in resumed.encoder.state_dict().items())

@@ -67,7 +67,7 @@ def uncached(settings: FaceConfig, cache: ClipCache, folder: Path) -> None:
     encoder = FaceEncoder(settings.model, 7)
     train_signal(Modality.FACE, settings, encoder, partial(FaceModule, encoder, True),
                  partial(FaceData, cache, settings, None), cache,
-                 RunFolder.take_up(folder, settings), QUIET)
+                 RunFolder.start(folder, settings), QUIET)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -144,7 +144,7 @@ def test_images_are_drawn_in_order_and_all_are_seen_in_evaluation(cache: ClipCac
 # -- tensors that are kept ------------------------------------------------------------------
 
 
-def test_a_store_that_was_stopped_goes_on(tmp_path: Path) -> None:
+def test_a_store_that_was_stopped_resumes(tmp_path: Path) -> None:
     keys, asked = [f'k{i}' for i in range(150)], []
 
     def compute(group: Sequence[str], die: int = 99) -> dict[str, torch.Tensor]:
@@ -163,11 +163,11 @@ def test_a_store_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert store.steps('k149') == 5 and torch.equal(store.get('k149'), torch.full((5, 2), 149.0))
 
 
-def test_a_store_on_a_full_disk_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     """/dev/full answers as a full disk does."""
     (tmp_path / 'shards').mkdir()
     (tmp_path / 'shards' / '00000.safetensors.partial').symlink_to('/dev/full')
-    with pytest.raises(InvalidInput, match='No space left.*give the same command'):
+    with pytest.raises(InvalidInput, match='No space left.*repeat the command'):
         make_store(tmp_path, ['a'], lambda keys: {'a': torch.zeros(5000)}, title='',
                    console=Console(quiet=True))
     assert not list(tmp_path.rglob('*.safetensors'))

@@ -18,11 +18,12 @@ from training.commands import evaluate
 from training.commands.train import add_arguments, run
 from training.corpora.examples import Example
 from training.corpora.fer import crop_of, is_fer2013, read_fer2013, Stills
-from training.encoders.face.sequences import SequenceConfig, SequenceData, Views
-from training.encoders.face.stills import StillData, StillDataConfig, UNKNOWN
+from training.encoders.face.sequences import EmbeddedViews, SequenceConfig, SequenceData
+from training.encoders.face.stills import StillData, StillDataConfig
 from training.encoders.face.stills_stage import StillsConfig, train_stills
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.config import load_settings
+from training.engine.losses import UNIFORM
 from training.engine.progress import Reporter
 from training.engine.sampling import Draw
 
@@ -88,7 +89,7 @@ def test_other_layouts_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray]
         read_fer2013(tmp_path)
 
 
-def test_damaged_and_missing_files_are_told(tmp_path: Path) -> None:
+def test_damaged_and_missing_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match='no file train'):
         read_fer2013(tmp_path)
     (tmp_path / 'train.npz').write_bytes(b'PK\x03\x04 and no more')
@@ -106,7 +107,7 @@ def test_digest_changes_with_a_pixel_or_a_label(folder: Path) -> None:
     assert len(digests) == 3 and read_fer2013(folder).digest in digests
 
 
-def test_draws_depend_on_epoch_and_row_alone_and_dev_is_as_it_is(folder: Path) -> None:
+def test_draws_depend_on_epoch_and_row_alone_and_dev_is_unchanged(folder: Path) -> None:
     stills = read_fer2013(folder)
     config = load_settings(StillDataConfig, '', ['augment.noise=1', 'early_epochs=1'])
     learned = StillData(stills, stills.examples[:9], config, True)
@@ -118,7 +119,7 @@ def test_draws_depend_on_epoch_and_row_alone_and_dev_is_as_it_is(folder: Path) -
     assert np.array_equal(tried[Draw(3, 0, 1)].picture[0], stills.images[3])
 
 
-def test_the_last_epochs_change_pictures_as_they_are_told(folder: Path) -> None:
+def test_the_last_epochs_have_their_own_augmentation(folder: Path) -> None:
     stills = read_fer2013(folder)
     config = load_settings(StillDataConfig, '', ['augment.noise=1', 'late.flip=1', 'late_from=3'])
     learned = StillData(stills, stills.examples[:9], config, True)
@@ -127,10 +128,10 @@ def test_the_last_epochs_change_pictures_as_they_are_told(folder: Path) -> None:
     assert np.array_equal(late, stills.images[3][:, ::-1])
 
 
-def test_pictures_without_a_face_are_answered_by_equal_shares(folder: Path) -> None:
+def test_pictures_without_a_face_have_a_uniform_target(folder: Path) -> None:
     stills = read_fer2013(folder)
-    data = StillData(stills, stills.examples, StillDataConfig(faceless=0.4), True)
-    flat = [torch.equal(data[Draw(row, 0, 0)].target, UNKNOWN) for row in range(84)]
+    data = StillData(stills, stills.examples, StillDataConfig(no_face=0.4), True)
+    flat = [torch.equal(data[Draw(row, 0, 0)].target, UNIFORM) for row in range(84)]
     assert 0.2 < np.mean(flat) < 0.6
     assert all(torch.equal(data[Draw(row, 0, 0)].picture[0], torch.from_numpy(stills.images[row]))
                for row in range(84) if not flat[row])
@@ -139,26 +140,26 @@ def test_pictures_without_a_face_are_answered_by_equal_shares(folder: Path) -> N
 class _Known:
     """Embeddings that name their picture and view: [picture, view, 0, ...]."""
 
-    faceless = ['faceless/0']
+    no_face = ['no-face/0']
 
     def get(self, key: str) -> torch.Tensor:
         views = torch.zeros(4, 512)
-        views[:, 0] = -1 if key.startswith('faceless') else int(key)
+        views[:, 0] = -1 if key.startswith('no-face') else int(key)
         views[:, 1] = torch.arange(4)
         return views
 
-    def answer(self, key: str) -> torch.Tensor:
-        return UNKNOWN
+    def predict(self, key: str) -> torch.Tensor:
+        return UNIFORM
 
 
 def sequences(training: bool = True, **settings: float) -> SequenceData:
     examples = [Example(str(row), 'train', '', (row % 3,)) for row in range(30)]
-    views: Views = _Known()  # type: ignore[assignment]
+    views: EmbeddedViews = _Known()  # type: ignore[assignment]
     return SequenceData(views, examples, SequenceConfig(**settings), training)
 
 
 def test_a_sequence_is_views_of_one_picture() -> None:
-    data = sequences(two=0, lost=0, faceless=0, single=0, longest=12, own=0)
+    data = sequences(two=0, lost=0, no_face=0, single=0, longest=12, self_distillation=0)
     items = [data[Draw(7, epoch, 0)] for epoch in range(40)]
     assert {len(i.values) for i in items} == set(range(2, 13))
     for item in items:
@@ -167,7 +168,7 @@ def test_a_sequence_is_views_of_one_picture() -> None:
 
 
 def test_a_second_picture_is_of_the_same_emotion_and_comes_after_the_first() -> None:
-    data = sequences(two=1, lost=0, faceless=0, single=0)
+    data = sequences(two=1, lost=0, no_face=0, single=0)
     others = set()
     for epoch in range(40):
         pictures = data[Draw(7, epoch, 0)].values[:, 0]
@@ -178,7 +179,7 @@ def test_a_second_picture_is_of_the_same_emotion_and_comes_after_the_first() -> 
 
 
 def test_steps_that_are_lost_leave_some_and_single_ones_are_never_lost() -> None:
-    data = sequences(two=0, lost=0.5, faceless=0, single=0.5, own=0)
+    data = sequences(two=0, lost=0.5, no_face=0, single=0.5, self_distillation=0)
     lost = 0
     for epoch in range(60):
         item = data[Draw(4, epoch, 0)]
@@ -188,12 +189,12 @@ def test_steps_that_are_lost_leave_some_and_single_ones_are_never_lost() -> None
     assert lost > 20
 
 
-def test_targets_are_mixed_with_the_networks_own_answer_and_flat_without_a_face() -> None:
-    half = sequences(own=0.5, faceless=0)[Draw(4, 0, 0)].target
+def test_targets_are_mixed_with_the_predictions_of_the_cnn_and_uniform_without_a_face() -> None:
+    half = sequences(self_distillation=0.5, no_face=0)[Draw(4, 0, 0)].target
     assert half.max().item() == pytest.approx(0.5 + 0.5 / 7)
     assert half.sum().item() == pytest.approx(1)
-    item = sequences(faceless=0.99)[Draw(4, 0, 0)]
-    assert torch.equal(item.target, UNKNOWN) and (item.values[:, 0] == -1).all()
+    item = sequences(no_face=0.99)[Draw(4, 0, 0)]
+    assert torch.equal(item.target, UNIFORM) and (item.values[:, 0] == -1).all()
 
 
 def test_evaluation_sees_the_picture_itself() -> None:

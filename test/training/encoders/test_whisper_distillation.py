@@ -1,4 +1,4 @@
-"""A speech encoder that teaches the audio encoder: what it hears, when, and what is learnt."""
+"""Distillation of Whisper into the audio encoder: states, their alignment, and training."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from training.encoders.audio.data import AudioData, AudioDataConfig
 from training.encoders.audio.stage import AudioConfig, train_audio
 from training.encoders.audio.whisper_distillation import (
     make_states,
-    SpeechStates,
-    SpeechTeacherConfig,
-    UntoldStates,
+    UnexplainedVariance,
+    WhisperStates,
+    WhisperTeacherConfig,
 )
 from training.engine.fit import EngineConfig
 from training.engine.progress import Reporter
@@ -55,7 +55,7 @@ def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Clips:
-    """Two utterances of noise; their sound is counted as it is asked for."""
+    """Two utterances of noise."""
 
     def __init__(self, seconds: tuple[float, ...] = (1.3, 0.4)) -> None:
         random = np.random.default_rng(0)
@@ -71,9 +71,9 @@ class Clips:
 
 
 def states_of(whisper: Path, folder: Path, clips: Any, speed: float = 0.2, **config: Any
-              ) -> SpeechStates:
-    teacher = SpeechTeacherConfig(name=str(whisper), **{'layers': (1, 2), 'width': 6, 'speeds': 3,
-                                                        **config})
+              ) -> WhisperStates:
+    small: dict[str, Any] = {'layers': (1, 2), 'width': 6, 'speeds': 3}
+    teacher = WhisperTeacherConfig(name=str(whisper), **(small | config))
     return make_states(teacher, speed, HOP, clips, folder, QUIET)
 
 
@@ -96,7 +96,7 @@ def test_a_part_has_the_states_of_its_place(whisper: Path, tmp_path: Path) -> No
     torch.testing.assert_close(states.get('train/0', 1, 5 * HOP, 3 * HOP + 1), whole[5:9])
 
 
-def test_what_was_heard_is_kept_and_other_sound_or_teachers_are_heard_anew(
+def test_states_are_kept_and_computed_again_for_other_audio_or_teachers(
         whisper: Path, tmp_path: Path) -> None:
     clips: Any = Clips()
     states_of(whisper, tmp_path, clips)
@@ -109,7 +109,7 @@ def test_what_was_heard_is_kept_and_other_sound_or_teachers_are_heard_anew(
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_more_than_half_a_minute_is_heard_in_parts(whisper: Path, tmp_path: Path) -> None:
+def test_more_than_half_a_minute_is_encoded_in_parts(whisper: Path, tmp_path: Path) -> None:
     states = states_of(whisper, tmp_path, Clips((31.0,)), speed=0)
     assert states.speeds == (1.0,)
     assert states.get('train/0', 0, 0, 31 * SAMPLE_RATE).shape[0] == 31 * 20
@@ -139,10 +139,10 @@ def test_the_window_and_its_states_belong_together(whisper: Path, tmp_path: Path
     assert len(places) > 6
 
 
-def test_sounds_without_a_voice_have_no_states_and_dev_is_asked_without(
+def test_non_speech_and_dev_have_no_states(
         whisper: Path, tmp_path: Path) -> None:
     clips: Any = Clips()
-    config = AudioDataConfig(voiceless=0.5, speech=SpeechConfig(speed=0.2))
+    config = AudioDataConfig(non_speech=0.5, speech=SpeechConfig(speed=0.2))
     data = AudioData(clips, config, states_of(whisper, tmp_path, clips), clips.examples, True)
     items = [data[Draw(0, 0, seed)] for seed in range(20)]
     batch = data.collate(items)
@@ -150,25 +150,25 @@ def test_sounds_without_a_voice_have_no_states_and_dev_is_asked_without(
     for item, row in zip(items, batch['states'], strict=True):
         hops = -(-len(item.values) // HOP)
         assert row[hops:].isnan().all()
-        assert row[:hops].isnan().all() == item.key.endswith('(voiceless)')
+        assert row[:hops].isnan().all() == item.key.endswith('(non-speech)')
     dev = AudioData(clips, config, states_of(whisper, tmp_path, clips), clips.examples, False)
     assert dev[Draw(0, 0, 0)].states is None and 'states' not in dev.collate([dev[Draw(0, 0, 0)]])
 
 
-def test_what_is_told_counts_nothing_and_what_is_not_counts_as_its_variance() -> None:
+def test_the_loss_is_the_unexplained_share_of_the_variance() -> None:
     torch.manual_seed(0)
     features, mask = torch.randn(8, 50, 4), torch.ones(8, 50, dtype=torch.bool)
     mask[:, 40:] = False
-    told = features @ nn.functional.normalize(torch.randn(4, 3), dim=0)
-    told[0, :5] = torch.nan
-    assert best_untold(features, mask, told) < 1e-3
-    assert 0.9 < best_untold(features, mask, torch.randn(8, 50, 3)) < 1.1
-    assert float(UntoldStates(4, 3)(features, mask, told * torch.nan)) == 0
+    explained = features @ nn.functional.normalize(torch.randn(4, 3), dim=0)
+    explained[0, :5] = torch.nan
+    assert best_fit(features, mask, explained) < 1e-3
+    assert 0.9 < best_fit(features, mask, torch.randn(8, 50, 3)) < 1.1
+    assert float(UnexplainedVariance(4, 3)(features, mask, explained * torch.nan)) == 0
 
 
-def best_untold(features: torch.Tensor, mask: torch.Tensor, states: torch.Tensor) -> float:
-    """Return what is left when the reading of the states is as good as it can be."""
-    module = UntoldStates(features.shape[2], states.shape[2])
+def best_fit(features: torch.Tensor, mask: torch.Tensor, states: torch.Tensor) -> float:
+    """Return the loss of the best linear map."""
+    module = UnexplainedVariance(features.shape[2], states.shape[2])
     optimizer = torch.optim.LBFGS(module.parameters(), max_iter=100)
 
     def loss() -> torch.Tensor:
@@ -181,20 +181,20 @@ def best_untold(features: torch.Tensor, mask: torch.Tensor, states: torch.Tensor
     return float(loss().detach())
 
 
-def test_the_audio_encoder_learns_what_the_teacher_hears(whole: Path, whisper: Path,
-                                                         tmp_path: Path) -> None:
-    """Members share it; once they are done, the same command does without the teacher."""
+def test_the_audio_encoder_learns_the_states_of_the_teacher(
+        whole: Path, whisper: Path, tmp_path: Path) -> None:
+    """The networks share them; once finished, the same command needs no teacher."""
     config = AudioConfig(
-        members=2, model=COARSE, data=AudioDataConfig(train_s=0.6),
-        teacher=SpeechTeacherConfig(name=str(whisper), layers=(1,), width=8, speeds=1),
+        ensemble=2, model=COARSE, data=AudioDataConfig(train_s=0.6),
+        teacher=WhisperTeacherConfig(name=str(whisper), layers=(1,), width=8, speeds=1),
         engine=EngineConfig(epochs=16, batch_size=4, lr=3e-2, keep='last', log_steps=1))
     cache, reporter = ClipCache(whole), Reporter('audio', QUIET)
     trained = train_audio(config, cache, tmp_path / 'run', reporter)
     assert len(list((tmp_path / 'run' / 'states').iterdir())) == 1
     lines = [json.loads(line) for line in (
-        tmp_path / 'run' / 'members' / '0' / 'metrics.jsonl').read_text().splitlines()]
-    untold = [line['untold'] for line in lines if 'untold' in line]
-    assert np.mean(untold[-5:]) < 0.9 * np.mean(untold[:5])
+        tmp_path / 'run' / 'ensemble' / '0' / 'metrics.jsonl').read_text().splitlines()]
+    unexplained = [line['unexplained'] for line in lines if 'unexplained' in line]
+    assert np.mean(unexplained[-5:]) < 0.9 * np.mean(unexplained[:5])
     (tmp_path / 'run' / 'states').rename(tmp_path / 'elsewhere')
     again = train_audio(config, cache, tmp_path / 'run', reporter)
     assert all(torch.equal(v, again.encoder.state_dict()[k])
@@ -202,8 +202,7 @@ def test_the_audio_encoder_learns_what_the_teacher_hears(whole: Path, whisper: P
     assert not (tmp_path / 'run' / 'states').exists()
 
 
-def test_a_teacher_that_is_not_there_or_too_small_is_told_of(whisper: Path, tmp_path: Path
-                                                             ) -> None:
+def test_a_missing_or_too_small_teacher_is_refused(whisper: Path, tmp_path: Path) -> None:
     with pytest.raises(PretrainedUnavailable, match=r'speech encoder .*nowhere.*folder of a copy'):
         states_of(tmp_path / 'nowhere', tmp_path, Clips())
     with pytest.raises(InvalidInput, match=r'teacher\.layers: .* has outputs 0 to 2'):
@@ -211,7 +210,7 @@ def test_a_teacher_that_is_not_there_or_too_small_is_told_of(whisper: Path, tmp_
 
 
 def test_weights_of_another_network_are_refused(whisper: Path, tmp_path: Path) -> None:
-    """Else a teacher of random weights would teach."""
+    """Otherwise random weights would teach."""
     other = shutil.copytree(whisper, tmp_path / 'other')
     weights = safetensors.torch.load_file(other / 'model.safetensors')
     name = next(key for key in weights if key.endswith('encoder.conv1.weight'))

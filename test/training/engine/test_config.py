@@ -65,24 +65,24 @@ def test_the_papers_recipes_have_the_papers_sizes() -> None:
 
 
 def test_a_seed_is_set_wherever_there_is_one_and_nothing_else() -> None:
-    config = load_settings(TextConfig, 'text/default')
+    config = load_settings(TextConfig, 'starter/text')
     seeded = with_seed(config, 7)
-    assert seeded.pretrain and seeded.committee and config.pretrain
-    assert (seeded.pretrain.seed, seeded.committee.engine.seed) == (7, 7)
+    assert seeded.pretrain and seeded.hub_teacher and config.pretrain
+    assert (seeded.pretrain.seed, seeded.hub_teacher.engine.seed) == (7, 7)
     assert config.pretrain.seed != 7 and seeded != config
     plain, other = (c.model_dump(mode='json') for c in (config, seeded))
     assert without_seeds(plain) == without_seeds(other)
-    longer = load_settings(TextConfig, 'text/default', ['pretrain.epochs=99'])
+    longer = load_settings(TextConfig, 'starter/text', ['pretrain.epochs=99'])
     assert without_seeds(plain) != without_seeds(longer.model_dump(mode='json'))
 
 
 def test_overrides_reach_inner_settings() -> None:
     plain = load_settings(TextConfig, 'text/default')
-    config = load_settings(
-        TextConfig, 'text/default', ['pretrain.lr=0.5', 'committee=null', 'finetune.epochs=9'])
+    config = load_settings(TextConfig, 'text/default', [
+        'pretrain.lr=0.5', 'linear_teacher=null', 'finetune.epochs=9'])
     assert config.pretrain and config.finetune and plain.pretrain
     assert config.pretrain.lr == 0.5 and config.pretrain.epochs == plain.pretrain.epochs
-    assert plain.committee and config.committee is None
+    assert plain.linear_teacher and config.linear_teacher is None
     assert plain.finetune is None and config.finetune.epochs == 9, 'one that the recipe leaves out'
 
 
@@ -107,7 +107,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     ('finetune.epochs=many', 'finetune.epochs'),
     ('finetune.epochs=0', 'finetune.epochs'),
     ('finetune.epochs', 'expected key=value'),
-    ('finetune.epochs=[', 'no YAML'),
+    ('finetune.epochs=[', 'not YAML'),
 ])
 def test_what_does_not_fit_is_refused_by_name(override: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):

@@ -177,10 +177,10 @@ def test_weights_that_are_parts_of_one_tensor_are_in_a_checkpoint(tmp_path: Path
 
 def test_other_data_need_another_folder(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / 'run')
-    run.learns_from({'corpus': digest_of(corpus())})
-    run.learns_from({'corpus': digest_of(corpus())})
-    with pytest.raises(InvalidInput, match='begun with other data.*new folder'):
-        run.learns_from({'corpus': digest_of(corpus(seed=1))})
+    run.record_data({'corpus': digest_of(corpus())})
+    run.record_data({'corpus': digest_of(corpus())})
+    with pytest.raises(InvalidInput, match='started on other data.*new folder'):
+        run.record_data({'corpus': digest_of(corpus(seed=1))})
 
 
 def test_early_stopping(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_the_run_folder_holds_all_that_is_needed_to_repeat_it(tmp_path: Path) ->
 
 
 def test_sigterm_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
-    code = ('from test.training.test_engine import train, recipe; from pathlib import Path;'
+    code = ('from test.training.engine.test_engine import train, recipe; from pathlib import Path;'
             f'train(Path({str(tmp_path)!r}), recipe(epochs=500))')
     process = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, stderr=subprocess.PIPE)
     until = time.monotonic() + 120
@@ -254,4 +254,4 @@ def test_each_epoch_tells_its_speed(tmp_path: Path) -> None:
     told = Console(record=True, file=io.StringIO(), width=60)
     train_text(recipe(epochs=2), corpus(), [], tmp_path, Reporter('text', told))
     lines = [line for line in told.export_text().splitlines() if 'examples/s' in line]
-    assert len(lines) == 2 and all('% of the time for data' in line for line in lines)
+    assert len(lines) == 2 and all('% waiting for data' in line for line in lines)

@@ -23,9 +23,9 @@ from ...fixtures.text import corpus, recipe, TINY
 SCRIPT = """
 from pathlib import Path
 import sys
-from test.training.test_processes import config, even_corpus
+from test.training.engine.test_processes import config, even_corpus
 from training.engine.progress import Reporter
-from training.text.stage import train_text
+from training.encoders.text.stage import train_text
 train_text(config(accumulate=1), even_corpus(), [], Path(sys.argv[1]), Reporter('text'))
 """
 

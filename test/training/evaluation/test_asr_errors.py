@@ -1,4 +1,4 @@
-"""What errors of the recogniser cost: which examples are heard how, and the command."""
+"""Robustness to errors of a speech recogniser: the transcripts of a split, and the command."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from training.__main__ import main
 from training.corpora.manifest import write_manifest
 from training.encoders.text.tokenizer import train_tokenizer
 from training.encoders.trained_encoder import TrainedEncoder
-from training.evaluation.asr_errors import heard
+from training.evaluation.asr_errors import transcripts
 
 from ...fixtures.text import corpus, TINY
 
 
-def test_a_split_is_heard_and_nothing_else_of_its_examples_changes() -> None:
+def test_only_the_text_of_a_split_changes() -> None:
     examples = corpus()
     dev = [e for e in examples if e.split == 'dev']
-    found = heard(examples, 'dev', 0.5)
+    found = transcripts(examples, 'dev', 0.5)
     assert [(e.key, e.labels, e.group, e.turn) for e in found] == [
         (e.key, e.labels, e.group, e.turn) for e in dev]
     assert 0 < sum(a.text != b.text for a, b in zip(found, dev)) <= len(dev)
-    assert [e.text for e in heard(examples, 'dev', 0.0)] == [e.text for e in dev], \
-        'it is written without case and marks already'
-    assert found == heard(examples, 'dev', 0.5) != heard(examples, 'dev', 0.5, seed=1)
+    assert [e.text for e in transcripts(examples, 'dev', 0.0)] == [e.text for e in dev], \
+        'the corpus has no case and no punctuation'
+    assert found == transcripts(examples, 'dev', 0.5) != transcripts(examples, 'dev', 0.5, seed=1)
 
 
 def test_the_command_scores_each_condition(tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -37,10 +37,10 @@ def test_the_command_scores_each_condition(tmp_path: Path, capsys: pytest.Captur
     tokenizer = train_tokenizer([e.text for e in corpus()], TINY.vocab_size)
     TrainedEncoder(Modality.TEXT, TINY, encoder, {}, tokenizer).save(tmp_path / 'run' / 'encoder')
     write_manifest(tmp_path / 'corpus.jsonl', corpus())
-    code = main(['hear', str(tmp_path / 'run'), '--data', str(tmp_path / 'corpus.jsonl'),
+    code = main(['asr', str(tmp_path / 'run'), '--data', str(tmp_path / 'corpus.jsonl'),
                  '--rates', '0', '0.4', '--output', str(tmp_path / 'scores.json')])
     assert code == 0 and 'word error rate 40 %' in capsys.readouterr().err
     scores = json.loads((tmp_path / 'scores.json').read_text())
     plain, exact = scores['as written'], scores['word error rate 0 %']
-    assert plain['weighted_f1'] == exact['weighted_f1'], 'the corpus has no case and no marks'
+    assert plain['weighted_f1'] == exact['weighted_f1'], 'no case and no punctuation'
     assert scores['word error rate 40 %']['accuracy']['deviation'] is not None, 'several draws'

@@ -11,7 +11,7 @@ from mmer_ros.evaluation.metrics import score
 from mmer_ros.types import InvalidInput, Modality
 import numpy as np
 import pytest
-from training.engine.predictions import Answered, Predictions
+from training.engine.predictions import FixedPredictor, Predictions
 from training.evaluation.conditions import Panel, subsets
 from training.evaluation.embedding_map import map_embeddings
 from training.evaluation.evaluation import evaluate, Evaluation
@@ -174,7 +174,7 @@ def test_other_models_are_given_all_that_they_take_and_the_reply_if_they_read_it
 def test_a_model_is_not_asked_what_it_cannot_be_asked() -> None:
     """Answers that are known as they are have no subsets, no reply and no noise."""
     answers = predictors()[0].predict(TEXT)
-    found = evaluate([Answered(answers)], data='dev', resamples=10)
+    found = evaluate([FixedPredictor(answers)], data='dev', resamples=10)
     assert [(r.modalities, r.causal) for r in found.subsets] == [(TEXT, True)]
     assert found.curves == () and found.name == 'linear'
     deaf = LinearPredictor('deaf', predictors()[0].train, predictors()[0].evaluated, FACE)

@@ -1,4 +1,4 @@
-"""What lies at a path, which of it is one model with several seeds, and what is refused."""
+"""Models by path: which of them are seeds of one model, and what is refused."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 import pytest
 from training.__main__ import main
 from training.corpora.examples import Example
-from training.encoders.trained_encoder import of_seed
+from training.encoders.trained_encoder import run_of_seed
 from training.evaluation.models import by_origin, load_models
 
 from ...fixtures.text import corpus
 
 TINY = ['model.vocab_size=300', 'model.n_positions=32', 'model.n_embd=8', 'model.n_layer=1',
-        'model.n_head=1', 'pretrain=null', 'teacher.kind=none', 'finetune.epochs=1',
+        'model.n_head=1', 'pretrain=null', 'finetune.epochs=1',
         'finetune.batch_size=64']
 
 
@@ -59,10 +59,10 @@ def test_a_seed_is_the_same_alone_as_among_others(runs: Path) -> None:
     assert digests[0] == digests[2] != digests[1]
 
 
-def test_each_seed_takes_the_encoder_of_its_seed_where_there_is_one(runs: Path) -> None:
-    assert of_seed(runs / 'text', 1) == runs / 'text' / 'seed1'
-    assert of_seed(runs / 'text', None) == runs / 'text'
-    assert of_seed(runs / 'single', 1) == runs / 'single'
+def test_each_seed_uses_the_encoder_of_its_seed_where_there_is_one(runs: Path) -> None:
+    assert run_of_seed(runs / 'text', 1) == runs / 'text' / 'seed1'
+    assert run_of_seed(runs / 'text', None) == runs / 'text'
+    assert run_of_seed(runs / 'single', 1) == runs / 'single'
 
 
 def test_models_of_the_same_folder_name_keep_apart(runs: Path, tmp_path: Path) -> None:
@@ -71,17 +71,17 @@ def test_models_of_the_same_folder_name_keep_apart(runs: Path, tmp_path: Path) -
     assert len(by_origin(models)) == 2
 
 
-def test_what_is_no_trained_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match='neither a finished run .* nor a bundle'):
+def test_other_folders_and_untrained_bundles_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match='not a finished run .* not a bundle'):
         load_models(tmp_path)
     Bundle.untrained('compact').save(tmp_path / 'bundle')
-    with pytest.raises(InvalidInput, match='it was not trained'):
+    with pytest.raises(InvalidInput, match='it is not trained'):
         load_models(tmp_path / 'bundle')
 
 
-def test_nothing_to_evaluate_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_evaluate_is_an_error(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = ['--data', str(runs / 'main.jsonl'), '--output', str(runs / 'report')]
     assert main(['evaluate', *data]) == 2
     assert 'nothing to score' in capsys.readouterr().err
     assert main(['evaluate', str(runs / 'single'), '--split', 'test', *data]) == 2
-    assert 'no example has text' in ' '.join(capsys.readouterr().err.split())
+    assert 'no example has a modality' in ' '.join(capsys.readouterr().err.split())

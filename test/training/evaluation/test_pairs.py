@@ -1,4 +1,4 @@
-"""Checks of fusion on real pairs: rules, folds and judgement, on made-up votes and signals."""
+"""Checks of the fusion on real pairs: pools, folds and scores, on synthetic votes and signals."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from training.corpora.examples import grouped_folds
 from training.corpora.ravdess_action_units import read_units, Units
 from training.engine.progress import Reporter
 from training.evaluation.grouped_bootstrap import mean_interval
-from training.evaluation.pairs.human_votes import BASELINES, check_perception, RULE
-from training.evaluation.pairs.judge import judge_signals
-from training.evaluation.pairs.unseen_speakers import Asked, judge_strangers
-from training.evaluation.pairs.voice_and_units import answer_fold, HeardFold
-from training.fusion.calibrated_posteriors import Answers
-from training.fusion.distillation_stage import StarterFusion
-from training.fusion.opinion_pools import best_weights, cross_entropy, LogLinear, weighted_sum
+from training.evaluation.pairs.human_votes import BASELINES, check_votes, RULE
+from training.evaluation.pairs.scores import score_pairs, score_unseen_speakers, UnseenSpeakers
+from training.evaluation.pairs.voice_and_units import EncodedFold, predict_fold
+from training.fusion.calibrated_posteriors import LabelledLogits
+from training.fusion.distillation_stage import DistilledFusionConfig
+from training.fusion.opinion_pools import best_weights, cross_entropy, LogLinearPool, weighted_sum
 
-RECIPE = StarterFusion.model_validate({
+RECIPE = DistilledFusionConfig.model_validate({
     'fusion': {'width': 16, 'heads': 2, 'embracement_size': 32, 'pooling': 'summary'},
     'engine': {'epochs': 16, 'batch_size': 16, 'lr': 1e-2}})
 
@@ -47,13 +46,13 @@ def made_up_votes(rows: int = 900, actors: int = 12) -> Votes:
 
 def test_a_log_linear_pool_finds_the_exponents_and_a_sum_does_not_reach_it():
     votes = made_up_votes()
-    found = check_perception(votes)
+    found = check_votes(votes)
     assert found.rule.voice == pytest.approx(0.5, abs=0.05)
     assert found.rule.face == pytest.approx(1.0, abs=0.07)
     assert found.rule.neutral == pytest.approx(0.0, abs=0.1)
     for lead in found.leads().values():
         assert lead['cross_entropy']['low'] > 0
-    assert set(found.leads()) == set(BASELINES) and RULE in found.figures()
+    assert set(found.leads()) == set(BASELINES) and RULE in found.scores()
 
 
 def test_the_actors_who_are_asked_have_not_been_fitted():
@@ -63,7 +62,7 @@ def test_the_actors_who_are_asked_have_not_been_fitted():
     both = votes.both.copy()
     both[one] = both[one][:, ::-1]
     changed = Votes(votes.actors, votes.voice, votes.face, both, votes.intended)
-    first, second = check_perception(votes), check_perception(changed)
+    first, second = check_votes(votes), check_votes(changed)
     for name in (RULE, 'fixed-weight sum'):
         np.testing.assert_allclose(first.answers[name][one], second.answers[name][one])
 
@@ -75,7 +74,7 @@ def test_sums_and_cross_entropy_by_hand():
         -.5 * np.log(.8) - .5 * np.log(.2))
     third = np.array([[.35, .65]])
     assert best_weights(first, third, np.array([[1., 0.]])) == (1.0, pytest.approx(.34))
-    pool = LogLinear(2, 2)
+    pool = LogLinearPool(2, 2)
     with torch.no_grad():
         pool.weights.copy_(torch.tensor([[1.0], [2.0]]))
     expected = first * second ** 2
@@ -102,7 +101,7 @@ def test_an_interval_over_actors_is_wider_than_one_over_clips_that_are_alike():
 
 
 def made_up_clips(actors: int = 8) -> tuple[Units, dict[str, torch.Tensor], np.ndarray]:
-    """Return clips whose voice tells half of what there is to know, and the face the rest."""
+    """Return clips with independent evidence in voice and face."""
     random = np.random.default_rng(1)
     labels = np.tile(np.arange(7), actors * 6)
     who = np.repeat(np.arange(actors), 42)
@@ -117,44 +116,44 @@ def made_up_clips(actors: int = 8) -> tuple[Units, dict[str, torch.Tensor], np.n
 
 def test_the_fusion_of_both_beats_each_and_knows_what_to_do_without_one(tmp_path: Path):
     units, features, logits = made_up_clips()
-    heard = HeardFold(features, dict(zip(units.keys, logits)), frozenset({4, 5}),
-                      frozenset({6, 7}))
-    answers = answer_fold(units, heard, RECIPE, tmp_path, Reporter('x', Console(quiet=True)))
-    asked = np.isin(units.actors, [6, 7])
-    figures = judge_signals(answers, units.labels[asked], units.actors[asked])
+    encoded = EncodedFold(features, dict(zip(units.keys, logits)), frozenset({4, 5}),
+                          frozenset({6, 7}))
+    predicted = predict_fold(units, encoded, RECIPE, tmp_path, Reporter('x', Console(quiet=True)))
+    test = np.isin(units.actors, [6, 7])
+    figures = score_pairs(predicted, units.labels[test], units.actors[test])
     scores = {name: each['value'] for name, each in figures['scores'].items()}
     assert scores['both'] > max(scores['voice alone'], scores['face alone']) + 0.05
     assert min(scores['voice given'], scores['face given']) > 0.4  # by chance 0.14
-    for given in answers.values():
-        np.testing.assert_allclose(given.sum(axis=1), 1)
+    for each in predicted.values():
+        np.testing.assert_allclose(each.sum(axis=1), 1)
 
 
 def test_what_a_missing_modality_costs_is_measured_against_the_other_alone():
     labels, actors = np.zeros(8, np.int64), np.arange(8)
     right, wrong = np.eye(7)[[0] * 8], np.eye(7)[[1] * 8]
     half = np.concatenate([right[:4], wrong[:4]])
-    figures = judge_signals({'both': right, 'voice given': half, 'face given': right,
-                             'voice alone': right, 'face alone': right}, labels, actors)
+    figures = score_pairs({'both': right, 'voice given': half, 'face given': right,
+                           'voice alone': right, 'face alone': right}, labels, actors)
     assert figures['cost_of_missing']['face missing']['value'] == 0.5
     assert figures['cost_of_missing']['voice missing']['value'] == 0
     assert not figures['missing_is_cheap'] and not figures['fused_beats_single']
 
 
-def fold_of(actor: int, shift: float) -> Asked:
-    """Return answers that are right in 3 of 4 clips, surer or less sure than that."""
+def fold_of(actor: int, shift: float) -> UnseenSpeakers:
+    """Return logits that are right in 3 of 4 clips, with more or less confidence."""
     labels = np.tile(np.arange(7), 40)
     say = np.where(np.arange(280) % 4 == 0, (labels + 1) % 7, labels)
     logits = np.eye(7, dtype=np.float32)[say] * (2 + shift)
-    return Asked(Answers(logits, labels), np.full(280, actor))
+    return UnseenSpeakers(LabelledLogits(logits, labels), np.full(280, actor))
 
 
-def test_strangers_are_calibrated_on_those_of_the_other_folds():
-    """What a fold says of its own actors has no part in how sure it is of them."""
-    alike = judge_strangers([fold_of(actor, 0.0) for actor in range(4)])
+def test_unseen_speakers_are_calibrated_on_the_other_folds():
+    """The logits for the actors of a fold do not calibrate themselves."""
+    alike = score_unseen_speakers([fold_of(actor, 0.0) for actor in range(4)])
     assert alike['accuracy']['value'] == 0.75 and alike['actors'] == 4 and alike['clips'] == 1_120
     assert alike['ece'] < 0.01 and alike['mean_confidence'] == pytest.approx(0.75, abs=0.01)
     assert alike['worst_actor'] == alike['best_actor'] == 0.75
-    one = judge_strangers([*(fold_of(actor, 0.0) for actor in range(3)), fold_of(3, 4.0)])
+    one = score_unseen_speakers([*(fold_of(actor, 0.0) for actor in range(3)), fold_of(3, 4.0)])
     assert one['accuracy']['value'] == 0.75 and one['ece'] > 0.05
 
 

@@ -33,7 +33,6 @@ from ...fixtures.stream import write_wav
 def test_the_cache_holds_what_the_robot_would_have_seen(meld: Path, whole: Path) -> None:
     """Sound to the bit; faces as the crops that live preprocessing cuts, but for the JPEG."""
     cache = ClipCache(whole)
-    cache.verify()
     detector = make_detector(FaceConfig())
     train = [e for e in cache.examples if e.split == 'train']
     assert len(train) == 6
@@ -168,8 +167,6 @@ def test_a_damaged_shard_is_named_and_made_anew(place: float, meld: Path, whole:
     shard = copy / 'shards' / 'train-00001.safetensors'
     damage(shard, place)
     cache = ClipCache(copy)
-    with pytest.raises(InvalidInput, match='damaged or missing: train-00001;'):
-        cache.verify()
     if place == 0.0:
         with pytest.raises(InvalidInput, match='train-00001.safetensors: it is damaged'):
             cache.audio('train/dia1_utt0')

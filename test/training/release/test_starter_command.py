@@ -34,8 +34,8 @@ TEXT = TextEncoderConfig(vocab_size=261, n_positions=64, n_embd=16, n_layer=1, n
                          history_turns=2)
 FACE = FaceEncoderConfig(backbone='compact', width=4, hidden=16, max_images=6)
 CODES = (1, 3, 4, 5, 6, 7, 8)  # of the seven emotions in RAVDESS
-SMALL = ['materials.nobody=9', 'materials.pictures=2', 'materials.longest=2',
-         'fusion.compositions.count=64', 'fusion.dev_count=14', 'fusion.scored=70',
+SMALL = ['training_sets.out_of_domain=15', 'training_sets.pictures=2', 'training_sets.longest=2',
+         'fusion.pseudo_pairs.count=64', 'fusion.dev_count=14', 'fusion.scored=70',
          'fusion.fusion.width=16', 'fusion.fusion.heads=2', 'fusion.fusion.embracement_size=16',
          'fusion.engine.epochs=2', 'fusion.engine.batch_size=16']
 
@@ -86,7 +86,7 @@ def write_encoders(folder: Path) -> None:
 
 @pytest.fixture(scope='module')
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a bundle, and the same once more with what is there already."""
+    """Make a bundle, the same again from finished stages, and one with a refit encoder."""
     folder = tmp_path_factory.mktemp('starter')
     data = folder / 'data'
     data.mkdir()
@@ -99,14 +99,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_encoders(folder)
     (folder / 'audio.yaml').write_text(yaml.safe_dump({
         'model': TINY_AUDIO.model_dump(mode='json'), 'engine': {'epochs': 1, 'batch_size': 8}}))
-    for bundle, *settings in (['first'], ['again'], ['whole', 'everything=[audio]']):
+    for bundle, *settings in (['first'], ['again'], ['whole', 'refit=[audio]']):
         assert main(['starter', '--data', str(data), '--output', str(folder / 'out'),
                      '--bundle', str(folder / bundle),
                      *(f'--{m}={folder / m}' for m in ('text', 'audio', 'face')),
                      '--voices', *[str(folder / 'audio')] * 2,
                      '--texts', str(folder / 'text'), '--faces', *[str(folder / 'face')] * 2,
                      '--recipe', 'starter/fusion', *SMALL, f'audio={folder / "audio.yaml"}',
-                     *(settings or ['everything=[]'])]) == 0
+                     *(settings or ['refit=[]'])]) == 0
     return folder
 
 
@@ -124,11 +124,11 @@ def test_it_makes_a_bundle_that_answers_for_every_subset(made: Path):
     assert estimate.modalities == Modality.TEXT | Modality.AUDIO and estimate.calibrated
 
 
-def test_the_same_command_again_takes_up_what_is_there_and_makes_the_same(made: Path):
+def test_the_same_command_again_gives_the_same_bundle(made: Path):
     assert Bundle.load(made / 'first').content_hash == Bundle.load(made / 'again').content_hash
 
 
-def test_the_encoders_are_those_that_were_given(made: Path):
+def test_the_bundle_has_the_given_encoders(made: Path):
     model = Bundle.load(made / 'first').model
     given = seeded(FaceEncoder, FACE, 7)
     for name, weight in given.named_parameters():
@@ -136,7 +136,7 @@ def test_the_encoders_are_those_that_were_given(made: Path):
         np.testing.assert_array_equal(model.face.get_parameter(name).detach(), expected.detach())
 
 
-def test_the_card_tells_what_was_measured_and_nothing_else(made: Path):
+def test_the_card_shows_the_figures_and_nothing_else(made: Path):
     card = (made / 'first' / 'MODEL_CARD.md').read_text()
     figures = json.loads((made / 'out' / 'figures.json').read_text())
     text = figures['subsets']['text']
@@ -147,42 +147,42 @@ def test_the_card_tells_what_was_measured_and_nothing_else(made: Path):
     assert [curve['measure'] for curve in figures['curves']] == [
         'accuracy', 'unweighted_recall', 'unweighted_recall', 'weighted_f1']
     assert all(curve['title'] in card for curve in figures['curves'])
-    assert figures['recipe']['trust'] == figures['trust']['weights']
-    whole, *again = figures['voices']['whole']
-    assert [whole] * 2 == again and len(figures['voices']['cut']) == 3
+    assert figures['recipe']['modality_weights'] == figures['weights']['weights']
+    whole, *again = figures['voice_by_seed']['whole']
+    assert [whole] * 2 == again and len(figures['voice_by_seed']['cut']) == 3
     assert f'| of this bundle | {100 * whole:.1f} | ' in card
     assert f'| mean of the 2 seeds, standard deviation | {100 * whole:.1f}, 0.0 | ' in card
     assert set(figures['by_sex']) == {'women', 'men'}
-    face = f'{100 * figures["experts"]["face"]["accuracy"]["value"]:.1f}'
+    face = f'{100 * figures["calibration"]["face"]["accuracy"]["value"]:.1f}'
     assert len(figures['seeds']['text']) == 2 and len(figures['seeds']['face']) == 3
     assert f'| face | accuracy | 3 | {face}, {face}, {face} | {face} | 0.0 |' in card
     assert 'sound: silence' in figures['sanity'] and '| sound: silence |' in card
 
 
-def test_for_the_release_an_encoder_learns_from_what_was_held_out(made: Path):
-    """The others stay, and so does what was measured; the card says so."""
+def test_a_refit_encoder_is_trained_on_held_out_data(made: Path):
+    """The other encoders and all figures stay; the card states it."""
     first, whole = (Bundle.load(made / name) for name in ('first', 'whole'))
     for name, stays in (('text', True), ('audio', False), ('face', True), ('fusion', False)):
         before, after = (getattr(b.model, name).state_dict() for b in (first, whole))
         assert all(torch.equal(before[k], after[k]) for k in before) == stays, name
     assert whole.config.temperatures == first.config.temperatures
-    assert '**For the release, audio learnt from what was held out, too**' in whole.card
+    assert 'trained once more on all data, held-out data included** (audio)' in whole.card
     assert 'For the release' not in first.card and 'as it is shipped' in first.card
     shown = [line for line in first.card.splitlines() if line.startswith('| audio | 14 |')]
     assert shown and shown[0] in whole.card
     run = whole.config.training['encoders']['audio']['run']
     assert run['config']['model']['n_rnn'] == TINY_AUDIO.n_rnn
-    noted = json.loads((made / 'out' / 'everything' / 'audio' / 'data.json').read_text())
+    noted = json.loads((made / 'out' / 'refit' / 'audio' / 'data.json').read_text())
     assert noted['corpus'] != digest_of(ClipCache(made / 'out' / 'ravdess').examples)
 
 
-def test_everything_has_each_example_once_in_train(made: Path):
-    """What is held out stays in dev; its dialogues have no turn twice."""
+def test_all_data_have_each_example_once_in_train(made: Path):
+    """Held-out data stay in dev; no dialogue has a turn twice."""
     data = made / 'data'
     sources = Sources(read_meld(data / 'meld', ('train', 'dev'), clips=False).examples,
                       read_goemotions(data / 'goemotions_ekman'),
                       ClipCache(made / 'out' / 'ravdess'), read_fer2013(data / 'fer2013'))
-    whole = sources.everything()
+    whole = sources.with_dev_in_train()
     for before, after in ((sources.meld, whole.meld), (sources.clips.examples,
                           whole.clips.examples), (sources.stills.examples, whole.stills.examples)):
         assert [e.key for e in after if e.split == 'train'] == [e.key for e in before]
@@ -195,7 +195,7 @@ def test_everything_has_each_example_once_in_train(made: Path):
     assert whole.stills.digest != sources.stills.digest
 
 
-def test_data_that_are_missing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_missing_data_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / 'meld').mkdir()
     assert main(['starter', '--data', str(tmp_path), '--output', str(tmp_path / 'out')]) == 2
     assert 'goemotions' in capsys.readouterr().err

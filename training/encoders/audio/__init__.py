@@ -1,1 +1,1 @@
-"""Stage `train audio`: WaveRNN on acted speech, and what teaches it."""
+"""Stage `train audio`: WaveRNN, Whisper as its teacher, ensembles."""

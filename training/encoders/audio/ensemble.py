@@ -1,9 +1,8 @@
 """
-Several WaveRNNs side by side in one.
+An ensemble of WaveRNNs as one network.
 
-Networks that differ in the seed alone err in different places, so the mean of their answers is
-better than each. One network of so many times the width holds them all: its matrices have
-theirs along the diagonal, and nothing between them.
+Networks that differ only in the seed make different errors, so the mean of their logits is
+better than each. One network of N times the width holds all N: its matrices are block-diagonal.
 """
 
 from __future__ import annotations
@@ -23,44 +22,44 @@ WIDTHS = ('n_rnn', 'n_hidden', 'n_output', 'classifier_hidden')
 @torch.no_grad()
 def side_by_side(members: Sequence[AudioEncoder]) -> AudioEncoder:
     """
-    Return one network whose features are those of all members, one after the other.
+    Return one network whose features are the concatenated features of all members.
 
-    Its classifier gives the mean of their logits. All share the filters that smooth the
-    spectrogram in time: moving averages, to which those of the members are rounded. Training moves
-    them by a few per cent, apart from their scale, which is kept.
+    Its classifier returns the mean of their logits. The filters that smooth the spectrogram in
+    time are shared: they are moving averages, which training changes by a few per cent; those
+    changes are dropped, except for the scale.
 
-    :param members: of one recipe.
+    :param members: networks of one recipe.
     """
     config = members[0].config
     wide = config.model_copy(update={name: len(members) * getattr(config, name)
                                      for name in WIDTHS})
     whole = AudioEncoder(wide, len(EMOTIONS)).eval()
-    smoothing = set(whole.wavernn.upsample.upsample_layers.parameters())  # averages, as built
+    smoothing = set(whole.wavernn.upsample.upsample_layers.parameters())  # moving averages
     for parameter in set(whole.parameters()) - smoothing:
         parameter.zero_()
     for index, member in enumerate(members):
-        _Place(config, index, len(members)).put(member, whole)
+        _Block(config, index, len(members)).copy(member, whole)
     return whole
 
 
-class _Place:
-    """Where the values of a member lie in the whole."""
+class _Block:
+    """The block of a member in the matrices of the whole."""
 
     def __init__(self, config: AudioEncoderConfig, index: int, count: int) -> None:
         self.config, self.index, self.count = config, index, count
 
-    def own(self, width: int, parts: int = 1) -> Tensor:
-        """Return where a member's values lie: in each of the parts beside those of the others."""
+    def rows(self, width: int, parts: int = 1) -> Tensor:
+        """Return the indices of the member's values; each part holds all members in turn."""
         places = torch.arange(parts * width).view(parts, width)
         return (places + (places // width * (self.count - 1) + self.index) * width).flatten()
 
-    def put(self, member: AudioEncoder, whole: AudioEncoder) -> None:
-        """Copy the weights of a member."""
+    def copy(self, member: AudioEncoder, whole: AudioEncoder) -> None:
+        """Copy the weights of the member into the whole."""
         config, source, target = self.config, member.wavernn, whole.wavernn
-        rnn, auxiliary = self.own(config.n_rnn), self.own(config.n_output // QUARTERS)
+        rnn, auxiliary = self.rows(config.n_rnn), self.rows(config.n_output // QUARTERS)
         self._residual(source.upsample.resnet.melresnet_model,
                        target.upsample.resnet.melresnet_model)
-        seen = config.samples_per_step + config.n_freq  # shared by all
+        seen = config.samples_per_step + config.n_freq  # inputs that all members share
         _copy(source.fc, target.fc, rnn, torch.cat([torch.arange(seen), seen + auxiliary]))
         smoothed = torch.arange(config.samples_per_step, seen)
         target.fc.get_parameter('weight')[rnn[:, None], smoothed] *= _scale(source.upsample)
@@ -71,7 +70,7 @@ class _Place:
 
     def _residual(self, source: nn.Sequential, target: nn.Sequential) -> None:
         config = self.config
-        hidden = self.own(config.n_hidden)
+        hidden = self.rows(config.n_hidden)
         pairs = list(zip(_flat(source), _flat(target), strict=True))
         for mine, ours in pairs:
             if isinstance(mine, nn.BatchNorm1d):
@@ -82,17 +81,17 @@ class _Place:
         _copy(*first, hidden, torch.arange(config.n_freq))
         for mine, ours in middle:
             _copy(mine, ours, hidden, hidden)
-        _copy(*last, self.own(config.n_output // QUARTERS, QUARTERS), hidden)
+        _copy(*last, self.rows(config.n_output // QUARTERS, QUARTERS), hidden)
 
     def _recurrent(self, source: nn.GRU, target: nn.GRU, columns: Tensor) -> None:
-        rows = self.own(self.config.n_rnn, GATES)
-        for name, before in (('ih', columns), ('hh', self.own(self.config.n_rnn))):
+        rows = self.rows(self.config.n_rnn, GATES)
+        for name, before in (('ih', columns), ('hh', self.rows(self.config.n_rnn))):
             weight, bias = f'weight_{name}_l0', f'bias_{name}_l0'
             target.get_parameter(weight)[rows[:, None], before] = source.get_parameter(weight)
             target.get_parameter(bias)[rows] = source.get_parameter(bias)
 
     def _classifier(self, source: nn.Sequential, target: nn.Sequential, rnn: Tensor) -> None:
-        hidden = self.own(self.config.classifier_hidden)
+        hidden = self.rows(self.config.classifier_hidden)
         _copy(source[0], target[0], hidden, rnn)
         mine, ours = source[-1], target[-1]
         ours.get_parameter('weight')[:, hidden] = mine.get_parameter('weight') / self.count
@@ -107,7 +106,7 @@ def _copy(source: nn.Module, target: nn.Module, rows: Tensor, columns: Tensor) -
 
 
 def _scale(network: nn.Module) -> float:
-    """Return by how much the filters that smooth the spectrogram make it larger."""
+    """Return the gain of the filters that smooth the spectrogram."""
     scale = 1.0
     for layer in network.get_submodule('upsample_layers').children():
         if isinstance(layer, nn.Conv2d):
@@ -116,5 +115,5 @@ def _scale(network: nn.Module) -> float:
 
 
 def _flat(network: nn.Module) -> Iterable[nn.Module]:
-    """Yield the layers of a network that have no layers in them."""
+    """Yield the innermost layers of a network."""
     return (layer for layer in network.modules() if not list(layer.children()))

@@ -1,9 +1,8 @@
-"""A published speech encoder that teaches: it has heard more voices than the corpora have."""
+"""Distillation of Whisper: the audio encoder learns to predict its states, hop by hop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-import hashlib
+from collections.abc import Sequence
 import math
 from pathlib import Path
 from typing import Any
@@ -17,31 +16,32 @@ from rich.console import Console
 import torch
 from torch import nn, Tensor
 from training.augment.speech import at_speed
+from training.corpora.examples import TRAIN
 from training.engine.config import Settings
 from training.engine.device import CPU, default_device
+from training.engine.files import fingerprint
 from training.engine.tensor_store import make_store, TensorStore
 from training.preparation.clip_cache import ClipCache
 
-MEL_HOP = 160  # samples between the frames of Whisper's spectrogram
-STATE_HOP = 320  # and between its states
-LONGEST = 30 * SAMPLE_RATE  # samples that it hears at once
+MEL_HOP = 160  # samples between frames of Whisper's spectrogram
+STATE_HOP = 320  # samples between its states
+LONGEST = 30 * SAMPLE_RATE  # samples of one pass
 TINY = 1e-6
 
 
-class SpeechTeacherConfig(Settings):
+class WhisperTeacherConfig(Settings):
     """
-    A speech encoder whose states the network learns to tell, hop by hop, from what it hears.
+    A published speech encoder that teaches the audio encoder.
 
-    It hears the sound as recorded, at several speeds, the network the same worsened. It is not
-    trained and knows no labels; neither is it in the bundle.
+    The teacher sees the clean audio at several speeds, the student the same audio augmented. The
+    teacher is not trained, sees no labels and is not part of the bundle.
 
-    :param name: of the type whisper, on the Hugging Face hub, or a folder of `save_pretrained`.
-    :param layers: whose outputs are taught; 0 is what goes into the first.
-    :param width: to which the states, normalised, are projected at random; distances stay about
-        what they are (Johnson & Lindenstrauss 1984).
-    :param speeds: evenly over the range of `data.speech.speed`, one of which is drawn in training.
-    :param weight: of the share of the states' variance that is not told, beside the loss of the
-        emotions.
+    :param name: of a Whisper on the Hugging Face hub, or a folder written by `save_pretrained`.
+    :param layers: whose outputs are distilled; 0 is the input of the first.
+    :param width: to which the normalised states are projected at random, which preserves
+        distances (Johnson & Lindenstrauss 1984).
+    :param speeds: evenly spaced over the range of `data.speech.speed`; training draws one.
+    :param weight: of the unexplained variance of the states, relative to the emotion loss.
     """
 
     name: str
@@ -51,20 +51,20 @@ class SpeechTeacherConfig(Settings):
     weight: float = Field(10.0, ge=0)
 
 
-class SpeechStates:
+class WhisperStates:
     """
-    What a teacher makes of each utterance at each speed, standardised.
+    States of the teacher for each utterance at each speed, standardised.
 
-    :param hop: samples of the network's hops, for each of which there is a state.
-    :param speeds: at which it heard them.
-    :param learned: keys of utterances whose states have a mean of 0 and a deviation of 1.
+    :param hop: samples per state.
+    :param speeds: at which there are states.
+    :param train_keys: utterances over which the states have zero mean and unit deviation.
     """
 
     def __init__(self, store: TensorStore, hop: int, speeds: Sequence[float],
-                 learned: Sequence[str]) -> None:
-        """Take what is stored."""
+                 train_keys: Sequence[str]) -> None:
         self.store, self.hop, self.speeds = store, hop, tuple(speeds)
-        plain = torch.cat([store.get(_name(key, len(speeds) // 2)).float() for key in learned])
+        plain = torch.cat([
+            store.get(_state_key(key, len(speeds) // 2)).float() for key in train_keys])
         self.mean, self.deviation = plain.mean(dim=0), plain.std(dim=0) + TINY
 
     @property
@@ -74,86 +74,88 @@ class SpeechStates:
 
     def get(self, key: str, number: int, begin: int, count: int) -> Tensor:
         """
-        Return the states of a part of an utterance at one of the speeds, (hops, width).
+        Return the states of a window of an utterance at one of the speeds, (hops, width).
 
+        :param number: of the speed.
         :param begin: first sample at that speed, a multiple of the hop.
         :param count: samples.
         """
         first = begin // self.hop
-        states = self.store.get(_name(key, number))[first:first - (-count // self.hop)].float()
-        return (states - self.mean) / self.deviation
+        states = self.store.get(_state_key(key, number))[first:first - (-count // self.hop)]
+        return (states.float() - self.mean) / self.deviation
 
 
-def make_states(config: SpeechTeacherConfig, speed: float, hop: int, cache: ClipCache,
-                folder: Path, console: Console) -> SpeechStates:
+def make_states(config: WhisperTeacherConfig, speed: float, hop: int, cache: ClipCache,
+                folder: Path, console: Console) -> WhisperStates:
     """
-    Let the teacher hear all labelled utterances; what is on disk already is kept.
-
-    What it makes of those of the train split has a mean of 0 and a deviation of 1.
+    Run the teacher over all labelled utterances, except for those that are on disk already.
 
     :param speed: range of the speed, either way, as a share.
-    :param folder: gets a folder named by the teacher and the sound, so that runs share it.
-    :raises PretrainedUnavailable: if the teacher cannot be had.
+    :param hop: samples per state.
+    :param folder: gets a subfolder named by teacher and audio, which runs may share.
+    :raises PretrainedUnavailable: if the teacher is neither local, cached nor reachable.
     """
     speeds = [float(s) for s in np.linspace(1 - speed, 1 + speed, config.speeds if speed else 1)]
-    keys = sorted({e.key for e in cache.examples if e.labels and cache.audio(e.key) is not None})
-    listener = _Listener(config, speeds, hop, cache)
+    sounds = {e.key: audio for e in cache.examples
+              if e.labels and (audio := cache.audio(e.key)) is not None}
+    keys = sorted(sounds)
+    name = fingerprint(repr([config.name, config.layers, config.width, speeds, hop]),
+                       *(part for key in keys for part in (key, sounds[key].tobytes())))
     store = make_store(
-        folder / _fingerprint(config, speeds, hop, cache, keys),
-        [_name(key, number) for key in keys for number in range(len(speeds))],
-        listener.hear, title=f'{config.name} hears {len(keys)} clips', console=console)
-    learned = sorted({e.key for e in cache.examples if e.split == 'train'} & set(keys))
-    return SpeechStates(store, hop, speeds, learned)
+        folder / name, [_state_key(key, n) for key in keys for n in range(len(speeds))],
+        _Teacher(config, speeds, hop, cache).states_of,
+        title=f'states of {config.name} for {len(keys)} clips', console=console)
+    train = {e.key for e in cache.examples if e.split == TRAIN}
+    return WhisperStates(store, hop, speeds, [key for key in keys if key in train])
 
 
-class UntoldStates(nn.Module):
+class UnexplainedVariance(nn.Module):
     """
-    The share of the variance of a teacher's states that features do not tell.
+    Share of the variance of the teacher's states that a linear map of the features misses.
 
     :param width: of the features.
-    :param states: width of the states, which are standardised.
+    :param states: width of the standardised states.
     """
 
     def __init__(self, width: int, states: int) -> None:
-        """Start with no idea of the states."""
         super().__init__()
         self.read = nn.Linear(width, states)
 
     def forward(self, features: Tensor, mask: Tensor, states: Tensor) -> Tensor:
         """
-        Return a scalar, 0 if all is told, about 1 if nothing is.
+        Return a scalar: 0 if the states are predicted exactly, about 1 if not at all.
 
         :param features: (B, T, width).
         :param mask: (B, T), True where there is audio.
-        :param states: (B, T, states); NaN where they are not known.
+        :param states: (B, T, states); NaN where they are unknown.
         """
         known = mask & ~states.isnan().any(dim=2)
         if not bool(known.any()):
             return features.sum() * 0
-        error: Tensor = self.read(features[known]) - states[known]
+        error: Tensor = self.read(features[known]) - states[known]  # (known, states)
         return error.square().mean()
 
 
-class _Listener:
-    """The teacher, loaded when it is needed."""
+class _Teacher:
+    """The teacher, loaded on first use."""
 
-    def __init__(self, config: SpeechTeacherConfig, speeds: Sequence[float], hop: int,
+    def __init__(self, config: WhisperTeacherConfig, speeds: Sequence[float], hop: int,
                  cache: ClipCache) -> None:
         self.config, self.speeds, self.hop, self.cache = config, speeds, hop, cache
         self.encoder: Any = None
 
     @torch.inference_mode()
-    def hear(self, names: Sequence[str]) -> dict[str, Tensor]:
+    def states_of(self, keys: Sequence[str]) -> dict[str, Tensor]:
         """Return the states of utterances at speeds, float16."""
         if self.encoder is None:
             self._load()
         found = {}
-        for name in names:
-            key, number = name.rsplit(' ', 1)
+        for state_key in keys:
+            key, number = state_key.rsplit(' ', 1)
             raw = self.cache.audio(key)
             assert raw is not None, key
-            speed = self.speeds[int(number)]
-            found[name] = self._states(at_speed(as_float(raw), speed)).half()
+            samples = at_speed(as_float(raw), self.speeds[int(number)])
+            found[state_key] = self._projected(samples).half()
         return found
 
     def _load(self) -> None:
@@ -169,20 +171,20 @@ class _Listener:
         random = torch.Generator().manual_seed(0)
         self.projection = torch.randn(size, self.config.width, generator=random) / math.sqrt(size)
 
-    def _states(self, samples: Float32) -> Tensor:
-        """Return the states, projected, (hops, width)."""
+    def _projected(self, samples: Float32) -> Tensor:
+        """Return the projected states, (hops, width)."""
         step = math.lcm(self.hop, STATE_HOP)
         longest = LONGEST // step * step
-        heard = torch.cat([self._heard(samples[begin:begin + longest], step)
-                           for begin in range(0, max(1, len(samples)), longest)])
-        return heard[:-(-len(samples) // self.hop)] @ self.projection
+        states = torch.cat([self._states(samples[begin:begin + longest], step)
+                            for begin in range(0, max(1, len(samples)), longest)])
+        return states[:-(-len(samples) // self.hop)] @ self.projection
 
-    def _heard(self, samples: Float32, step: int) -> Tensor:
-        """Return the layers' normalised states side by side, (hops, n), of up to 30 s."""
+    def _states(self, samples: Float32, step: int) -> Tensor:
+        """Return the normalised states of the layers side by side, (hops, n), of up to 30 s."""
         count = max(1, -(-len(samples) // step)) * step
         mel = self.extractor(samples, sampling_rate=SAMPLE_RATE, padding='max_length',
                              max_length=count, return_tensors='pt').input_features
-        # It wants 30 s, as which shorter sound would be heard; only the positions depend on it.
+        # Whisper expects 30 s only because of its positions; shorter ones save time.
         places = count // STATE_HOP
         self.encoder.embed_positions = nn.Embedding.from_pretrained(self.positions[:places])
         self.encoder.config.max_source_positions = places
@@ -190,21 +192,10 @@ class _Listener:
                               output_hidden_states=True).hidden_states
         chosen = [nn.functional.layer_norm(states[i], states[i].shape[-1:])
                   for i in self.config.layers]
-        joined = torch.cat(chosen, dim=2).to(CPU).transpose(1, 2)
+        joined = torch.cat(chosen, dim=2).to(CPU).transpose(1, 2)  # (1, n, states)
         return nn.functional.adaptive_avg_pool1d(joined, count // self.hop)[0].T
 
 
-def _name(key: str, number: int) -> str:
+def _state_key(key: str, number: int) -> str:
+    """Return the key of an utterance at the speed of a number."""
     return f'{key} {number}'
-
-
-def _fingerprint(config: SpeechTeacherConfig, speeds: Sequence[float], hop: int,
-                 cache: ClipCache, keys: Iterable[str]) -> str:
-    """Return a name that changes with the teacher and all that it hears."""
-    facts = [config.name, config.layers, config.width, list(speeds), hop]
-    digest = hashlib.sha256(repr(facts).encode())
-    for key in keys:
-        audio = cache.audio(key)
-        assert audio is not None, key
-        digest.update(key.encode() + audio.tobytes())
-    return digest.hexdigest()[:16]

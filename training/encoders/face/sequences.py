@@ -1,10 +1,11 @@
-"""Second phase: the GRU, over sequences of embeddings that are made of single pictures."""
+"""Second phase: the GRU, over sequences of embeddings that are composed of single pictures."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mmer_ros.networks.crossmodal import summary
@@ -14,37 +15,37 @@ import numpy as np
 from pydantic import Field
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
-from training.augment.faceless import faceless
-from training.augment.faces import changed
-from training.corpora.examples import Example
+from training.augment.faces import augmented
+from training.augment.out_of_domain import no_face
+from training.corpora.examples import Example, TRAIN
 from training.corpora.fer import Stills
 from training.encoders.face.classifier import standardised, StillClassifier
-from training.encoders.face.stills import StillDataConfig, UNKNOWN
-from training.encoders.signal_stage import collate_sequences, SignalItem
+from training.encoders.face.stills import StillDataConfig
+from training.encoders.signal_stage import SignalItem
 from training.engine.config import Settings
-from training.engine.fit import Batch, EngineConfig, StepOutput, Task
-from training.engine.losses import EmotionLoss, target_of
+from training.engine.fit import Batch, DrawnDataset, EngineConfig, StepOutput
+from training.engine.losses import EmotionLoss, target_of, UNIFORM
 from training.engine.progress import Reporter
 from training.engine.sampling import Draw
 from training.engine.tensor_store import make_store, TensorStore
 
+NO_FACE = 'no-face/'  # before the key of a picture
+
 
 class SequenceConfig(Settings):
     """
-    How sequences are made; there are none of FER2013.
+    How sequences are composed, for FER2013 has none.
 
-    A sequence is a person who keeps a face: several views of a picture, each changed as the CNN
-    saw it, or of two pictures of the same emotion.
+    A sequence is a person who keeps an expression: augmented views of one picture, or of two
+    pictures of the same emotion.
 
-    :param views: changed views of each picture that are embedded, beside itself and its mirror
-        image.
+    :param views: augmented views of each picture, beside itself and its mirror image.
     :param longest: steps of a sequence.
     :param single: share of sequences of one step.
     :param two: share of the longer ones that are made of two pictures.
-    :param lost: share of steps in the longer ones that show no readable face.
-    :param faceless: share of sequences that show none at all, to be answered by equal shares.
-    :param own: share of the CNN's own mean answer over a picture's views in the target.
+    :param lost: share of the steps of longer ones without a readable face.
+    :param no_face: share of sequences without any; their target is uniform.
+    :param self_distillation: share of the CNN's own mean prediction for a picture in the target.
     """
 
     views: int = Field(6, ge=1)
@@ -52,35 +53,35 @@ class SequenceConfig(Settings):
     single: float = Field(0.5, ge=0, le=1)
     two: float = Field(0.2, ge=0, le=1)
     lost: float = Field(0.05, ge=0, lt=1)
-    faceless: float = Field(0.03, ge=0, lt=1)
-    own: float = Field(0.5, ge=0, le=1)
+    no_face: float = Field(0.03, ge=0, lt=1)
+    self_distillation: float = Field(0.5, ge=0, le=1)
     engine: EngineConfig = EngineConfig()
 
 
 @dataclass(frozen=True)
-class Views:
+class EmbeddedViews:
     """
-    Embeddings (n, 512) of each picture's views: itself, its mirror image, changed ones.
+    Embeddings (n, 512) of the views of each picture: itself, its mirror image, augmented ones.
 
-    :param store: by the key of the picture; those without a face at FACELESS keys.
+    :param store: by the key of the picture.
     :param classifier: of the first phase.
+    :param no_face: keys of views without a face.
     """
 
     store: TensorStore
     classifier: StillClassifier
-    faceless: Sequence[str]
+    no_face: Sequence[str]
 
     @classmethod
-    def make(cls, classifier: StillClassifier, stills: Stills, parts: dict[str, list[Example]],
-             data: StillDataConfig, config: SequenceConfig, folder: Path, reporter: Reporter
-             ) -> Views:
-        """Embed the views, or what is missing of them."""
-        keys = [e.key for part in parts.values() for e in part]
-        train = [e.key for e in parts['train']]
-        without = [f'faceless/{key}' for key in train[::16]]
-        worker = _Worker(classifier, stills, data, config)
-        store = make_store(folder, [*keys, *without], worker.embed, title='embeddings of views',
-                           console=reporter.console)
+    def make(cls, classifier: StillClassifier, stills: Stills,
+             splits: Mapping[str, Sequence[Example]], data: StillDataConfig,
+             config: SequenceConfig, folder: Path, reporter: Reporter) -> EmbeddedViews:
+        """Embed all views, except for those that are on disk already."""
+        keys = [e.key for members in splits.values() for e in members]
+        without = [f'{NO_FACE}{e.key}' for e in splits[TRAIN][::16]]
+        store = make_store(folder, [*keys, *without],
+                           partial(_embed, classifier.eval(), stills, data, config),
+                           title='embeddings of views', console=reporter.console)
         return cls(store, classifier, without)
 
     def get(self, key: str) -> Tensor:
@@ -88,52 +89,43 @@ class Views:
         return self.store.get(key).float()
 
     @torch.inference_mode()
-    def answer(self, key: str) -> Tensor:
-        """Return what the CNN itself says, (7,), the mean over all views."""
-        directions = torch.nn.functional.normalize(self.classifier.directions, dim=1)
-        logits = self.classifier.scale * (self.get(key) @ directions.T)
-        return torch.softmax(logits, dim=1).mean(dim=0)
+    def predict(self, key: str) -> Tensor:
+        """Return the mean prediction (7,) of the CNN over all views of a picture."""
+        return torch.softmax(self.classifier.classify(self.get(key)), dim=1).mean(dim=0)
 
 
-class _Worker:
-    """Embeds pictures."""
-
-    def __init__(self, classifier: StillClassifier, stills: Stills, data: StillDataConfig,
-                 config: SequenceConfig) -> None:
-        self.network, self.stills, self.data, self.config = (
-            classifier.network.eval(), stills, data, config)
-
-    @torch.inference_mode()
-    def embed(self, keys: Sequence[str]) -> dict[str, Tensor]:
-        """Return the embeddings of all views of some pictures, float16."""
-        pictures = np.stack([view for key in keys for view in self._views(key)])
-        half = self.config.engine.precision == 'bf16'
-        with torch.autocast('cpu', torch.bfloat16, enabled=half):
-            found = self.network.embed_grey(standardised(torch.from_numpy(pictures)[:, None]))
-        return {key: part.contiguous() for key, part in zip(
-            keys, found.half().split(self.config.views + 2), strict=True)}
-
-    def _views(self, key: str) -> list[UInt8]:
-        bare = key.removeprefix('faceless/')
-        picture = self.stills.grey(bare)
-        random = np.random.default_rng([self.config.engine.seed, *key.encode()])
-        if bare != key:
-            bases = [faceless(picture, random) for _ in range(self.config.views + 2)]
-            return [changed(base, self.data.augment, random) for base in bases]
-        return [picture, np.ascontiguousarray(picture[:, ::-1]),
-                *(changed(picture, self.data.augment, random) for _ in range(self.config.views))]
+@torch.inference_mode()
+def _embed(classifier: StillClassifier, stills: Stills, data: StillDataConfig,
+           config: SequenceConfig, keys: Sequence[str]) -> dict[str, Tensor]:
+    """Return the embeddings of all views of some pictures, float16."""
+    pictures = np.stack([view for key in keys for view in _views(key, stills, data, config)])
+    half = config.engine.precision == 'bf16'
+    with torch.autocast('cpu', torch.bfloat16, enabled=half):
+        found = classifier.network.embed_grey(standardised(torch.from_numpy(pictures)[:, None]))
+    return {key: part.contiguous() for key, part in zip(
+        keys, found.half().split(config.views + 2), strict=True)}
 
 
-class SequenceData(Dataset[SignalItem]):
+def _views(key: str, stills: Stills, data: StillDataConfig, config: SequenceConfig
+           ) -> list[UInt8]:
+    picture = stills.grey(key.removeprefix(NO_FACE))
+    random = np.random.default_rng([config.engine.seed, *key.encode()])
+    if key.startswith(NO_FACE):
+        bases = [no_face(picture, random) for _ in range(config.views + 2)]
+        return [augmented(base, data.augment, random) for base in bases]
+    return [picture, np.ascontiguousarray(picture[:, ::-1]),
+            *(augmented(picture, data.augment, random) for _ in range(config.views))]
+
+
+class SequenceData(DrawnDataset[SignalItem]):
     """
-    Sequences of embeddings, a picture each; in evaluation the picture as it is, one step.
+    A sequence of embeddings for each picture; in evaluation the picture alone, one step.
 
-    :param training: composed as SequenceConfig says.
+    :param training: compose sequences as SequenceConfig says.
     """
 
-    def __init__(self, views: Views, examples: Sequence[Example], config: SequenceConfig,
+    def __init__(self, views: EmbeddedViews, examples: Sequence[Example], config: SequenceConfig,
                  training: bool) -> None:
-        """Take the examples."""
         self.views, self.examples, self.config = views, examples, config
         self.training = training
         self.sizes = [1] * len(examples)
@@ -141,12 +133,7 @@ class SequenceData(Dataset[SignalItem]):
         for example in examples:
             self._alike[example.labels].append(example.key)
 
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-        return len(self.examples)
-
     def __getitem__(self, draw: Draw) -> SignalItem:
-        """Return a sequence as drawn."""
         example = self.examples[draw.row]
         if not self.training:
             return SignalItem(example.key, self.views.get(example.key)[:1],
@@ -154,81 +141,57 @@ class SequenceData(Dataset[SignalItem]):
         config, random = self.config, draw.generator()
         steps = 1 if random.random() < config.single else int(
             random.integers(2, config.longest + 1)) if config.longest > 1 else 1
-        if random.random() < config.faceless:
-            return SignalItem(example.key, self._lost(steps, random), UNKNOWN)
+        if random.random() < config.no_face:
+            return SignalItem(example.key, self._without_face(steps, random), UNIFORM)
         values, target = self._steps(example, steps, random)
-        away = random.random(steps) < (config.lost if steps > 1 else 0)
-        if away.any() and not away.all():
-            values[torch.from_numpy(away)] = self._lost(int(away.sum()), random)
+        lost = random.random(steps) < (config.lost if steps > 1 else 0)
+        if lost.any() and not lost.all():
+            values[torch.from_numpy(lost)] = self._without_face(int(lost.sum()), random)
         return SignalItem(example.key, values, target)
 
     def _steps(self, example: Example, steps: int, random: np.random.Generator
                ) -> tuple[Tensor, Tensor]:
-        """Return views of the picture and, perhaps, after them of another one of its emotion."""
+        """Return views of the picture, perhaps followed by another one of its emotion."""
         config = self.config
-        values = _some(self.views.get(example.key), steps, random)
+        values = _sample(self.views.get(example.key), steps, random)
         if steps > 1 and random.random() < config.two:
             alike = self._alike[example.labels]
             other = self.views.get(alike[int(random.integers(len(alike)))])
             cut = int(random.integers(1, steps))
-            values[cut:] = _some(other, steps - cut, random)
-        target = target_of(example.labels)
-        return values, (1 - config.own) * target + config.own * self.views.answer(example.key)
+            values[cut:] = _sample(other, steps - cut, random)
+        share = config.self_distillation
+        return values, (1 - share) * target_of(example.labels) + share * self.views.predict(
+            example.key)
 
-    def _lost(self, steps: int, random: np.random.Generator) -> Tensor:
-        keys = self.views.faceless
-        return _some(self.views.get(keys[int(random.integers(len(keys)))]), steps, random)
+    def _without_face(self, steps: int, random: np.random.Generator) -> Tensor:
+        keys = self.views.no_face
+        return _sample(self.views.get(keys[int(random.integers(len(keys)))]), steps, random)
 
 
-def _some(views: Tensor, steps: int, random: np.random.Generator) -> Tensor:
-    """Return views at random, some of them again if there are too few."""
+def _sample(views: Tensor, steps: int, random: np.random.Generator) -> Tensor:
+    """Return random views, drawn with replacement."""
     return views[torch.from_numpy(random.integers(len(views), size=steps))]
 
 
 class SequenceModule(torch.nn.Module):
-    """GRU and classifier of a FaceEncoder, whose CNN stays as it is."""
+    """GRU and classifier of a FaceEncoder, whose CNN is frozen."""
 
     def __init__(self, encoder: FaceEncoder, emotion_loss: EmotionLoss) -> None:
-        """
-        Take the encoder, and scale the GRU's first weights to embeddings of unit length.
-
-        Each value of an embedding is about 1/sqrt(512), and the weights of the input are drawn for
-        values of about 1.
-        """
         super().__init__()
         self.encoder, self.emotion_loss = encoder, emotion_loss
         encoder.facenet.requires_grad_(False)
         with torch.no_grad():
-            first = encoder.gru.get_parameter('weight_ih_l0')
-            first.mul_(encoder.gru.input_size ** 0.5)
+            # The initial weights suit inputs of about 1; those of an embedding are 1/sqrt(512).
+            encoder.gru.get_parameter('weight_ih_l0').mul_(encoder.gru.input_size ** 0.5)
 
     def train(self, mode: bool = True) -> SequenceModule:
-        """Keep the statistics of the CNN."""
         super().train(mode)
-        self.encoder.facenet.eval()
+        self.encoder.facenet.eval()  # keeps its statistics
         return self
 
     def forward(self, batch: Batch) -> StepOutput:
-        """Return loss and logits of a batch of sequences."""
-        values = batch['values']
-        with torch.autocast(values.device.type, enabled=False):  # small, and the CNN's precision
+        values = batch['values']  # (B, T, 512)
+        with torch.autocast(values.device.type, enabled=False):  # cheap enough in float32
             outputs, mask = self.encoder(values, batch['lengths'])
-            logits = self.encoder.classifier(summary(Modality.FACE, outputs, mask))
+            logits = self.encoder.classifier(summary(Modality.FACE, outputs, mask))  # (B, 7)
         return StepOutput(self.emotion_loss(logits, batch['targets']), logits, {})
-
-
-class SequenceTask(Task):
-    """Sequences of train, single pictures of dev."""
-
-    def __init__(self, encoder: FaceEncoder, emotion_loss: EmotionLoss, views: Views,
-                 parts: dict[str, list[Example]], config: SequenceConfig) -> None:
-        """Make the data of both splits."""
-        self.module = SequenceModule(encoder, emotion_loss)
-        learned = SequenceData(views, parts['train'], config, True)
-        tried = SequenceData(views, parts['dev'], config, False)
-        self.train_data, self.train_sizes = learned, learned.sizes
-        self.dev_data, self.dev_sizes = tried, tried.sizes
-
-    def collate(self, items: Sequence[SignalItem]) -> Batch:
-        """Pad the sequences with zeros, which are masked."""
-        return collate_sequences(items)

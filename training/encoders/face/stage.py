@@ -11,7 +11,7 @@ from mmer_ros.networks.compact_facenet import EMBEDDING_SIZE
 from mmer_ros.networks.crossmodal import summary
 from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig, sample_evenly
 from mmer_ros.networks.pretrained import load_facenet
-from mmer_ros.types import EMOTIONS, Modality
+from mmer_ros.types import EMOTIONS, Modality, UInt8
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
@@ -33,9 +33,9 @@ from typing_extensions import Self
 
 class FaceDataConfig(Settings):
     """
-    What is done to the images.
+    Sampling and augmentation of the images.
 
-    :param train_images: images of an utterance in training, drawn in order; all in evaluation.
+    :param train_images: images per utterance in training, drawn in order; all in evaluation.
     :param flip: mirror half of the utterances.
     :param light: range of a random gain and offset of the brightness, 0..1.
     """
@@ -49,10 +49,10 @@ class FaceConfig(SignalConfig):
     """
     Recipe of a face encoder.
 
-    `init` is the published FaceNet to begin with: 'vggface2', 'casia-webface', or a file.
+    `init` names the published FaceNet to start from: 'vggface2', 'casia-webface', or a file.
 
-    :param freeze: keep the FaceNet as it is and train the GRU alone, as in the paper; each image
-        is embedded once, for all epochs.
+    :param freeze: train the GRU alone, as in the paper; each image is embedded once for all
+        epochs.
     """
 
     model: FaceEncoderConfig = FaceEncoderConfig()
@@ -62,26 +62,27 @@ class FaceConfig(SignalConfig):
     @model_validator(mode='after')
     def _check(self) -> Self:
         if self.freeze and self.data.light:
-            raise ValueError('freeze: images are embedded once, so their light cannot change; '
+            raise ValueError('freeze: images are embedded once, so their light cannot be changed; '
                              'set data.light=0')
         return self
 
 
-class Choice(NamedTuple):
-    """Which images of an utterance are given out, in order, and whether mirrored."""
+class ImageChoice(NamedTuple):
+    """Rows of the chosen images of an utterance, in order, and whether they are mirrored."""
 
     rows: NDArray[np.int64]
     mirrored: bool
 
     @classmethod
-    def draw(cls, count: int, limit: int, flip: bool, random: np.random.Generator) -> Choice:
+    def draw(cls, count: int, limit: int, flip: bool, random: np.random.Generator
+             ) -> ImageChoice:
         """Return a random choice of up to `limit` images."""
         rows = np.sort(random.permutation(count)[:limit])
         return cls(rows, bool(flip and random.random() < 0.5))
 
     @classmethod
-    def even(cls, count: int, limit: int) -> Choice:
-        """Return what is looked at in evaluation, as on the robot."""
+    def even(cls, count: int, limit: int) -> ImageChoice:
+        """Return the images of an evaluation, sampled evenly as on the robot."""
         return cls(np.array(sample_evenly(range(count), limit), np.int64), False)
 
 
@@ -89,26 +90,24 @@ class FaceData(SignalData):
     """
     Faces of utterances, (n, 160, 160, 3) uint8 RGB; or their embeddings, (n, 512).
 
-    :param embeddings: of a FaceNet that stays as it is; None: the images themselves.
+    :param embeddings: of a frozen FaceNet; None: use the images.
     """
 
     def __init__(self, cache: ClipCache, config: FaceConfig, embeddings: Embeddings | None,
                  examples: Sequence[Example], training: bool) -> None:
-        """Take the examples; each has faces in the cache."""
         self.cache, self.config, self.embeddings = cache, config.data, embeddings
         self.limit = config.data.train_images if training else config.model.max_images
         sizes = [min(self.limit, cache.sizes(e.key)[1]) for e in examples]
         super().__init__(examples, sizes, training)
 
     def __getitem__(self, draw: Draw) -> SignalItem:
-        """Return images or embeddings of an utterance."""
         example = self.examples[draw.row]
-        return SignalItem(example.key, self._seen(example.key, draw), target_of(example.labels))
+        return SignalItem(example.key, self._values(example.key, draw), target_of(example.labels))
 
-    def _seen(self, key: str, draw: Draw) -> Tensor:
+    def _values(self, key: str, draw: Draw) -> Tensor:
         count, random = self.cache.sizes(key)[1], draw.generator()
-        choice = (Choice.draw(count, self.limit, self.config.flip, random) if self.training
-                  else Choice.even(count, self.limit))
+        choice = (ImageChoice.draw(count, self.limit, self.config.flip, random) if self.training
+                  else ImageChoice.even(count, self.limit))
         if self.embeddings is not None:
             return self.embeddings.get(key, choice.mirrored)[torch.from_numpy(choice.rows)]
         crops = self.cache.faces(key)
@@ -116,16 +115,15 @@ class FaceData(SignalData):
         chosen = crops[choice.rows]
         chosen = chosen[:, :, ::-1] if choice.mirrored else chosen
         if self.training:
-            chosen = in_another_light(chosen, self.config.light, random)
+            chosen = relit(chosen, self.config.light, random)
         return torch.from_numpy(np.ascontiguousarray(chosen))
 
 
-def in_another_light(crops: NDArray[np.uint8], amount: float, random: np.random.Generator
-                     ) -> NDArray[np.uint8]:
+def relit(crops: UInt8, amount: float, random: np.random.Generator) -> UInt8:
     """Return the images with a random gain and offset of their brightness."""
     gain, offset = 1 + random.uniform(-1, 1, 2) * amount
     lit = crops.astype(np.float32) * gain + 255 * (offset - 1)
-    result: NDArray[np.uint8] = np.clip(np.round(lit), 0, 255).astype(np.uint8)
+    result: UInt8 = np.clip(np.round(lit), 0, 255).astype(np.uint8)
     return result
 
 
@@ -133,25 +131,22 @@ class FaceModule(nn.Module):
     """FaceEncoder and its own classifier over the GRU's last output."""
 
     def __init__(self, encoder: FaceEncoder, freeze: bool, emotion_loss: EmotionLoss) -> None:
-        """Take the encoder."""
         super().__init__()
         self.encoder, self.emotion_loss, self.frozen = encoder, emotion_loss, freeze
         if freeze:
             encoder.facenet.requires_grad_(False)
 
     def train(self, mode: bool = True) -> FaceModule:
-        """Keep the statistics of a frozen FaceNet, too."""
         super().train(mode)
         if self.frozen:
-            self.encoder.facenet.eval()
+            self.encoder.facenet.eval()  # keeps its statistics
         return self
 
     def forward(self, batch: Batch) -> StepOutput:
-        """Return loss and logits of a batch of images, or of embeddings."""
-        values, lengths = batch['values'], batch['lengths']
+        values, lengths = batch['values'], batch['lengths']  # (B, T, 160, 160, 3) or (B, T, 512)
         embeddings = values if values.dim() == 3 else self._embed(values, lengths)
-        outputs, mask = self.encoder(embeddings, lengths)
-        logits = self.encoder.classifier(summary(Modality.FACE, outputs, mask))
+        outputs, mask = self.encoder(embeddings, lengths)  # (B, T, hidden)
+        logits = self.encoder.classifier(summary(Modality.FACE, outputs, mask))  # (B, 7)
         return StepOutput(self.emotion_loss(logits, batch['targets']), logits, {})
 
     def _embed(self, crops: Tensor, lengths: Tensor) -> Tensor:
@@ -164,8 +159,8 @@ class FaceModule(nn.Module):
 
 def train_face(config: FaceConfig, cache: ClipCache, folder: Path, reporter: Reporter
                ) -> TrainedEncoder:
-    """Train, or go on training, a face encoder; the result is in `folder`/encoder."""
-    run = RunFolder.take_up(folder, config)
+    """Train, or resume training, a face encoder, and save it in `folder`/encoder."""
+    run = RunFolder.start(folder, config)
     torch.manual_seed(config.engine.seed)
     encoder = FaceEncoder(config.model, len(EMOTIONS))
     if config.init and not run.finished:

@@ -1,4 +1,4 @@
-"""Stage `train face` on single pictures: the CNN, then the GRU over sequences made of them."""
+"""Stage `train face` on single pictures: the CNN, then the GRU over synthetic sequences."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig
 from mmer_ros.types import EMOTIONS, Modality
 from pydantic import model_validator
 import torch
+from training.corpora.examples import DEV, TRAIN
 from training.corpora.fer import Stills
-from training.encoders.face.classifier import StillClassifier, StillTask
-from training.encoders.face.sequences import SequenceConfig, SequenceTask, Views
-from training.encoders.face.stills import labelled_stills, StillDataConfig
+from training.encoders.face.classifier import StillClassifier
+from training.encoders.face.sequences import (
+    EmbeddedViews,
+    SequenceConfig,
+    SequenceData,
+    SequenceModule,
+)
+from training.encoders.face.stills import collate_stills, StillData, StillDataConfig
+from training.encoders.signal_stage import collate_sequences, labelled_splits
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.config import Settings
-from training.engine.fit import EngineConfig, fit
-from training.engine.losses import class_counts, EmotionLoss, LossConfig
+from training.engine.fit import EngineConfig, fit, Task
+from training.engine.losses import EmotionLoss, LossConfig
 from training.engine.progress import Reporter
 from training.engine.run_folder import RunFolder
 
@@ -27,7 +34,7 @@ class StillsConfig(Settings):
     Recipe of a face encoder that is trained on single pictures.
 
     :param engine: of the CNN.
-    :param sequences: of the GRU, over the embeddings of the CNN as it is then.
+    :param sequences: of the GRU, over embeddings of the trained CNN.
     """
 
     model: FaceEncoderConfig = FaceEncoderConfig(backbone='compact')
@@ -50,25 +57,28 @@ class StillsConfig(Settings):
 def train_stills(config: StillsConfig, stills: Stills, folder: Path, reporter: Reporter
                  ) -> TrainedEncoder:
     """
-    Train, or go on training, a face encoder; the result is in `folder`/encoder.
+    Train, or resume training, a face encoder, and save it in `folder`/encoder.
 
     :param folder: of the run, with the folders cnn and gru for its two phases.
     """
-    RunFolder.take_up(folder, config)
-    parts = labelled_stills(stills)
-    counts = class_counts([e.labels for e in parts['train']])
+    RunFolder.start(folder, config)
+    splits = labelled_splits(stills, Modality.FACE)
+    train, dev = splits[TRAIN], splits[DEV]
+    loss = EmotionLoss.from_labels(config.loss, [e.labels for e in train])
     torch.manual_seed(config.engine.seed)
     encoder = FaceEncoder(config.model, len(EMOTIONS))
     assert isinstance(encoder.facenet, CompactFaceNet)
-    first = RunFolder.take_up(folder / 'cnn', config.engine)
-    classifier = StillClassifier(encoder.facenet, EmotionLoss(config.loss, counts))
-    fit(StillTask(classifier, stills, parts, config.data), config.engine, first,
-        reporter.named('face/cnn'))
-    views = Views.make(classifier, stills, parts, config.data, config.sequences,
-                       folder / 'views', reporter)
+    first = RunFolder.start(folder / 'cnn', config.engine)
+    classifier = StillClassifier(encoder.facenet, loss)
+    fit(Task(classifier, StillData(stills, train, config.data, True),
+             StillData(stills, dev, config.data, False), collate_stills),
+        config.engine, first, reporter.named('face/cnn'))
+    views = EmbeddedViews.make(classifier, stills, splits, config.data, config.sequences,
+                               folder / 'views', reporter)
     torch.manual_seed(config.sequences.engine.seed)
-    second = RunFolder.take_up(folder / 'gru', config.sequences.engine)
-    fit(SequenceTask(encoder, EmotionLoss(config.loss, counts), views, parts, config.sequences),
+    second = RunFolder.start(folder / 'gru', config.sequences.engine)
+    fit(Task(SequenceModule(encoder, loss), SequenceData(views, train, config.sequences, True),
+             SequenceData(views, dev, config.sequences, False), collate_sequences),
         config.sequences.engine, second, reporter.named('face/gru'))
     facts = {'cnn': first.facts(), 'gru': second.facts()}
     result = TrainedEncoder(Modality.FACE, config.model, encoder.requires_grad_(True), facts)

@@ -1,4 +1,4 @@
-"""Dialogues as the text encoder reads them: history, current sentence, now and then the reply."""
+"""Training data of the text encoder: history, current sentence, and sometimes the reply."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 import torch
-from torch.utils.data import Dataset
-from training.augment.asr_errors import Recogniser, WordsConfig
+from training.augment.asr_errors import AsrConfig, AsrSimulator
 from training.corpora.examples import Example
 from training.engine.config import Settings
-from training.engine.fit import Batch
+from training.engine.fit import Batch, DrawnDataset
 from training.engine.losses import target_of
 from training.engine.sampling import Draw
 
 
 class TextDataConfig(Settings):
     """
-    What is done to the text in training; nothing of it in evaluation.
+    Augmentation of the text in training.
 
-    :param reply: share of the training examples that show the reply; a robot has none yet.
-    :param history_drop: share that shows no history.
-    :param token_noise: share of the input tokens replaced by random ones.
-    :param words: what a speech recogniser makes of some of the texts, history included.
+    :param reply: share of the examples that show the reply, which a robot does not have yet.
+    :param history_drop: share of the examples without history.
+    :param token_noise: share of the input tokens that are replaced by random ones.
+    :param asr: simulated transcripts of a speech recogniser, history included.
     """
 
     reply: float = Field(0.0, ge=0, le=1)
     history_drop: float = Field(0.1, ge=0, le=1)
     token_noise: float = Field(0.1, ge=0, lt=1)
-    words: WordsConfig = WordsConfig()
+    asr: AsrConfig = AsrConfig()
 
 
 @dataclass(frozen=True)
 class Dialogue:
-    """An example with what was said around it."""
+    """An example with the turns around it."""
 
     example: Example
     history: tuple[Turn, ...]
@@ -48,7 +47,7 @@ class Dialogue:
 
 
 def dialogues(examples: Sequence[Example], history_turns: int) -> list[Dialogue]:
-    """Return each example that has text with its history and reply, from its own group."""
+    """Return each example with text, its history and its reply from the same group."""
     groups: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         if example.text and example.group:
@@ -67,51 +66,45 @@ def dialogues(examples: Sequence[Example], history_turns: int) -> list[Dialogue]
 @dataclass(frozen=True)
 class TextItem:
     """
-    One input of the text encoder with all its targets.
+    An input of the text encoder with its targets.
 
-    :param target: (7,) emotion, zeros if unknown.
-    :param domain: which emotion head answers: 0 that of the bundle, others of extra corpora.
-    :param soft: (7,) what a teacher says for head 0, zeros if there is none.
-    :param follows: 1 if the last turn really follows, 0 if it is a distractor, -1 not asked.
+    :param target: (7,) emotion; zeros if unlabelled.
+    :param corpus: number of the corpus and its emotion head; head 0 is that of the bundle.
+    :param soft: (7,) soft target of a teacher for head 0; zeros without one.
+    :param follows: 1 if the last turn is the reply, 0 if it is a distractor, -1 without either.
     """
 
     key: str
     text: TextInput
     noisy_ids: list[int]
     target: torch.Tensor
-    domain: int
+    corpus: int
     soft: torch.Tensor
     follows: int
 
 
-class TextData(Dataset[TextItem]):
+class TextData(DrawnDataset[TextItem]):
     """
-    Dialogues with their targets; a map-style data set of draws.
+    Dialogues with their targets.
 
-    :param domains: of each dialogue, as in TextItem.
-    :param teacher: soft targets (7,) by key.
-    :param recogniser: who hears the words, where the settings let them be heard.
-    :param training: with noise, reply and next-sentence questions; without it, the causal input.
-    :param with_reply: evaluation with the reply, which no robot has.
+    :param corpora: number of the corpus of each dialogue, as in TextItem.
+    :param targets: soft targets (7,) by key.
+    :param recogniser: makes transcripts, where the settings ask for them.
+    :param training: with augmentation, replies and distractors; otherwise the causal input.
+    :param with_reply: evaluate with the reply, which a robot does not have.
     """
 
-    def __init__(self, rows: Sequence[Dialogue], domains: Sequence[int], encoder: TextEncoder,
+    def __init__(self, rows: Sequence[Dialogue], corpora: Sequence[int], encoder: TextEncoder,
                  tokenizer: DialogueTokenizer, config: TextDataConfig, *, training: bool,
-                 teacher: Mapping[str, NDArray[np.float32]] | None = None,
-                 recogniser: Recogniser | None = None, with_reply: bool = False) -> None:
-        """Measure the rows."""
-        self.rows, self.domains = rows, domains
+                 targets: Mapping[str, NDArray[np.float32]] | None = None,
+                 recogniser: AsrSimulator | None = None, with_reply: bool = False) -> None:
+        self.rows, self.corpora = rows, corpora
         self.encoder, self.tokenizer, self.config = encoder, tokenizer, config
-        self.training, self.teacher, self.with_reply = training, teacher or {}, with_reply
+        self.training, self.targets, self.with_reply = training, targets or {}, with_reply
         self.recogniser = recogniser
         self.sizes = [len(self._context(row, row.history, None).token_ids) for row in rows]
 
-    def __len__(self) -> int:
-        """Return the number of dialogues."""
-        return len(self.rows)
-
     def __getitem__(self, draw: Draw) -> TextItem:
-        """Return one dialogue as drawn."""
         row = self.rows[draw.row]
         history: Sequence[Turn] = row.history
         reply, follows = row.reply if self.with_reply else None, -1
@@ -121,40 +114,40 @@ class TextData(Dataset[TextItem]):
             if row.reply is not None and random.random() < self.config.reply:
                 follows = int(random.random() < 0.5)
                 reply = row.reply if follows else self._distractor(row, random)
-            row, history = self._heard(row, history, random)
+            row, history = self._transcribed(row, history, random)
         text = self._context(row, history, reply)
-        soft = self.teacher.get(row.example.key)
+        soft = self.targets.get(row.example.key)
         return TextItem(
             row.example.key, text, self._noisy(text.token_ids, random),
-            target_of(row.example.labels), self.domains[draw.row],
+            target_of(row.example.labels), self.corpora[draw.row],
             torch.zeros(7) if soft is None else torch.from_numpy(soft), follows)
 
     def _context(self, row: Dialogue, history: Sequence[Turn], reply: Turn | None) -> TextInput:
         return self.encoder.context(self.tokenizer, row.example.text, reply=reply,
                                     speaker=row.example.speaker, history=history)
 
-    def _heard(self, row: Dialogue, history: Sequence[Turn], random: np.random.Generator
-               ) -> tuple[Dialogue, Sequence[Turn]]:
-        """Return some of the rows as a recogniser hears them, the others as they are."""
-        config = self.config.words
+    def _transcribed(self, row: Dialogue, history: Sequence[Turn], random: np.random.Generator
+                     ) -> tuple[Dialogue, Sequence[Turn]]:
+        """Return a simulated transcript of some of the rows, the others as they are."""
+        config = self.config.asr
         if self.recogniser is None or random.random() >= config.share:
             return row, history
-        hear, rate = self.recogniser.hear, random.random() * config.error_rate
-        example = replace(row.example, text=hear(row.example.text, rate, random))
+        transcribe, rate = self.recogniser.transcribe, random.random() * config.error_rate
+        example = replace(row.example, text=transcribe(row.example.text, rate, random))
         return (replace(row, example=example),
-                [replace(turn, text=hear(turn.text, rate, random)) for turn in history])
+                [replace(turn, text=transcribe(turn.text, rate, random)) for turn in history])
 
     def _distractor(self, row: Dialogue, random: np.random.Generator) -> Turn | None:
-        """Return a turn of another dialogue; the reply's speaker says it."""
+        """Return a turn of another dialogue, by the speaker of the reply."""
         for _ in range(20):
             other = self.rows[int(random.integers(len(self.rows)))].example
             if other.group != row.example.group:
                 speaker = row.reply.speaker if row.reply else other.speaker
-                return replace(Turn(speaker, other.text))
+                return Turn(speaker, other.text)
         return None
 
     def _noisy(self, token_ids: list[int], random: np.random.Generator) -> list[int]:
-        """Replace some of the tokens by random ones; the special ones stay."""
+        """Replace some of the tokens by random ones, except for special tokens."""
         if not self.training or not self.config.token_noise:
             return token_ids
         special = {self.tokenizer.bos, self.tokenizer.speaker1, self.tokenizer.speaker2,
@@ -167,9 +160,9 @@ class TextData(Dataset[TextItem]):
 
 def collate_text(items: Sequence[TextItem], pad: int) -> Batch:
     """
-    Return a batch of text: ids, types, clean (B, T) int64; lengths, domains, follows (B,).
+    Return a batch of text: ids, types, clean (B, T) int64; lengths, corpora, follows (B,).
 
-    `ids` is what the network sees, `clean` what the language model should say.
+    `ids` are the inputs, `clean` the targets of the language model.
     """
     lengths = torch.tensor([len(item.text.token_ids) for item in items])
 
@@ -185,7 +178,7 @@ def collate_text(items: Sequence[TextItem], pad: int) -> Batch:
         'types': padded([item.text.token_types for item in items]),
         'targets': torch.stack([item.target for item in items]),
         'soft': torch.stack([item.soft for item in items]),
-        'domains': torch.tensor([item.domain for item in items]),
+        'corpora': torch.tensor([item.corpus for item in items]),
         'follows': torch.tensor([item.follows for item in items]),
     }
     return batch

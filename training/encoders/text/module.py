@@ -1,4 +1,4 @@
-"""The text encoder with what its training needs besides: the losses of section 4.1.1."""
+"""The text encoder with the losses of section 4.1.1 and a teacher."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ from training.engine.losses import EmotionLoss
 
 class TextLossWeights(Settings):
     """
-    Coefficients of the sum L(l) + L(s) + L(e), and of what a teacher says.
+    Coefficients of the sum L(l) + L(s) + L(e), and of distillation.
 
-    :param teacher: of the cross-entropy against the teacher's soft targets.
-    :param words: share of the tokens that the language model is asked for, drawn anew in each
-        step: its softmax over the vocabulary costs more than a small network.
+    :param teacher: of the cross-entropy with the teacher's soft targets.
+    :param token_share: share of the tokens, drawn in each step, on which the language model is
+        trained: its softmax over the vocabulary costs more than a small network.
     """
 
     language_model: float = Field(0.5, ge=0)
     next_sentence: float = Field(0.5, ge=0)
     emotion: float = Field(1.0, ge=0)
     teacher: float = Field(0.0, ge=0)
-    words: float = Field(1.0, gt=0, le=1)
+    token_share: float = Field(1.0, gt=0, le=1)
 
 
 class TextModule(nn.Module):
     """
     TextEncoder, language model head (tied), next-sentence head, and heads of extra corpora.
 
-    :param extra: number of corpora with label habits of their own; each has its own emotion
-        head, of which the bundle knows nothing.
+    :param extra: number of extra corpora. Annotators differ, so each has an emotion head of its
+        own, which is not part of the bundle.
     """
 
     def __init__(self, encoder: TextEncoder, emotion_loss: EmotionLoss,
                  weights: TextLossWeights, extra: int = 0) -> None:
-        """Add the heads."""
         super().__init__()
         self.encoder, self.emotion_loss, self.weights = encoder, emotion_loss, weights
         self.next_sentence = nn.Linear(encoder.width, 1)
@@ -48,11 +47,12 @@ class TextModule(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return loss and emotion logits of a batch of `collate_text`."""
-        hidden, mask = self.encoder(batch['ids'], batch['types'], batch['lengths'])
+        hidden, mask = self.encoder(batch['ids'], batch['types'], batch['lengths'])  # (B, T, d)
         rows = torch.arange(len(hidden), device=hidden.device)
-        last = hidden[rows, batch['lengths'] - 1]  # of <cls>, which sees all
-        own = self.encoder.classifier(last)
-        logits = self._by_domain(own, last, batch['domains'])
+        last = hidden[rows, batch['lengths'] - 1]  # (B, d) of <cls>, which attends to all
+        own = self.encoder.classifier(last)  # (B, 7)
+        every = torch.stack([own, *(head(last) for head in self.extra_heads)], dim=1)
+        logits = every[rows, batch['corpora']]
         parts = {'emotion': self.emotion_loss(logits, batch['targets'])}
         if self.training:
             parts |= self._teacher(own, batch) | self._next_sentence(last, batch)
@@ -62,12 +62,6 @@ class TextModule(nn.Module):
                             for name, part in parts.items()]).sum()
         return StepOutput(loss, logits, {k: v.detach() for k, v in parts.items()})
 
-    def _by_domain(self, own: Tensor, last: Tensor, domains: Tensor) -> Tensor:
-        """Return for each row the logits of its corpus's head."""
-        stacked = torch.stack([own, *(head(last) for head in self.extra_heads)], dim=1)
-        rows = torch.arange(len(own), device=own.device)
-        return stacked[rows, domains]
-
     def _teacher(self, own: Tensor, batch: Batch) -> dict[str, Tensor]:
         if not self.weights.teacher:
             return {}
@@ -76,7 +70,7 @@ class TextModule(nn.Module):
         return {'teacher': rows.sum() / taught.sum().clamp(min=1)}
 
     def _next_sentence(self, last: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Tell whether the last turn is the reply or a distractor."""
+        """Return the loss of telling the reply from a distractor."""
         if not self.weights.next_sentence:
             return {}
         asked = batch['follows'] >= 0
@@ -87,9 +81,8 @@ class TextModule(nn.Module):
 
     def _language_model(self, hidden: Tensor, mask: Tensor, clean: Tensor) -> Tensor:
         keep = mask[:, 1:]
-        if self.weights.words < 1:
-            keep = keep & (torch.rand(keep.shape, device=keep.device) < self.weights.words)
-            keep[0, 0] = True  # never none
-        said = hidden[:, :-1][keep]
-        logits = said @ self.encoder.gpt.tokens_embed.weight.T
+        if self.weights.token_share < 1:
+            keep = keep & (torch.rand(keep.shape, device=keep.device) < self.weights.token_share)
+            keep[0, 0] = True  # at least one
+        logits = hidden[:, :-1][keep] @ self.encoder.gpt.tokens_embed.weight.T  # (n, vocab)
         return functional.cross_entropy(logits, clean[:, 1:][keep])

@@ -1,4 +1,4 @@
-"""Sentences as TF-IDF vectors, for the baseline and for the linear models that teach."""
+"""TF-IDF features of sentences, for the baseline and the linear teacher."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion
 
-ITERATIONS = 2000  # of the solver at most; small corpora of few words need many
+ITERATIONS = 2000  # of the solver, at most; small corpora need many
 
 
 def tfidf_features(word: str, *, least_words: int, least_characters: int, dtype: Any = np.float64
@@ -16,8 +16,8 @@ def tfidf_features(word: str, *, least_words: int, least_characters: int, dtype:
     """
     Return TF-IDF of words (1-2) and of characters within words (2-5), with logarithmic counts.
 
-    :param word: pattern of a word or a mark.
-    :param least_words: texts in which a word or pair must occur; so `least_characters`.
+    :param word: pattern of a word or a punctuation mark.
+    :param least_words, least_characters: texts in which a word, or a character sequence, occurs.
     """
     options = {'sublinear_tf': True, 'dtype': dtype}
     return FeatureUnion([

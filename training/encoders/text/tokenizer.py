@@ -1,4 +1,4 @@
-"""The tokenizer of a text encoder that is trained from scratch."""
+"""Tokenizer of a text encoder that is trained from scratch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, Tokenizer,
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     """
-    Train byte-level BPE without case, since speech recognisers give none that means something.
+    Train byte-level BPE on lower-case text, for speech recognisers give no reliable case.
 
-    :param vocab_size: tokens at most, special ones included; at least 261 (all bytes).
+    :param vocab_size: largest number of tokens with the special ones; at least 261 (all bytes).
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])

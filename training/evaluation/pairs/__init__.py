@@ -1,1 +1,1 @@
-"""Checks of fusion on real pairs: voice and face of one moment, and what people make of both."""
+"""Checks of the fusion on real pairs: human votes of CREMA-D, voice and face of RAVDESS."""

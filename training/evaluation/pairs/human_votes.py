@@ -1,47 +1,46 @@
 """
-What people make of a voice and a face together, predicted from what they make of each alone.
+Human votes for voice and face together, predicted from the votes for each alone.
 
-CREMA-D (Cao et al. 2014) has the votes for all three. The real unimodal posteriors of real
-pairs show how far to trust voice and face, which no label-matched composition can tell.
+CREMA-D (Cao et al. 2014) has the votes for all three. These posteriors of real pairs determine the
+weights of voice and face, which pseudo pairs cannot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from mmer_ros.evaluation.metrics import Interval
 import numpy as np
 from numpy.typing import NDArray
 from training.corpora.cremad_votes import CLASSES, NEUTRAL, shares, Votes
 from training.corpora.examples import grouped_folds
 from training.evaluation.grouped_bootstrap import mean_interval
-from training.evaluation.pairs.judge import plain
 from training.fusion.opinion_pools import (
     best_weights,
     correct,
     cross_entropy,
     Floats,
-    LogLinear,
+    LogLinearPool,
     weighted_sum,
 )
 
 FOLDS = 6
-RULE = 'log-linear'  # the one that goes on to the bundle
+RULE = 'log-linear'  # the pool of the bundle
 BASELINES = ('face alone', 'face alone, recalibrated', 'fixed-weight sum',
              'fixed-weight sum, best of all in hindsight')
 
 
 @dataclass(frozen=True)
-class Rule:
+class VotesRule:
     """
-    How far to trust voice and face, as fitted on the clips of all actors.
+    The log-linear pool of voice and face, fitted on the clips of all actors.
 
-    :param voice, face: exponents of their posteriors in the log-linear pool.
-    :param neutral: offset of neutral against the mean of the emotions, nats: that one of them
-        shows nothing says less than that it shows an emotion.
-    :param voice_neutral, face_neutral: how often they show nothing where both show an emotion.
+    :param voice, face: exponents of their posteriors.
+    :param neutral: offset of neutral relative to the mean of the emotions, nats; negative, since a
+        neutral modality is weaker evidence than an emotional one.
+    :param voice_neutral, face_neutral: share of the clips with an emotion in both in which the
+        one alone is neutral.
     """
 
     voice: float
@@ -52,43 +51,48 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Perception:
+class VotesCheck:
     """
-    Answers for clips of actors that were not in the fitting.
+    Predictions for clips of actors that were not fitted on.
 
-    :param answers: by name of the rule, (N, 6) each.
-    :param truth: (N, 6) shares of the votes from voice and face together.
+    :param predicted: distributions (N, 6) by the name of the rule.
+    :param truth: (N, 6) shares of the votes for voice and face together.
     """
 
-    answers: Mapping[str, Floats]
+    predicted: Mapping[str, Floats]
     truth: Floats
     actors: NDArray[np.int64]
     intended: NDArray[np.int64]
-    rule: Rule
+    rule: VotesRule
 
     def figures(self) -> dict[str, Any]:
+        """Return all figures as plain values."""
+        return {'clips': len(self.actors), 'actors': len(np.unique(self.actors)),
+                'rules': self.scores(), 'leads': self.leads(), 'rule': asdict(self.rule)}
+
+    def scores(self) -> dict[str, Any]:
         """Return cross-entropy and accuracy of each rule with intervals over the actors."""
         return {name: {
-            'cross_entropy': plain(self._mean(cross_entropy(answers, self.truth))),
-            'accuracy': plain(self._mean(correct(answers, self.truth))),
-            'intended': float((answers.argmax(axis=1) == self.intended).mean()),
-        } for name, answers in self.answers.items()}
+            'cross_entropy': self._mean(cross_entropy(each, self.truth)),
+            'accuracy': self._mean(correct(each, self.truth)),
+            'intended': float((each.argmax(axis=1) == self.intended).mean()),
+        } for name, each in self.predicted.items()}
 
     def leads(self) -> dict[str, dict[str, Any]]:
-        """Return by how much the rule beats each baseline; > 0 is better."""
-        rule = self.answers[RULE]
+        """Return the lead of the rule over each baseline; > 0 is better."""
+        rule = self.predicted[RULE]
         return {name: {
-            'cross_entropy': plain(self._mean(
-                cross_entropy(self.answers[name], self.truth) - cross_entropy(rule, self.truth))),
-            'accuracy': plain(self._mean(
-                correct(rule, self.truth) - correct(self.answers[name], self.truth))),
+            'cross_entropy': self._mean(
+                cross_entropy(self.predicted[name], self.truth) - cross_entropy(rule, self.truth)),
+            'accuracy': self._mean(
+                correct(rule, self.truth) - correct(self.predicted[name], self.truth)),
         } for name in BASELINES}
 
-    def _mean(self, values: Floats) -> Interval:
-        return mean_interval(values, self.actors)
+    def _mean(self, values: Floats) -> dict[str, float]:
+        return asdict(mean_interval(values, self.actors))
 
 
-def check_perception(votes: Votes) -> Perception:
+def check_votes(votes: Votes) -> VotesCheck:
     """Predict the votes for voice and face together, actor-disjoint, by several rules."""
     voice, face, truth = shares(votes.voice), shares(votes.face), votes.both / votes.both.sum(
         axis=1, keepdims=True)
@@ -102,31 +106,31 @@ def check_perception(votes: Votes) -> Perception:
         for name, evidence, by_class in (
                 ('face alone, recalibrated', [face], False), (RULE, [voice, face], False),
                 ('log-linear by class', [voice, face], True)):
-            pool = LogLinear(len(evidence), len(CLASSES), by_class=by_class)
+            pool = LogLinearPool(len(evidence), len(CLASSES), by_class=by_class)
             pool.fit([e[fit] for e in evidence], truth[fit])
             found[name][test] = pool.predict([e[test] for e in evidence])
-    return Perception({'voice alone': voice, 'face alone': face, **found,
+    return VotesCheck({'voice alone': voice, 'face alone': face, **found,
                        BASELINES[-1]: _hindsight(voice, face, truth)},
                       truth, votes.actors, votes.intended, fit_rule(votes))
 
 
-def fit_rule(votes: Votes) -> Rule:
+def fit_rule(votes: Votes) -> VotesRule:
     """Fit the log-linear pool on all clips."""
     voice, face = shares(votes.voice), shares(votes.face)
-    pool = LogLinear(2, len(CLASSES)).fit(
+    pool = LogLinearPool(2, len(CLASSES)).fit(
         [voice, face], votes.both / votes.both.sum(axis=1, keepdims=True))
     offset = pool.offset.detach().numpy()
     emotional = np.delete(offset, NEUTRAL).mean()
     weights = pool.weights.detach().numpy()[:, 0]
-    return Rule(float(weights[0]), float(weights[1]), float(offset[NEUTRAL] - emotional),
-                *votes.neutral_rates())
+    return VotesRule(float(weights[0]), float(weights[1]), float(offset[NEUTRAL] - emotional),
+                     *votes.neutral_rates())
 
 
 def _hindsight(voice: Floats, face: Floats, truth: Floats) -> Floats:
     """
-    Return the sum whose weight has the best accuracy on the very clips that it is scored on.
+    Return the sum whose weight has the best accuracy on the scored clips themselves.
 
-    No fixed weight can have a better one.
+    No fixed weight can do better.
     """
     _, weight = best_weights(voice, face, truth)
     return weighted_sum(weight, voice, face)

@@ -1,4 +1,4 @@
-"""Command `hear`: what a text encoder or a bundle loses to the errors of a speech recogniser."""
+"""Command `asr`: robustness of a text encoder or a bundle to errors of a speech recogniser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 from training.commands.sources import read_corpus
-from training.corpora.examples import SPLITS
+from training.corpora.examples import DEV, SPLITS
 from training.engine.files import write_file
 from training.engine.progress import Reporter
 from training.evaluation.asr_errors import ERROR_RATES, plain, word_error_curve
@@ -22,15 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='run of `train text`, with one seed or several, or a bundle')
     parser.add_argument('--data', type=Path, required=True, metavar='CORPUS',
                         help='cache of `prepare`, folder of MELD, or manifest')
-    parser.add_argument('--split', choices=SPLITS, default='dev')
+    parser.add_argument('--split', choices=SPLITS, default=DEV)
     parser.add_argument('--rates', type=float, nargs='+', default=list(ERROR_RATES),
-                        metavar='RATE', help='errors a word, 0..1')
+                        metavar='RATE', help='word error rates, 0..1')
     parser.add_argument('--output', type=Path, metavar='FILE.json', help='write the scores there')
 
 
 def run(options: argparse.Namespace) -> int:
-    """Score the model under each condition; return the exit code."""
-    reporter = Reporter('hear')
+    """Score the model at each error rate; return the exit code."""
+    reporter = Reporter('asr')
     curve = word_error_curve(load_models(options.model), read_corpus(options.data), options.split,
                              reporter, options.rates)
     table = Table('condition', 'weighted F1 %', 'accuracy %', 'ECE %')
