@@ -48,9 +48,9 @@ class Panel:
         """
         found = [m for m in MODALITIES if self.ask(m)[0].keys]
         if not found:
-            raise InvalidInput(f'{self.name}: no example has a modality that it takes; check '
-                               'that the split is not empty and, for audio and faces, that the '
-                               'data are a cache of `prepare`')
+            raise InvalidInput(f'{self.name}: no example has text, audio or faces that the '
+                               'model uses; check that the split is not empty and, for audio '
+                               'and faces, that the data are a cache of `prepare`')
         return found
 
 

@@ -84,4 +84,4 @@ def test_nothing_to_evaluate_is_an_error(runs: Path, capsys: pytest.CaptureFixtu
     assert main(['evaluate', *data]) == 2
     assert 'nothing to score' in capsys.readouterr().err
     assert main(['evaluate', str(runs / 'single'), '--split', 'test', *data]) == 2
-    assert 'no example has a modality' in ' '.join(capsys.readouterr().err.split())
+    assert 'no example has text' in ' '.join(capsys.readouterr().err.split())
