@@ -50,7 +50,7 @@ class ClipsWrapper:
     :param digest: of what differs from them.
     """
 
-    def __init__(self, clips: Any, examples: Iterable[Example], digest: str = '') -> None:
+    def __init__(self, clips: Any, examples: Iterable[Example], digest: str) -> None:
         self._clips = clips
         self.examples = list(examples)
         self.digest = f'{clips.digest} {digest}'.strip()
@@ -64,11 +64,12 @@ class ClipsWrapper:
 def every_nth(clips: Any, split: str, n: int, first: int = 0) -> Any:
     """Return clips with each n-th example of a split and all examples of the others."""
     kept = {e.key for e in [e for e in clips.examples if e.split == split][first::n]}
-    return ClipsWrapper(clips, [e for e in clips.examples if e.split != split or e.key in kept])
+    return ClipsWrapper(clips, [e for e in clips.examples if e.split != split or e.key in kept],
+                        f'every {n} from {first} of {split}')
 
 
 def with_dev_in_train(clips: Any) -> Any:
     """Return clips whose held-out examples are in the train split, too."""
     known = [e for e in clips.examples if e.split in (TRAIN, DEV)]
     return ClipsWrapper(clips, [*(replace(e, split=TRAIN) for e in known),
-                                *(e for e in known if e.split == DEV)])
+                                *(e for e in known if e.split == DEV)], 'dev in train')

@@ -207,7 +207,7 @@ def test_seeds_of_other_examples_are_refused_and_another_order_is_not() -> None:
     backwards = Predictions('b', list(first.keys)[::-1], first.labels[::-1], first.logits[::-1])
     assert np.array_equal(align([first, backwards])[1].logits, first.logits)
     fewer = Predictions('c', first.keys[1:], first.labels[1:], first.logits[1:])
-    with pytest.raises(InvalidInput, match='predictions c: 1 examples are not the same'):
+    with pytest.raises(InvalidInput, match='predictions c: 1 examples differ'):
         align([first, fewer])
 
 

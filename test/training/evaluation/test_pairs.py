@@ -64,7 +64,7 @@ def test_the_actors_who_are_asked_have_not_been_fitted():
     changed = Votes(votes.actors, votes.voice, votes.face, both, votes.intended)
     first, second = check_votes(votes), check_votes(changed)
     for name in (RULE, 'fixed-weight sum'):
-        np.testing.assert_allclose(first.answers[name][one], second.answers[name][one])
+        np.testing.assert_allclose(first.predicted[name][one], second.predicted[name][one])
 
 
 def test_sums_and_cross_entropy_by_hand():

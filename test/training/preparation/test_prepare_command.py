@@ -37,17 +37,17 @@ def test_a_folder_becomes_a_cache_and_what_it_lacks_is_told(
     command = ['--meld', meld, '--output', cache, '--jobs', 1]
     assert call(prepare, *command, 'max_images=2', 'faces.rate_hz=10', 'shard_size=1') == 0
     told = capsys.readouterr().err
-    assert '4 examples; the cache takes at most about' in told and 'NOT BE ENOUGH' not in told
-    assert 'dia0_utt2.mp4 is not there' in told and 'it has no sound' in told
+    assert '4 examples; the cache needs at most about' in told and 'NOT BE ENOUGH' not in told
+    assert 'dia0_utt2.mp4 is not there' in told and 'it has no audio' in told
     rows = [[cell.strip() for cell in line.split('│')[1:-1]] for line in told.splitlines()]
     assert ['dev', '4', '4', '1', '0.00', '2', '4'] in rows
     assert ['no audio', '1'] in [row[:2] for row in rows]
     assert str(cache / 'problems.jsonl') in told and '4 shards made' in told
-    assert '4 examples in ' in told and ' a second; 1 process(es)' in told
+    assert '4 examples in ' in told and ' per second; 1 process(es)' in told
     assert ClipCache(cache).info.preprocessing.max_images == 2
     assert call(prepare, *command, 'max_images=2', 'faces.rate_hz=10', 'shard_size=1') == 0
     told = capsys.readouterr().err
-    assert '0 shards made, 4 were there' in told and 'a second' not in told
+    assert '0 shards made, 4 kept' in told and 'per second' not in told
     with pytest.raises(InvalidInput, match='other settings'):
         call(prepare, *command)
 

@@ -167,7 +167,7 @@ def test_a_full_device_leaves_nothing_half(tmp_path: Path) -> None:
 
 def test_a_folder_is_written_by_one_run_at_a_time(meld: Path, tmp_path: Path) -> None:
     def second(done: int, total: int) -> None:
-        with pytest.raises(InvalidInput, match='another process is writing it'):
+        with pytest.raises(InvalidInput, match='another process is writing to it'):
             prepare(read_meld(meld), tmp_path / 'cache', CONFIG)
         raise KeyboardInterrupt
 
