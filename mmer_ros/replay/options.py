@@ -36,7 +36,7 @@ class ReplayOptions:
     :param output: folder for the results; None: nothing is written.
     :param write_bag: also write a recording with the estimates beside the original messages.
     :param emotion_topic: absolute topic of the estimates in that recording.
-    :param report: also write a page, report.html, if there is an output folder.
+    :param report: collect pictures for a page; `replay_bags` writes it with `write_page`.
     :param faces: in the pictures of the page: show, blur, or none for no pictures at all.
     :param detect_ahead: threads that detect faces ahead of the recogniser; 0: none.
     :param notices: remarks for the summary of each replay.
