@@ -55,7 +55,7 @@ setup(
         # Downloads WaveRNN's published weights. A torchaudio loads only beside the torch that it
         # was built for; these are a pair, and the last one.
         'published': ['torch>=2.11,<2.12', 'torchaudio>=2.11,<2.11.1'],
-        'test': ['pytest'],
+        'test': ['hypothesis', 'pytest'],
         'training': ['accelerate', 'pyyaml', 'scikit-learn', 'tensorboard'],
     },
     zip_safe=True,

@@ -141,7 +141,7 @@ def _audio(path: Path, report: MediaReport, track: int | None) -> Iterator[Item]
 def _video(path: Path, sampler: FrameSampler, report: MediaReport) -> Iterator[Item]:
     with _open(path) as container:
         stream = _pictures(container)[0]
-        if stream.codec_context.width:  # else a decoder has to look
+        if stream.codec_context and stream.codec_context.width:  # else a decoder has to look
             check_size(stream.codec_context.width, stream.codec_context.height, path.name)
         found = report.stream('video')
         step = _frame_length(stream)
@@ -189,6 +189,8 @@ def _frames(path: Path, container: av.container.InputContainer, stream: Any,
             report: StreamReport) -> Frames:
     """Decode packet by packet, so that a damaged one loses only itself."""
     report.promised_s = _promised(path, container, stream)
+    if stream.codec_context is None:  # FFmpeg does not know the coding
+        return
     clock = _Clock(container, stream)
     for packet in _packets(container, stream, report, clock):
         if packet.is_corrupt:

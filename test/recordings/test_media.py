@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 from av.stream import Disposition
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mmer_ros.recordings.clips import resampled
 from mmer_ros.recordings.media import duration, read_audio, read_media, turned
@@ -390,6 +390,8 @@ def test_an_image_too_large_for_memory_is_refused_unread(tmp_path: Path) -> None
 
 @settings(deadline=None, max_examples=25)
 @given(st.floats(0.05, 0.999), st.integers(0, 255))
+@example(share=0.8984375, byte=0)  # the coding of the images is lost
+@example(share=0.8984375, byte=255)
 def test_no_cut_and_no_damaged_byte_is_more_than_an_error(
         clip: Path, tmp_path_factory: pytest.TempPathFactory, share: float, byte: int) -> None:
     """What is read has finite stamps in order; all else is InvalidInput."""
