@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmer_ros.cli.console import say, shown, to_stdout
+from mmer_ros.cli.console import escaped, print_line, to_stdout
 from mmer_ros.recognition.bundle import architectures, Bundle, CARD
 from mmer_ros.types import ALL_MODALITIES, InvalidInput
 from rich.box import SIMPLE
@@ -36,7 +36,7 @@ def run_create(options: argparse.Namespace, console: Console) -> int:
                            'new folder')
     bundle = Bundle.untrained(options.architecture, options.seed)
     bundle.save(options.folder)
-    say(console, f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, hash '
+    print_line(console, f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, hash '
         f'{bundle.content_hash}')
     return 0
 
@@ -83,5 +83,5 @@ def _summary(bundle: Bundle, sizes: dict[str, int]) -> Table:
         'more': f'{CARD}; mmer inspect BUNDLE --json prints all settings',
     }
     for name, value in rows.items():
-        table.add_row(name, shown(value))
+        table.add_row(name, escaped(value))
     return table

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.cli.console import say, shown
+from mmer_ros.cli.console import escaped, print_line
 from mmer_ros.replay.comparison import load_comparison
 from mmer_ros.replay.outputs import replace_text, write_json
 from mmer_ros.report.comparison_page import render_comparison
@@ -37,8 +37,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     write_json(options.output.with_suffix('.json'), figures)
     console.print(_table(figures))
     for name in comparison.alone:
-        say(console, f'{name}: only one of the two has it', 'left out:', 'bold yellow')
-    say(console, f'saved in {options.output}; open it in a browser')
+        print_line(console, f'{name}: only one of the two has it', 'left out:', 'bold yellow')
+    print_line(console, f'saved in {options.output}; open it in a browser')
     return 3 if comparison.alone else 0
 
 
@@ -59,7 +59,7 @@ def _check_ours(page: Path) -> None:
 
 
 def _table(figures: dict[str, Any]) -> Table:
-    table = Table('figure', *map(shown, figures['names']), 'difference', box=SIMPLE,
+    table = Table('figure', *map(escaped, figures['names']), 'difference', box=SIMPLE,
                   pad_edge=False)
     scores = [(each or {}).get('scores') or {} for each in figures['evaluations']]
     gaps = figures['differences'] or {}

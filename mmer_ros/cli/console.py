@@ -1,4 +1,4 @@
-"""What the commands print: text from data is shown as it is, never as markup or control codes."""
+"""Output of the commands: text from data is printed as it is, never as markup."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MAX_CHARS = 2_000
 WIDTH = 160  # characters of a table that goes to a file or a pipe
 
 
-def shown(text: object) -> str:
+def escaped(text: object) -> str:
     r"""
     Return text from data as rich prints it unchanged, without control characters.
 
-    >>> shown('I [bold]mean[/bold] it\x1b[2J')
+    >>> escaped('I [bold]mean[/bold] it\x1b[2J')
     'I \\[bold]mean\\[/bold] it[2J'
     """
     plain = ''.join(char for char in str(text) if char.isprintable() or char in '\n\t')
@@ -28,7 +28,7 @@ def shown(text: object) -> str:
     return escape(plain)
 
 
-def say(console: Console, text: str, word: str = '', style: str = '') -> None:
+def print_line(console: Console, text: str, word: str = '', style: str = '') -> None:
     """
     Print a line, not wrapped.
 
@@ -36,29 +36,29 @@ def say(console: Console, text: str, word: str = '', style: str = '') -> None:
     :param word: before it, in a style of rich.
     """
     before = f'[{style}]{word}[/] ' if word else ''
-    console.print(before + shown(text), highlight=False, soft_wrap=True)
+    console.print(before + escaped(text), highlight=False, soft_wrap=True)
 
 
-def say_list(console: Console, texts: Sequence[str], word: str, style: str, more: str) -> None:
+def print_list(console: Console, texts: Sequence[str], word: str, style: str, more: str) -> None:
     """
     Print the first lines of a list, and how many more there are.
 
     :param more: where the others are, e.g. 'see summary.json'.
     """
     for text in texts[:MAX_LINES]:
-        say(console, text, word, style)
+        print_line(console, text, word, style)
     if len(texts) > MAX_LINES:
-        say(console, f'{len(texts) - MAX_LINES} more; {more}', word, style)
+        print_line(console, f'{len(texts) - MAX_LINES} more; {more}', word, style)
 
 
-def say_events(console: Console, events: Iterable[StreamEvent]) -> None:
+def print_events(console: Console, events: Iterable[StreamEvent]) -> None:
     """Print the first event of each kind, and how often it came."""
     events = list(events)
     counts = Counter(event.kind for event in events)
     for kind, count in counts.items():
         first = next(event for event in events if event.kind == kind)
         often = f' ({count} times)' if count > 1 else ''
-        say(console, f'{first.stamp:.2f} s: {first.text}{often}')
+        print_line(console, f'{first.stamp:.2f} s: {first.text}{often}')
 
 
 def to_stdout() -> Console:

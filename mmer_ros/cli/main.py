@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import errno
 from importlib import import_module
 import logging
 import os
 import sys
 
 from mmer_ros import __version__
-from mmer_ros.cli.console import say
+from mmer_ros.cli.console import print_line
+from mmer_ros.recordings.disk import describe_os_error
 from mmer_ros.types import InvalidInput
 from rich.console import Console
 from rich.logging import RichHandler
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _fail(console, _sentence(error), BAD_INPUT)
+        return _fail(console, describe_os_error(error), BAD_INPUT)
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
@@ -71,19 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(console: Console, text: str, code: int) -> int:
-    say(console, text, 'error:', 'bold red')
+    print_line(console, text, 'error:', 'bold red')
     return code
-
-
-def _sentence(error: OSError) -> str:
-    """Return what the system refused, and what to do."""
-    where = f'{error.filename}: ' if error.filename else ''
-    reason = error.strerror or str(error) or type(error).__name__
-    advice = {errno.ENOSPC: 'free some space, or give another --output',
-              errno.EACCES: 'give a place where you may write',
-              errno.EROFS: 'give a place where you may write',
-              errno.EPERM: 'give a place where you may write'}.get(error.errno or 0, '')
-    return f'{where}{reason}{"; " if advice else ""}{advice}'
 
 
 def replay_main() -> int:

@@ -6,20 +6,19 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmer_ros.cli.console import print_line, print_list
 from mmer_ros.recordings.meld.corpus import read_dialogues
-from mmer_ros.recordings.meld.dialogue import Written
+from mmer_ros.recordings.meld.dialogue import FACTS, Written
 from mmer_ros.recordings.meld.jobs import write_dialogues
 from mmer_ros.recordings.meld.settings import BagSettings
 from mmer_ros.recordings.meld.table import SPLITS
 from mmer_ros.types import InvalidInput
 from pydantic import ValidationError
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 EXIT_CODES = ('exit code: 0 good; 2 nothing could be written; 3 partly: a clip or a dialogue was '
               'left out')
-MAX_PROBLEMS = 10  # that are printed
 SETTINGS = ('fps', 'size', 'quality', 'gap', 'transcripts', 'storage')
 
 
@@ -89,13 +88,12 @@ def run(options: argparse.Namespace, console: Console) -> int:
         results = write_dialogues(
             dialogues, options.output, settings, jobs=options.jobs, resume=options.resume,
             on_done=lambda written: progress.advance(task, sizes[written.name]))
-    tell_problems([*left_out, *problems_of(results)], console)
+    print_problems([*left_out, *problems_of(results)], console)
     done = [result for result in results if result.folder is not None]
-    console.print(
+    print_line(console, (
         f'{sum(result.clips for result in done)} clips in {len(done)} recordings '
         f'({sum(result.seconds for result in done) / 60:.1f} min) in {options.output}; '
-        f'{sum(result.kept for result in done)} of them were there', highlight=False,
-        soft_wrap=True)
+        f'{sum(result.kept for result in done)} of them were there'))
     if not done:
         return 2
     return 3 if left_out or problems_of(results) else 0
@@ -106,11 +104,6 @@ def problems_of(results: Sequence[Written]) -> list[str]:
     return [f'{result.name}: {problem}' for result in results for problem in result.problems]
 
 
-def tell_problems(problems: Sequence[str], console: Console) -> None:
-    """Print what was left out."""
-    for problem in problems[:MAX_PROBLEMS]:
-        console.print(f'[bold yellow]left out:[/] {escape(problem)}', highlight=False,
-                      soft_wrap=True)
-    if len(problems) > MAX_PROBLEMS:
-        console.print(f'[bold yellow]left out:[/] {len(problems) - MAX_PROBLEMS} more; see '
-                      'meld2bag.json in the recordings')
+def print_problems(problems: Sequence[str], console: Console) -> None:
+    """Print the first of the things that were left out."""
+    print_list(console, problems, 'left out:', 'bold yellow', f'see {FACTS} in the recordings')

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
-from mmer_ros.cli.console import progress_in_seconds, say, say_events, shown, to_stdout
+from mmer_ros.cli.console import escaped, print_events, print_line, progress_in_seconds, to_stdout
 from mmer_ros.cli.result_files import (
     COLUMNS,
     result_paths,
@@ -130,12 +130,12 @@ class _Run:
             with self._shared as file:
                 codes = [self._one(clip, file, recognizer) for clip in self._options.clips]
             if self._shared.path.exists():
-                say(self._console, f'saved to {self._shared.path}')
+                print_line(self._console, f'saved to {self._shared.path}')
         for clip, each in zip(self._options.clips, self._files):
             with each as file:
                 codes.append(self._one(clip, file, recognizer))
             if codes[-1] != BAD:
-                say(self._console, f'saved to {each.path}')
+                print_line(self._console, f'saved to {each.path}')
         return self._conclude(codes)
 
     def _one(self, clip: Path, file: ResultFile, recognizer: Recognizer) -> int:
@@ -150,10 +150,10 @@ class _Run:
                 for estimate in recognition:
                     self._keep({'clip': str(clip), **estimate.to_dict()}, file)
         except InvalidInput as error:
-            say(self._console, str(error), 'error:', 'bold red')
+            print_line(self._console, str(error), 'error:', 'bold red')
             return BAD
         file.keep()
-        self._tell(clip, recognition)
+        self._print_notices(clip, recognition)
         return PARTLY if recognition.report.problems else GOOD
 
     def _keep(self, row: Row, file: ResultFile) -> None:
@@ -163,7 +163,7 @@ class _Run:
             write_row(sys.stdout, row, as_csv=self._as_csv)
             sys.stdout.flush()
 
-    def _tell(self, clip: Path, recognition: FileRecognition) -> None:
+    def _print_notices(self, clip: Path, recognition: FileRecognition) -> None:
         """Print what a user should know of a clip."""
         for notice in recognition.report.notices:
             self._note(f'{clip.name}: {notice}')
@@ -171,11 +171,11 @@ class _Run:
             self._note(f'transcript: {self._words.sounds} tags for sounds, such as '
                        '[BLANK_AUDIO], are no words; they were left out')
         for problem in recognition.report.problems:
-            say(self._console, f'{clip.name}: {problem}', 'incomplete:', 'bold yellow')
-        say_events(self._console, recognition.events)
+            print_line(self._console, f'{clip.name}: {problem}', 'incomplete:', 'bold yellow')
+        print_events(self._console, recognition.events)
 
     def _note(self, text: str) -> None:
-        say(self._console, text, 'note:', 'cyan')
+        print_line(self._console, text, 'note:', 'cyan')
 
     def _conclude(self, codes: Sequence[int]) -> int:
         if self._options.format == 'table' and self._rows:
@@ -202,7 +202,7 @@ def _print_table(rows: Sequence[Row], several: bool) -> None:
 def _cells(row: Row, several: bool) -> list[str]:
     ranked = sorted(row['probabilities'].items(), key=lambda item: -item[1])
     (best, sure), (second, less) = ranked[:2]
-    return [*([shown(Path(row['clip']).name)] if several else []),
+    return [*([escaped(Path(row['clip']).name)] if several else []),
             f'{row["start"]:.2f}', f'{row["end"]:.2f} s', best, f'{100 * sure:.0f} %',
-            f'{second} {100 * less:.0f} %', shown(row['person_id'] or row['face_id']),
-            ' + '.join(row['modalities']), shown(row['transcript'])]
+            f'{second} {100 * less:.0f} %', escaped(row['person_id'] or row['face_id']),
+            ' + '.join(row['modalities']), escaped(row['transcript'])]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.cli.console import escaped, print_line, print_list
 from mmer_ros.cli.settings_options import add_settings, given_settings
 from mmer_ros.replay import merged_summary, replay_bags, ReplayOptions, ReplayResult
 from mmer_ros.replay.folder import check_folder
@@ -19,7 +20,6 @@ from mmer_ros.report.replay_page import PAGE, write_page
 from mmer_ros.types import InvalidInput
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -27,7 +27,6 @@ EXIT_CODES = ('exit code: 0 good; 1 nothing was estimated; 2 nothing could be do
               'something could not be read or was left out')
 CAPTION = ('speed: times real time; found: utterances; latency: median from the evidence to the '
            'estimate, computing not counted; wF1: weighted F1')
-MAX_FAULTS = 10  # that are printed for one recording
 MEDIA = frozenset((
     '.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts', '.mts', '.mpg', '.mpeg', '.wmv',
     '.flv', '.3gp', '.wav', '.mp3', '.m4a', '.aac', '.flac', '.ogg', '.oga', '.opus', '.wma',
@@ -81,7 +80,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
             on_progress=lambda i, done, total: progress.update(
                 tasks[i], completed=done, total=total))
     for result in results:
-        _tell(result, console)
+        _print_notices(result, console)
     if len(results) > 1 and settings.output is not None:
         settings.output.mkdir(parents=True, exist_ok=True)
         summary = merged_summary(results)
@@ -95,7 +94,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if any(result.folder for result in results):
         has_page = settings.report and settings.output is not None
         page = f'; open {settings.output}/{PAGE} in a browser' if has_page else ''
-        console.print(f'saved in {settings.output}{page}', highlight=False, soft_wrap=True)
+        print_line(console, f'saved in {settings.output}{page}')
     return code
 
 
@@ -127,26 +126,19 @@ def _topics(pairs: Sequence[str]) -> dict[str, str]:
 
 def _progress(console: Console) -> Progress:
     return Progress(
-        TextColumn('{task.description}'), BarColumn(),
+        TextColumn('{task.description}', markup=False), BarColumn(),
         TextColumn('{task.percentage:3.0f} %'), TimeRemainingColumn(),
         console=console, transient=True)
 
 
-def _tell(result: ReplayResult, console: Console) -> None:
-    """Print what a person should know of a replay."""
-    def line(style: str, word: str, text: str) -> None:
-        console.print(f'[{style}]{word}[/] {escape(text)}', highlight=False, soft_wrap=True)
-
+def _print_notices(result: ReplayResult, console: Console) -> None:
+    """Print the error, or the notices and faults, of a replay."""
     if result.error:
-        line('bold red', 'error:', result.error)
+        print_line(console, result.error, 'error:', 'bold red')
         return
     for notice in result.summary['notices']:
-        line('cyan', 'note:', notice)
-    faults = result.summary['faults']
-    for fault in faults[:MAX_FAULTS]:
-        line('bold yellow', 'left out:', fault)
-    if len(faults) > MAX_FAULTS:
-        line('bold yellow', 'left out:', f'{len(faults) - MAX_FAULTS} more; see summary.json')
+        print_line(console, notice, 'note:', 'cyan')
+    print_list(console, result.summary['faults'], 'left out:', 'bold yellow', 'see summary.json')
 
 
 def _show(results: Sequence[ReplayResult], console: Console) -> None:
@@ -164,7 +156,7 @@ def _show(results: Sequence[ReplayResult], console: Console) -> None:
 
 
 def _cells(result: ReplayResult) -> list[str]:
-    name = escape(Path(result.bag).name or result.bag)
+    name = escaped(Path(result.bag).name or result.bag)
     if result.error:
         return [name, '[red]failed[/]']
     summary = result.summary

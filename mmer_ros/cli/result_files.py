@@ -50,6 +50,9 @@ class ResultFile:
         assert self._file is not None
         try:
             self._file.close()
+        except OSError:
+            self._is_wanted &= self._partial.stat().st_size > 0
+            raise
         finally:
             if self._is_wanted:
                 self._partial.replace(self.path)
@@ -61,6 +64,7 @@ class ResultFile:
         assert self._file is not None
         self._is_wanted = True
         write_row(self._file, row, as_csv=self._as_csv)
+        self._file.flush()
 
     def keep(self) -> None:
         """Let the file appear even without rows."""

@@ -298,7 +298,8 @@ def _read(folder: Path) -> Bundle:
     except ValueError as error:
         raise BundleError(f'bundle {folder}: {TOKENIZER} does not fit the network: {error}'
                           ) from error
-    return Bundle(config, model, tokenizer, data.get(CARD, b'').decode(), content_hash)
+    card = data.get(CARD, b'').decode(errors='replace')
+    return Bundle(config, model, tokenizer, card, content_hash)
 
 
 def _check_config(folder: Path, config: BundleConfig) -> None:

@@ -67,7 +67,11 @@ class BagWriter:
 
     def __exit__(self, *_: object) -> None:
         """Finish it, however the replay ended."""
-        self._writer.close()
+        try:
+            self._writer.close()
+        except OSError:  # an mcap file without its end cannot be read by all programs
+            shutil.rmtree(self._partial, ignore_errors=True)
+            raise
         if self.folder.exists():
             shutil.rmtree(self.folder)
         (self._partial / self.folder.name).replace(self.folder)

@@ -16,6 +16,7 @@ from typing import Any
 from mmer_ros.evaluation.utterances import summarize
 from mmer_ros.profiling import Clock
 from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recordings.disk import describe_os_error
 from mmer_ros.replay.options import ReplayOptions
 from mmer_ros.replay.result import exit_code, ReplayResult
 from mmer_ros.replay.run import fingerprint, load_recognizer, replay_bag
@@ -136,6 +137,8 @@ def _attempt(task: Task, recognizer: Recognizer | None, clock: Clock | None,
         return result
     except InvalidInput as error:
         return ReplayResult(str(path), error=str(error))
+    except OSError as error:
+        return ReplayResult(str(path), error=describe_os_error(error))
     except Exception as error:  # a fault of the program must not stop the others
         logging.getLogger('mmer_ros').exception('%s', path)
         return ReplayResult(str(path), error=f'internal error: {type(error).__name__}: {error}')

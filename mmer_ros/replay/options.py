@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import yaml
 
 KINDS = ('image', 'audio', 'transcript')
 DEFAULTS = NodeSettings()
+MAX_VALUES, MAX_DEPTH = 10_000, 30  # of a parameter file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +111,11 @@ def _read(path: Path) -> tuple[dict[str, Any], str, list[str]]:
     """Return the node's parameters by dotted names, its namespace, and warnings."""
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InvalidInput(f'{path}: it cannot be read as YAML ({error})') from error
+        if len(list(islice(_values(content), MAX_VALUES + 1))) > MAX_VALUES:
+            raise ValueError(f'it has more than {MAX_VALUES} values')
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = ' '.join(str(error).split())
+        raise InvalidInput(f'{path}: it cannot be read as YAML ({reason})') from error
     given: dict[str, Any] = {}
     namespace = ''
     found = False
@@ -128,6 +133,17 @@ def _read(path: Path) -> tuple[dict[str, Any], str, list[str]]:
     known = parameters()
     notices = [notice for name in given if (notice := unknown_parameter(name, known))]
     return {name: value for name, value in given.items() if name in known}, namespace, notices
+
+
+def _values(content: Any, depth: int = 0) -> Iterator[Any]:
+    """Yield values until there are too many, as where anchors contain themselves."""
+    if depth > MAX_DEPTH:
+        raise ValueError('it is nested too deeply')
+    nested = content.values() if isinstance(content, dict) else (
+        content if isinstance(content, list) else ())
+    yield content
+    for value in nested:
+        yield from _values(value, depth + 1)
 
 
 def _blocks(content: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -52,12 +52,23 @@ class Outputs:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let the files appear."""
-        for name, file in self._files.items():
-            file.close()
+        """Let the files appear, as far as they could be written."""
+        failed: OSError | None = None
+        for file in self._files.values():
+            try:
+                file.close()
+            except OSError as error:
+                failed = error
+        for name in self._files:
             assert self._folder is not None
-            _partial(self._folder / name).replace(self._folder / name)
+            partial = _partial(self._folder / name)
+            if failed is not None and not partial.stat().st_size:
+                partial.unlink()
+            else:
+                partial.replace(self._folder / name)
         self._files = {}
+        if failed is not None:
+            raise failed
 
     def estimate(self, row: Mapping[str, Any]) -> None:
         """Write an estimate."""

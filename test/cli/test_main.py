@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import hashlib
 import json
 from pathlib import Path
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from ..fixtures.stream import (
     BASE,
     ROOT,
+    SAMPLE,
     sample_labels,
 )
 
@@ -219,3 +221,50 @@ def test_a_new_bundle_replaces_nothing(work_folder: Path,
     (work_folder / 'mine' / 'config.json').write_text('{}')
     assert 'something is there' in refused(capsys, 'create-bundle', 'compact', 'mine')
     assert (work_folder / 'mine' / 'config.json').read_text() == '{}'
+
+
+@pytest.mark.parametrize('text', [
+    '/**:\n  ros__parameters: ' + '[' * 20_000, '/**:\n  ros__parameters: {a: [}\n',
+    '/**: &a\n  b: *a\n', '\x00', 'a: 1\n',
+    ''.join(f'a{n}: &a{n} [{", ".join([f"*a{n - 1}"] * 9) if n else 1}]\n' for n in range(12))])
+def test_a_parameter_file_of_any_form_is_a_sentence(
+        work_folder: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    (work_folder / 'bad.yaml').write_text(text)
+    said = refused(capsys, 'replay', SAMPLE, '--params', 'bad.yaml')
+    assert 'bad.yaml: ' in said and 'fault of mmer' not in said
+    assert {path.name for path in work_folder.iterdir()} == {'bad.yaml'}
+
+
+def test_a_card_that_is_no_text_does_not_hide_a_bundle(
+        work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['create-bundle', 'compact', 'mine']) == 0
+    card, config = (work_folder / 'mine' / name for name in ('MODEL_CARD.md', 'config.json'))
+    card.write_bytes(b'\xff\xfe\x80')
+    content = json.loads(config.read_text())
+    content['files']['MODEL_CARD.md'] = hashlib.sha256(card.read_bytes()).hexdigest()
+    config.write_text(json.dumps(content))
+    assert main(['inspect', str(work_folder / 'mine')]) == 0
+    assert 'UNTRAINED' in capsys.readouterr().out
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_no_empty_file(
+        media: Path, work_folder: Path, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is written to /dev/full fails as on a full disk."""
+    if not Path('/dev/full').exists():
+        pytest.skip('needs /dev/full')
+    opened = Path.open
+
+    def full(path: Path, mode: str = 'r', *how: Any, **more: Any) -> Any:
+        if 'w' in mode:
+            opened(path, mode, *how, **more).close()  # a full disk still has names
+            path = Path('/dev/full')
+        return opened(path, mode, *how, **more)
+
+    monkeypatch.setattr(Path, 'open', full)
+    said = refused(capsys, 'recognize', media / 'silence.wav', '--whole')
+    assert 'No space left on device; free some space, or give another --output' in said
+    assert main(['replay', str(SAMPLE), '--topics', 'image=', '--output', 'out']) == 2
+    err = capsys.readouterr().err
+    assert 'No space left on device' in ' '.join(err.split()) and 'Traceback' not in err
+    assert not [path for path in work_folder.rglob('*') if path.is_file()]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmer_ros.cli.meld2bag import add_settings, problems_of, settings_of, tell_problems
+from mmer_ros.cli.meld2bag import add_settings, print_problems, problems_of, settings_of
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recordings.meld.corpus import read_dialogues
@@ -90,7 +90,7 @@ def _recordings(options: argparse.Namespace, settings: BagSettings, console: Con
         results = write_dialogues(chosen, options.output / 'bags', settings,
                                   jobs=options.jobs, resume=True)
     problems = [*left_out, *problems_of(results)]
-    tell_problems(problems, console)
+    print_problems(problems, console)
     return [r.folder for r in results if r.folder is not None], len(problems)
 
 

@@ -11,6 +11,7 @@ import shutil
 from mmer_ros.networks.face_encoder import sample_evenly
 from mmer_ros.recordings.media import duration
 from mmer_ros.types import InvalidInput, SAMPLE_RATE
+from rich.markup import escape
 from rich.table import Table
 from training.corpora.corpus import Problem
 from training.corpora.examples import Example, SPLITS
@@ -97,5 +98,6 @@ def problem_table(problems: Sequence[Problem]) -> Table:
     table.columns[1].justify = 'right'
     first = {problem.kind: problem for problem in reversed(problems)}
     for kind, count in Counter(problem.kind for problem in problems).most_common():
-        table.add_row(kind, str(count), f'{Path(first[kind].where).name}: {first[kind].text}')
+        place = Path(first[kind].where).name
+        table.add_row(kind, str(count), escape(f'{place}: {first[kind].text}'))
     return table
