@@ -36,8 +36,8 @@ def run_create(options: argparse.Namespace, console: Console) -> int:
                            'new folder')
     bundle = Bundle.untrained(options.architecture, options.seed)
     bundle.save(options.folder)
-    print_line(console, f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, hash '
-        f'{bundle.content_hash}')
+    print_line(console, (f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, hash '
+                         f'{bundle.content_hash}'))
     return 0
 
 
