@@ -77,6 +77,7 @@ def kinds(estimator: Estimator) -> list[str]:
     return [event.kind for event in estimator.drain_events()]
 
 
+@pytest.mark.slow
 def test_one_after_another_each_robot_gets_what_it_would_alone_to_the_bit() -> None:
     estimator = Estimator(tiny_recognizer(), partial_rate=3.0)
     found = [e for one in by_turns() for e in estimator.push([one], 0.0)]
@@ -105,6 +106,7 @@ def test_together_they_give_the_same_but_for_rounding(together: int) -> None:
                 other.stamp, other.start, other.end, other.final, other.face_id)
 
 
+@pytest.mark.slow
 def test_dialogues_are_apart(estimator: Estimator) -> None:
     found = estimator.push(by_turns(), 0.0)
     other = Estimator(tiny_recognizer()).push([
@@ -194,6 +196,7 @@ def test_another_robot_that_talks_on_keeps_no_utterance_open(estimator: Estimato
     assert [one.source for one in found] == ['hall']
 
 
+@pytest.mark.slow
 def test_two_robots_of_one_name_are_told_but_not_mixed(estimator: Estimator) -> None:
     disguised = [replace(s, source='kitchen', session=9) for s in sent('hall')]
     both = sorted(sent('kitchen') + disguised, key=lambda s: s.part.end)

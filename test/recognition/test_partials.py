@@ -72,6 +72,7 @@ def test_partials_come_at_their_rate_of_capture_time(rate: float) -> None:
         assert all(e.start == final.start and e.revision == 0 for e in partials)
 
 
+@pytest.mark.slow
 def test_partials_do_not_depend_on_the_sizes_of_messages() -> None:
     def partials(size: int) -> list[dict]:
         sound = arriving(blocks(track(10.0, SPEECH), BASE, size))
@@ -95,6 +96,7 @@ def test_the_rate_can_be_changed_in_mid_stream() -> None:
     assert first != second
 
 
+@pytest.mark.slow
 def test_another_bundle_begins_with_the_next_utterance_and_knows_the_dialogue() -> None:
     """Whoever began an utterance finishes it, its late words included."""
     old, new = Recognizer(tiny_bundle(1)), Recognizer(tiny_bundle(2))
@@ -116,6 +118,7 @@ def test_another_bundle_begins_with_the_next_utterance_and_knows_the_dialogue() 
     assert set(hashes) == {old.bundle.content_hash, new.bundle.content_hash}
 
 
+@pytest.mark.slow
 def test_a_loop_of_a_recording_begins_a_new_dialogue() -> None:
     """The stamps alone tell it: nothing said in the first round is history in the second."""
     found = pipeline()
@@ -125,6 +128,7 @@ def test_a_loop_of_a_recording_begins_a_new_dialogue() -> None:
     assert {e.kind for e in found.drain_events()} == {'audio_backwards'}
 
 
+@pytest.mark.slow
 def test_a_rewind_closes_what_is_open_and_forgets_the_dialogue() -> None:
     found = pipeline()
     expected = run_pipeline(pipeline(), dialogue())

@@ -98,6 +98,7 @@ def test_the_same_recording_gives_the_same_to_the_bit(recognizer: Recognizer,
     assert_same(run_pipeline(Pipeline(recognizer), beginning()), reference[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('size', [160, (8000, 1, 777)])
 def test_the_sizes_of_the_messages_change_no_bit(recognizer: Recognizer,
                                                  size: int | tuple[int, ...],
@@ -143,6 +144,7 @@ def feed_one(pipeline: Pipeline, event: Event) -> list[Estimate]:
         pipeline.skip_frame(item[0]))
 
 
+@pytest.mark.slow
 def test_a_recording_in_a_loop_is_estimated_each_time(recognizer: Recognizer,
                                                       reference: list[Estimate]) -> None:
     """The ids are the same again; what was heard the first time must not be mixed in."""

@@ -63,6 +63,7 @@ def test_it_equals_the_pipeline_fed_by_hand(whole: ReplayResult) -> None:
     assert whole.exit_code == 0 and whole.summary['faults'] == []
 
 
+@pytest.mark.slow
 def test_it_looks_for_faces_ahead_without_changing_a_bit(bag: Path, whole: ReplayResult) -> None:
     assert replay(bag, detect_ahead=0).estimates == whole.estimates
 
@@ -105,6 +106,7 @@ def split(bag: Path, target: Path, at_s: float = 4.0) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_a_split_recording_gives_the_same(bag: Path, tmp_path: Path, heard: ReplayResult) -> None:
     path = split(bag, tmp_path / 'bag')
     assert replay(path, topics=NO_IMAGES).estimates == heard.estimates
@@ -123,6 +125,7 @@ def test_the_sizes_of_audio_messages_change_no_bit(tmp_path: Path, heard: Replay
     assert result.summary['events'] == {}
 
 
+@pytest.mark.slow
 def test_the_sizes_change_no_bit_with_images_either(tmp_path: Path, whole: ReplayResult) -> None:
     result = replay(rewrite(tmp_path / 'bag', rechunked([3200, 800])))
     assert answers(result) == answers(whole)

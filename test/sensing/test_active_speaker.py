@@ -307,6 +307,7 @@ def test_who_of_four_drawn_people_speaks_is_found(who: int) -> None:
     assert places[largest] == 0 != SMALLEST
 
 
+@pytest.mark.slow
 def test_a_recording_of_people_gives_the_speaker_while_it_runs() -> None:
     start, sound = sample_audio()
     sound = sound[:16_000 * 6]
