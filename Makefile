@@ -45,6 +45,7 @@ lint: env  ## ruff, flake8 and pydocstyle by ament's rules, import contracts, ho
 	$(VENV)/pydocstyle $(SOURCES)
 	$(VENV)/lint-imports --no-logo
 	$(RUN) -m tools.lint
+	$(RUN) -m tools.license_headers
 	$(VENV)/mypy mmer_ros training
 
 sample: env  ## make the sample recording anew
