@@ -70,16 +70,16 @@ class Feed:
         return self._guarded(self._last, self._pipeline.flush)
 
     def _estimate(self, arrival: Arrival) -> list[Estimate]:
-        content, now = arrival.content, arrival.now
+        content = arrival.content
         if isinstance(content, AudioBlock):
-            return self._pipeline.push_audio(content, now)
+            return self._pipeline.push_audio(content)
         if isinstance(content, VideoFrame):
-            return self._pipeline.push_frame(content, now)
+            return self._pipeline.push_frame(content)
         if isinstance(content, Transcript):
-            return self._pipeline.push_transcript(content, now)
+            return self._pipeline.push_transcript(content)
         if arrival.kind == 'idle':
             return self._pipeline.advance(arrival.stamp)
-        return self._pipeline.skip_frame(arrival.stamp, now)
+        return self._pipeline.skip_frame(arrival.stamp)
 
     def _guarded(self, arrival: Arrival, step: Callable[[], list[Estimate]]) -> list[Published]:
         estimates: list[Estimate] = []

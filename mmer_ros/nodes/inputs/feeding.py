@@ -32,16 +32,16 @@ def feed(pipeline: SensorPipeline[Result], items: Sequence[Item]) -> list[Result
 
 
 def _feed(pipeline: SensorPipeline[Result], item: Item) -> list[Result]:
-    content, arrival = item.message, item.arrival
+    content = item.message
     if item.kind == 'audio':
-        return pipeline.push_audio(content, arrival)
+        return pipeline.push_audio(content)
     if item.kind == 'transcript':
-        return pipeline.push_transcript(content, arrival)
+        return pipeline.push_transcript(content)
     if item.kind == 'image_time':
-        return pipeline.skip_frame(item.stamp, arrival, item.source)
+        return pipeline.skip_frame(item.stamp)
     if item.kind == 'face':
-        return pipeline.push_faces(item.stamp, [content.crop()], arrival, item.source)
+        return pipeline.push_faces(item.stamp, [content.crop()])
     if item.kind == 'activity':
         content()
         return []
-    return pipeline.push_frame(VideoFrame(item.stamp, decode_image(content)), arrival)
+    return pipeline.push_frame(VideoFrame(item.stamp, decode_image(content)))
