@@ -29,6 +29,7 @@ PATH = re.compile(
 
 # A module as a page names it within its room, e.g. `runtime/inbox.py`.
 MODULE = re.compile(r'`([\w/]+\.py)`')
+RUN = re.compile(r'python3? -m ((?:tools|training|mmer_ros)[\w.]*\w)')
 FOLDERS = ('mmer_ros', 'training', 'test', 'tools', 'examples', 'docs', 'launch')
 FILES = {str(file.relative_to(ROOT)) for name in FOLDERS for file in (ROOT / name).rglob('*.py')}
 
@@ -44,6 +45,13 @@ def test_modules_that_a_page_names_exist(page: Path) -> None:
     named = set(MODULE.findall(page.read_text(encoding='utf-8')))
     assert not {name for name in named if not any(f'/{file}'.endswith(f'/{name}')
                                                   for file in FILES)}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_modules_that_a_page_runs_exist(page: Path) -> None:
+    named = {name.replace('.', '/') for name in RUN.findall(page.read_text(encoding='utf-8'))}
+    assert not {name for name in named
+                if not {f'{name}.py', f'{name}/__main__.py'} & FILES}
 
 
 def test_the_api_page_has_each_public_name_and_each_field() -> None:
