@@ -30,6 +30,7 @@ import annotated_types
 from mmer_ros.interfaces.audio import AudioFormat, SAMPLE_FORMATS
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recognition.prior_correction import read_prior, ROBOT
+from mmer_ros.sensing.clock_offsets import AUTO, STAMPS
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from mmer_ros.types import InvalidInput
 from pydantic import BaseModel, ConfigDict, Field, field_validator, ValidationError, ValidationInfo
@@ -59,6 +60,7 @@ class Section:
 NODE = Section('Node', NODES)
 CAMERA = Section('Camera', (EMOTION, SEGMENTER))
 MICROPHONE = Section('Microphone', (EMOTION, SEGMENTER))
+CLOCKS = Section('Clocks', (EMOTION, SEGMENTER))
 TRANSCRIPTS = Section('Transcripts', (EMOTION, SEGMENTER))
 HUMANS = Section('ROS4HRI', (EMOTION, SEGMENTER))
 ESTIMATES = Section('Estimates', (EMOTION, ESTIMATOR))
@@ -67,8 +69,8 @@ PARTS = Section('Utterance parts', (SEGMENTER, ESTIMATOR))
 BATCHES = Section('Estimator', (ESTIMATOR,))
 SEGMENTATION = Section('Segmentation', (EMOTION, SEGMENTER))
 HEALTH = Section('Health', NODES)
-SECTIONS = (NODE, CAMERA, MICROPHONE, TRANSCRIPTS, HUMANS, ESTIMATES, ROBOT_NAME, PARTS, BATCHES,
-            SEGMENTATION, HEALTH)
+SECTIONS = (NODE, CAMERA, MICROPHONE, CLOCKS, TRANSCRIPTS, HUMANS, ESTIMATES, ROBOT_NAME, PARTS,
+            BATCHES, SEGMENTATION, HEALTH)
 
 
 def setting(section: Section, default: Any, description: str = '', *,
@@ -207,6 +209,12 @@ class NodeSettings(BaseModel):
     audio_info_topic: str = setting(MICROPHONE, 'audio_info', (
         'The audio_common_msgs/AudioInfo that goes with AudioData is read from this topic. Leave '
         'it empty if there is none.'))
+
+    stamps: str = setting(CLOCKS, AUTO, (
+        "With 'auto', camera and microphone are matched by the stamps of their messages; a "
+        'constant offset between stamps and times of arrival is compensated and logged if camera '
+        "and microphone differ in it. With 'header', stamps are used as they are. With 'arrival', "
+        'they are ignored, and the times of arrival count.'), choices=STAMPS, replayed=True)
 
     transcript_topic: str = setting(TRANSCRIPTS, 'transcript', (
         'Words are read from this topic. Leave it empty if there is no speech recogniser.'),

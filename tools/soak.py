@@ -8,11 +8,12 @@
 # under the License.
 
 """
-Let the node work through a long time, faster than it passes, and watch its memory.
+Let the node work through a long time, faster than it passes; watch its memory and its times.
 
 `python -m tools.soak --minutes 30`: the sample recording is played again and again to the node
 over DDS, its stamps and /clock going on, as fast as the node keeps up, and never slower than real
-time: a node that lost what it had cannot bring the stream to a stop. Exit code 0: memory flat.
+time: a node that lost what it had cannot bring the stream to a stop. Exit code 0: memory is flat,
+and each estimate has the times of an utterance of the stream.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import sys
 import time
 from typing import Any
 
+from mmer_ros.evaluation.labels import read_label_file
 from mmer_ros.nodes.conversions import to_seconds, to_time
 from mmer_ros.nodes.inputs.message_types import load_type
 from mmer_ros.nodes.tools.playback import own_domain, watching
@@ -40,6 +42,7 @@ from tools.processes import node_process, usage
 SAMPLE = Path('sample/dialogue')
 LEAD_S = 25.0  # what is published of what is not yet estimated; longer than any silence
 PATIENCE_S = 120.0  # without an estimate, while the stream goes on
+TOLERANCE_S = 0.7  # of an utterance's start and end, pre-roll and hangover included
 ALLOWED = 0.03  # growth of the memory, of what it was at first
 
 
@@ -50,12 +53,14 @@ class Minute:
 
     :param wall_s: seconds since the beginning.
     :param finals: utterances estimated so far.
+    :param misdated: those of them whose times are not those of an utterance of the stream.
     """
 
     minute: int
     wall_s: float
     memory_mb: float
     finals: int
+    misdated: int = 0
 
 
 class Stream:
@@ -72,6 +77,7 @@ class Stream:
             self.length = source.end - source.start
             self.start = source.start
             self._messages = [(m.time, m.topic, read_message(m)) for m in source.messages()]
+        self._labels = read_label_file(recording / 'labels.csv')
         if image_rate:
             self._thin(1 / image_rate)
 
@@ -84,6 +90,12 @@ class Stream:
                 last = moment
             kept.append((moment, topic, message))
         self._messages = kept
+
+    def has_utterance(self, start: float, end: float) -> bool:
+        """Tell whether somebody speaks from `start` to `end`, pauses around it included."""
+        shift = (start + TOLERANCE_S - self.start) // self.length * self.length
+        return any(abs(label.start + shift - start) < TOLERANCE_S
+                   and abs(label.end + shift - end) < TOLERANCE_S for label in self._labels)
 
     def until(self, length_s: float) -> Iterator[tuple[float, str, Any]]:
         """Yield (time, topic, message) up to a length, seconds."""
@@ -144,11 +156,16 @@ def soak(minutes: float, folder: Path, *, bundle: str = DEFAULT_BUNDLE, image_ra
         'image_queue': 1000, 'audio_topic': by_type[AUDIO], 'audio_reliability': 'reliable',
         'audio_depth': 1000, 'audio_queue': 1000, 'transcript_topic': by_type[TRANSCRIPT],
         **parameters}
-    pace, finals = Pace(stream.start, patience_s), [0]
+    pace = Pace(stream.start, patience_s)
+    finals: list[bool] = []  # whether its times are right
 
     def take(row: dict[str, Any]) -> None:
         pace.estimated(row['stamp'])
-        finals[0] += row['final'] and row['revision'] == 0  # words are late at such a speed
+        if row['final'] and row['revision'] == 0:  # words are late at such a speed
+            finals.append(stream.has_utterance(row['start'], row['end']))
+
+    def minute(number: int, wall_s: float, pid: int) -> Minute:
+        return Minute(number, wall_s, usage(pid).memory_mb, len(finals), finals.count(False))
 
     measured: list[Minute] = []
     with watching('emotion', take) as watcher, node_process(
@@ -167,11 +184,9 @@ def soak(minutes: float, folder: Path, *, bundle: str = DEFAULT_BUNDLE, image_ra
             clock.publish(Clock(clock=to_time(moment)))
             publishers[topic].publish(message)
             if moment - stream.start >= 60 * (len(measured) + 1) and len(measured) < minutes - 1:
-                measured.append(Minute(len(measured) + 1, time.monotonic() - begin,
-                                       usage(process.pid).memory_mb, finals[0]))
+                measured.append(minute(len(measured) + 1, time.monotonic() - begin, process.pid))
                 on_minute(measured[-1])
-        measured.append(Minute(round(minutes), time.monotonic() - begin,
-                               usage(process.pid).memory_mb, finals[0]))
+        measured.append(minute(round(minutes), time.monotonic() - begin, process.pid))
         on_minute(measured[-1])
     return measured
 
@@ -195,7 +210,7 @@ def _wait(condition: Callable[[], bool], what: str, folder: Path, timeout_s: flo
 
 
 def main() -> int:
-    """Measure, print, save as JSON; the exit code is 0 if memory is flat."""
+    """Measure, print, save as JSON; the exit code is 0 if memory is flat and all times right."""
     parser = argparse.ArgumentParser(prog='python -m tools.soak', description=__doc__)
     parser.add_argument('--minutes', type=float, default=30.0)
     parser.add_argument('--bundle', default=DEFAULT_BUNDLE)
@@ -212,7 +227,9 @@ def main() -> int:
     (options.out / 'soak.json').write_text(json.dumps(
         {'growth': grown, 'minutes': [asdict(m) for m in measured]}, indent=2) + '\n')
     console.print(f'memory: {100 * grown:+.1f} % from the second fifth to the last')
-    return 0 if grown <= ALLOWED else 1
+    misdated = measured[-1].misdated
+    console.print(f'{misdated} of {measured[-1].finals} estimates with times of no utterance')
+    return 0 if grown <= ALLOWED and not misdated else 1
 
 
 if __name__ == '__main__':

@@ -11,8 +11,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from mmer_ros.interfaces.audio import AudioReader, duration
@@ -20,11 +22,12 @@ from mmer_ros.interfaces.images import compressed_to_rgb, image_to_rgb
 from mmer_ros.interfaces.transcripts import to_words
 from mmer_ros.recordings.recording import COMPRESSED_IMAGE, NANOSECONDS, Recorded, Recording
 from mmer_ros.replay.topics import Topics
+from mmer_ros.sensing.clock_offsets import ARRIVAL, AUTO, ClockOffsets, LIMIT_S, seconds
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.frozen_stamps import frozen_text, FrozenStamps
-from mmer_ros.sensing.stream_clock import IDLE_LAG_S, IDLE_S, StreamClock, when_spoken
+from mmer_ros.sensing.stream_clock import AUDIO, IDLE_LAG_S, IDLE_S, StreamClock, when_spoken
 from mmer_ros.sensing.unstamped_audio import UnstampedAudio
-from mmer_ros.types import AudioBlock, InvalidInput, StreamEvent, Transcript, VideoFrame
+from mmer_ros.types import AudioBlock, InvalidInput, StreamEvent, Transcript, UInt8, VideoFrame
 
 IDLE_STEPS = 600  # longer pauses change nothing: all limits have passed by then
 
@@ -60,36 +63,72 @@ class Arrivals:
     unlike in the node, no message is lost.
 
     :param topics: those that are replayed; messages of others arrive as nothing.
+    :param stamps: how stamps are used, one of clock_offsets.STAMPS.
+    :param limit_s: as in clock_offsets.ClockOffsets.
     """
 
-    def __init__(self, recording: Recording, topics: Topics, sampler: FrameSampler) -> None:
+    def __init__(self, recording: Recording, topics: Topics, sampler: FrameSampler, *,
+                 stamps: str = AUTO, limit_s: float = LIMIT_S) -> None:
         self.clock = StreamClock()
+        self.notices: list[str] = []
         self._recording = recording
         self._kinds = topics.kinds
         self._audio = AudioReader(topics.audio_format)
         self._frozen = FrozenStamps()
         self._unstamped = UnstampedAudio()
         self._sampler = sampler
+        self._stamps = stamps
+        self._offsets = ClockOffsets(limit_s, self._on_shift)
         self._frames: dict[str, str] = {}
         self._last: float | None = None  # time of the message before
+        self._time, self._time_ns = 0.0, 0  # of the current message
+        self._placed: list[Arrival] = []
 
     def convert(self, recorded: Recorded) -> Iterator[Arrival]:
-        """Yield the pauses since the message before, then the message."""
+        """
+        Yield the pauses since the message before, then what arrives with the message.
+
+        That may be more than one message, or none: the first messages of a sensor whose clock is
+        wrong are held back until its offset is known.
+        """
         kind = self._kinds.get(recorded.topic)
         if kind is None:
             yield Arrival('', recorded.time_ns, recorded.time)
             return
         yield from self._pauses(recorded.time)
-        self._last = recorded.time
+        self._last = self._time = recorded.time
+        self._time_ns = recorded.time_ns
+        with self._guarded(kind):
+            self._convert(kind, recorded)
+        yield from self._arrived()
+
+    def flush(self) -> Iterator[Arrival]:
+        """Yield what is held back at the end of the recording."""
+        self._offsets.flush()
+        return self._arrived()
+
+    def _arrived(self) -> Iterator[Arrival]:
+        placed, self._placed = self._placed, []
+        yield from placed or [Arrival('', self._time_ns, self._now)]
+
+    @property
+    def _now(self) -> float:
+        return self.clock.now(self._time)
+
+    def _event(self, kind: str, text: str) -> None:
+        event = StreamEvent(kind, self._now, text)
+        self._placed.append(Arrival('', self._time_ns, self._now, events=(event,)))
+
+    @contextmanager
+    def _guarded(self, kind: str) -> Iterator[None]:
+        """Turn the error of a message that cannot be used into an event."""
         try:
-            yield self._arrival(kind, recorded)
+            yield
         except InvalidInput as error:
-            now = self.clock.now(recorded.time)
-            event = StreamEvent(kind, now, str(error))
-            yield Arrival('', recorded.time_ns, now, events=(event,))
+            self._event(kind, str(error))
 
     def _pauses(self, until: float) -> Iterator[Arrival]:
-        if self._last is None or not self._frames:
+        if self._last is None:
             return
         for step in range(1, IDLE_STEPS + 1):
             moment = self._last + step * IDLE_S
@@ -107,57 +146,92 @@ class Arrivals:
     def _frame_id(self) -> str:
         return self._frames.get('image') or self._frames.get('audio', '')
 
-    def _arrival(self, kind: str, recorded: Recorded) -> Arrival:
+    def _convert(self, kind: str, recorded: Recorded) -> None:
         message = self._recording.decode(recorded)
         if kind == 'transcript':
-            return self._words(message, recorded)
+            self._convert_words(message)
+            return
         header = getattr(message, 'header', None)
         self._frames[kind] = header.frame_id if header else ''
-        captured, events = self._stamp(kind, header, recorded.time)
-        content: AudioBlock | VideoFrame | None = None
-        stamp = captured or self.clock.now(recorded.time)
+        captured = self._captured(kind, header)
         if kind == 'audio':
-            content = self._block(message, captured, recorded.time)
-            stamp = content.stamp
-        elif self._sampler.take(stamp):
-            is_compressed = recorded.msgtype == COMPRESSED_IMAGE
-            content = VideoFrame(stamp, compressed_to_rgb(message) if is_compressed
-                                 else image_to_rgb(message))
+            self._convert_audio(message, captured)
+            return
+        is_compressed = recorded.msgtype == COMPRESSED_IMAGE
+        add = partial(self._add_image,
+                      partial(compressed_to_rgb if is_compressed else image_to_rgb, message))
+        if captured is None:
+            add(self._now)
         else:
-            kind = 'image_time'
-        return Arrival(kind, recorded.time_ns, self.clock.now(recorded.time), stamp, content,
-                       self._frame_id, events)
+            self._place(kind, message, add)
 
-    def _words(self, message: Any, recorded: Recorded) -> Arrival:
-        now = self.clock.now(recorded.time)
-        words = to_words(message)
-        if not words.final:
-            return Arrival('', recorded.time_ns, now)
-        header = getattr(message, 'header', None)
-        stamp = when_spoken(_seconds(header.stamp) if header else 0.0, now)
-        return Arrival('transcript', recorded.time_ns, now, stamp,
-                       Transcript(stamp, words.text, language=words.language), self._frame_id)
+    def _captured(self, kind: str, header: Any) -> float | None:
+        """Return the stamp of a message, as Stamps.captured of the node."""
+        if self._stamps == ARRIVAL:
+            return None
+        stamp = seconds(header.stamp) if header else 0.0
+        if stamp > 0 and self._frozen.is_frozen(kind, stamp, self._time):
+            self._event(f'{kind}_frozen', frozen_text(kind))
+            return None
+        if stamp > 0:
+            return stamp
+        self._event(f'{kind}_unstamped', (
+            f'{kind}: the messages have no stamp; the time of recording is used instead, which '
+            'shifts and jitters; let the driver stamp its messages'))
+        return None
 
-    def _block(self, message: Any, captured: float | None, time: float) -> AudioBlock:
+    def _place(self, kind: str, message: Any, add: Callable[[float], None],
+               length: float = 0.0) -> None:
+        """Add a message as soon as the clock of its input is known, as Stamps.place."""
+        stamp = message.header.stamp
+
+        def placed(shift: float) -> None:
+            captured = seconds(stamp, shift)
+            self.clock.saw(kind, captured + length, self._time)
+            with self._guarded(kind):
+                add(captured)
+
+        if self._stamps == AUTO:
+            self._offsets.push(kind, seconds(stamp) + length, self._time, placed)
+        else:
+            placed(0.0)
+
+    def _add_image(self, decode: Callable[[], UInt8], stamp: float) -> None:
+        if self._sampler.take(stamp):
+            self._add('image', stamp, VideoFrame(stamp, decode()))
+        else:
+            self._add('image_time', stamp)
+
+    def _convert_audio(self, message: Any, captured: float | None) -> None:
         block = self._audio.read(message, captured or 0.0)
         length = duration(block)
         if captured is None:
-            block = replace(block, stamp=self._unstamped.stamp(self.clock.now(time), length))
-        self.clock.saw(block.stamp + length, time)
-        return block
+            stamp = self._unstamped.stamp(self._now, length)
+            self.clock.saw(AUDIO, stamp + length, self._time)
+            self._add_audio(block, 0.0, stamp)
+            return
+        rest = captured - block.stamp  # of the message before, which ended in mid-sample
+        self._place(AUDIO, message, partial(self._add_audio, block, rest), length - rest)
 
-    def _stamp(self, kind: str, header: Any,
-               time: float) -> tuple[float | None, tuple[StreamEvent, ...]]:
-        stamp = _seconds(header.stamp) if header else 0.0
-        if stamp > 0 and self._frozen.is_frozen(kind, stamp, time):
-            return None, (StreamEvent(f'{kind}_frozen', self.clock.now(time), frozen_text(kind)),)
-        if stamp > 0:
-            self.clock.saw(stamp, time)
-            return stamp, ()
-        return None, (StreamEvent(f'{kind}_unstamped', self.clock.now(time), (
-            f'{kind}: the messages have no stamp; the time of recording is used instead, which '
-            'shifts and jitters; let the driver stamp its messages')),)
+    def _add_audio(self, block: AudioBlock, rest: float, stamp: float) -> None:
+        start = stamp - rest
+        self._add('audio', start, replace(block, stamp=start))
 
+    def _convert_words(self, message: Any) -> None:
+        words = to_words(message)
+        if not words.final:
+            return
+        header = getattr(message, 'header', None)
+        stamp = when_spoken(seconds(header.stamp) if header and self._stamps != ARRIVAL else 0.0,
+                            self._now, self._offsets.shift(AUDIO))
+        self._add('transcript', stamp, Transcript(stamp, words.text, language=words.language))
 
-def _seconds(stamp: Any) -> float:
-    return float(stamp.sec + stamp.nanosec / NANOSECONDS)
+    def _add(self, kind: str, stamp: float,
+             content: AudioBlock | VideoFrame | Transcript | None = None) -> None:
+        self._placed.append(Arrival(kind, self._time_ns, self._now, stamp, content,
+                                    self._frame_id))
+
+    def _on_shift(self, kind: str, shift: float) -> None:
+        text = ClockOffsets.describe(kind, shift)
+        self.notices.append(text)
+        self._event(f'{kind}_clock', text)

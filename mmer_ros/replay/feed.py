@@ -70,16 +70,16 @@ class Feed:
         return self._guarded(self._last, self._pipeline.flush)
 
     def _estimate(self, arrival: Arrival) -> list[Estimate]:
-        content = arrival.content
+        content, now = arrival.content, arrival.now
         if isinstance(content, AudioBlock):
-            return self._pipeline.push_audio(content)
+            return self._pipeline.push_audio(content, now)
         if isinstance(content, VideoFrame):
-            return self._pipeline.push_frame(content)
+            return self._pipeline.push_frame(content, now)
         if isinstance(content, Transcript):
-            return self._pipeline.push_transcript(content)
+            return self._pipeline.push_transcript(content, now)
         if arrival.kind == 'idle':
             return self._pipeline.advance(arrival.stamp)
-        return self._pipeline.skip_frame(arrival.stamp)
+        return self._pipeline.skip_frame(arrival.stamp, now)
 
     def _guarded(self, arrival: Arrival, step: Callable[[], list[Estimate]]) -> list[Published]:
         estimates: list[Estimate] = []

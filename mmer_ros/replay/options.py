@@ -67,6 +67,7 @@ class ReplayOptions:
     write_bag: bool = False
     emotion_topic: str = f'/{DEFAULTS.emotion_topic}'
     publish_transcript: bool = DEFAULTS.publish_transcript
+    stamps: str = DEFAULTS.stamps
     partial_rate: float = DEFAULTS.partial_rate
     report: bool = True
     faces: str = SHOW

@@ -38,6 +38,7 @@ from mmer_ros.replay.stages import BINS_PER_DECADE, StageTimes
 from mmer_ros.replay.thumbnails import Thumbnails
 from mmer_ros.replay.topics import choose_topics
 from mmer_ros.replay.tracks import Tracks
+from mmer_ros.sensing.clock_offsets import LAG_S, LIMIT_S
 from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import FaceCrop, InvalidInput, StreamEvent, VideoFrame
@@ -45,6 +46,7 @@ import torch
 
 # Events that mean that a part of the input was not used.
 LEFT_OUT = frozenset({'image', 'audio', 'transcript', 'image_backwards', 'audio_backwards',
+                      'image_late', 'image_ahead', 'audio_late', 'audio_ahead',
                       'image_frozen', 'audio_frozen', 'audio_invalid', 'transcript_language'})
 
 OnProgress = Callable[[float, float], object]  # seconds of recording done, and in all
@@ -138,11 +140,14 @@ class _Run:
             self.thumbnails.begin()
             if self.options.write_bag and self.options.output is not None:
                 self.bag = stack.enter_context(self._new_bag(self.options.output))
-            arrivals = Arrivals(self.recording, self.topics, pipeline.sampler())
+            limit_s = max(LIMIT_S, self.options.segmenter.face_wait_s + LAG_S)
+            arrivals = Arrivals(self.recording, self.topics, pipeline.sampler(),
+                                stamps=self.options.stamps, limit_s=limit_s)
             feed = Feed(pipeline, self._event)
             self._feed_all(feed, arrivals, detector, on_progress)
             self._keep(feed.flush(), 0.0, {})
             self.clock_offset = arrivals.clock.apart
+            self.notices += arrivals.notices
         if self.clock_offset:
             self.notices.append(f'stamps are {self.clock_offset:.0f} s away from the times of '
                                 'recording; the stamps are used')
@@ -166,11 +171,15 @@ class _Run:
         ahead = self.stages.each(
             'reading and decoding', read_ahead(messages, arrivals, detector))
         for recorded, arrived in ahead:
+            is_copied = False
             for arrival in arrived:
-                if arrival.kind != 'idle':
+                if arrival.kind != 'idle' and not is_copied:
                     self._copy(recorded)
+                    is_copied = True
                 self._push(feed, arrival)
             on_progress(recorded.time - start, total)
+        for arrival in arrivals.flush():
+            self._push(feed, arrival)
 
     def _copy(self, recorded: Recorded) -> None:
         """Count an original message, and copy it to the new recording."""

@@ -24,6 +24,9 @@ CLIPPED_LEVEL = 0.999
 CLIPPED_SHARE = 0.01  # of the samples of a block, from which on clipping is reported
 CANCELLED = 0.01  # of the power of the channels, below which their mean is taken for cancelled
 MIN_FRAMES = 32  # fewer are too few to tell opposite channels from chance
+# Audio from another time is believed once so many times the length of a block has come of it and
+# nothing of the stream: two publishers take turns, so that neither ever gets there.
+BELIEVED = 2.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ class AudioFrontEnd:
     Turn stamped blocks of any format into one continuous 16 kHz mono stream.
 
     Gaps up to `max_fill_s` become silence, overlaps are cut away, anything longer breaks the
-    time line (`PcmRun.restart`). Every such thing is told in `events`.
+    time line (`PcmRun.restart`), as soon as the blocks that follow agree: a single block from
+    another time, or those of a second publisher, are left out. Each such thing is an event.
 
     :param tolerance_s: difference between stamp and sample count that is taken for jitter.
     :param max_fill_s: longest gap that is filled, and longest overlap that is cut.
@@ -110,6 +114,8 @@ class AudioFrontEnd:
         self._in_frames = 0
         self._out_origin: float | None = None  # capture time of the stream's first sample
         self._out_samples = 0
+        self._block_s = 0.0  # length of the latest block of the stream
+        self._held: list[tuple[AudioBlock, Float32]] = []  # from another time, one after the other
 
     @property
     def clock(self) -> float | None:
@@ -125,23 +131,75 @@ class AudioFrontEnd:
         :raises InvalidInput: if float samples are not in [-1, 1]; the stream goes on without them.
         """
         mono = self._clean(block)
-        restart = self._restarts(block)
+        if self._is_elsewhere(block):
+            return self._hold(block, mono)
+        self._leave_out_held()
+        return self._go_on(block, mono, restart=self._out_origin is None)
+
+    def flush(self) -> list[PcmRun]:
+        """End the stream and return its tail."""
+        clock = self.clock
+        if self._held and clock is not None and self._held[0][0].stamp < clock:
+            self._leave_out_held()
+        runs = self._accept_held() + self._finish_run()
+        self._out_origin = None
+        return [r for r in runs if r.samples.size]
+
+    def _go_on(self, block: AudioBlock, mono: Float32, *, restart: bool) -> list[PcmRun]:
         runs: list[PcmRun] = []
         if restart:
             runs += self._finish_run()
             self._out_origin, self._out_samples = block.stamp, 0
         if restart or block.sample_rate != self._rate:
             runs += self._change_rate(block, restart)
+        self._block_s = mono.size / block.sample_rate or self._block_s
         mono = self._align(block, mono)
         run = self._convert(mono, last=False)
         runs.append(PcmRun(run.stamp, run.samples, restart))
         return [r for r in runs if r.samples.size or r.restart]
 
-    def flush(self) -> list[PcmRun]:
-        """End the stream and return its tail."""
-        runs = self._finish_run()
-        self._out_origin = None
-        return [r for r in runs if r.samples.size]
+    def _is_elsewhere(self, block: AudioBlock) -> bool:
+        """Tell whether the block is too far from the end of the stream to belong to it."""
+        clock = self.clock
+        return clock is not None and abs(block.stamp - clock) > self.max_fill_s
+
+    def _hold(self, block: AudioBlock, mono: Float32) -> list[PcmRun]:
+        """Keep a block from another time, until enough have come to believe in that time."""
+        if self._held:
+            last = self._held[-1][0]
+            end = last.stamp + len(last.samples) / last.sample_rate
+            if abs(block.stamp - end) > 2 * self.tolerance_s:
+                self._leave_out_held()
+        self._held.append((block, mono))
+        held_s = sum(len(b.samples) / b.sample_rate for b, _ in self._held)
+        if len(self._held) < 2 or held_s < BELIEVED * self._block_s - 1e-9:
+            return []
+        return self._accept_held()
+
+    def _accept_held(self) -> list[PcmRun]:
+        """Begin another time line with what was held."""
+        held, self._held = self._held, []
+        if not held or self.clock is None:
+            return []
+        block = held[0][0]
+        difference = block.stamp - self.clock
+        kind, what = (('audio_gap', 'is missing') if difference > 0
+                      else ('audio_backwards', 'was stamped again: the time went backwards'))
+        self._event(kind, block.stamp,
+                    f'audio: {abs(difference):.2f} s {what}; the utterance was closed there')
+        return [run for number, (block, mono) in enumerate(held)
+                for run in self._go_on(block, mono, restart=number == 0)]
+
+    def _leave_out_held(self) -> None:
+        """Give up what was held: the stream goes on without it."""
+        for block, _ in self._held:
+            difference = block.stamp - (self.clock or block.stamp)
+            kind, where = (('audio_late', 'behind') if difference < 0
+                           else ('audio_ahead', 'ahead of'))
+            self._event(kind, block.stamp,
+                        f'audio: a block {abs(difference):.2f} s {where} the stream was left out; '
+                        'check that one publisher alone writes to the topic, and its clock')
+        self._held = []
 
     def _event(self, kind: str, stamp: float, text: str) -> None:
         self.events.append(StreamEvent(kind, stamp, text))
@@ -165,19 +223,6 @@ class AudioFrontEnd:
             self._event('audio_clipped', block.stamp,
                         'audio: the microphone is overdriven (clipped); lower its gain')
         return mono
-
-    def _restarts(self, block: AudioBlock) -> bool:
-        clock = self.clock
-        if clock is None:
-            return True
-        difference = block.stamp - clock
-        if abs(difference) <= self.max_fill_s:
-            return False
-        kind, what = (('audio_gap', 'is missing') if difference > 0
-                      else ('audio_backwards', 'was stamped again: the time went backwards'))
-        self._event(kind, block.stamp,
-                    f'audio: {abs(difference):.2f} s {what}; the utterance was closed there')
-        return True
 
     def _finish_run(self) -> list[PcmRun]:
         if self._out_origin is None or self._resampler is None:

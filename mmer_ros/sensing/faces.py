@@ -17,6 +17,7 @@ from facenet_pytorch.models.utils.detect_face import extract_face
 from mmer_ros.sensing.face_detector import FaceDetector
 from mmer_ros.sensing.face_patch import aligned_patch, look_of
 from mmer_ros.sensing.face_tracker import Box, FaceTracker
+from mmer_ros.sensing.time_line import Order, TimeLine
 from mmer_ros.types import FACE_SIZE, FaceCrop, UInt8, VideoFrame
 import numpy as np
 import torch
@@ -40,15 +41,19 @@ class FrameSampler:
     Choose the frames that are looked at: the first in each slot of 1 / rate_hz of capture time.
 
     The slots lie fixed in time, so that the choice does not depend on when the stream began.
+    A frame behind an earlier one is not chosen, unless the camera has jumped back.
     """
 
     def __init__(self, rate_hz: float) -> None:
         """Choose the next frame, whichever it is."""
         self.rate_hz = rate_hz
+        self._line = TimeLine()
         self._slot = -1
 
     def take(self, stamp: float) -> bool:
         """Tell whether the frame captured at `stamp` (seconds) is chosen."""
+        if self._line.push(stamp) is Order.LATE:
+            return False
         slot = int(stamp * self.rate_hz)
         chosen, self._slot = slot != self._slot, slot
         return chosen

@@ -77,13 +77,16 @@ class SensorPipeline(ABC, Generic[Result]):
         """Id of the face that speaks; '' if nobody does or it is not known."""
         return self._segmenter.speaker
 
-    def push_audio(self, block: AudioBlock) -> list[Result]:
+    def push_audio(self, block: AudioBlock, arrival: float | None = None) -> list[Result]:
         """
         Take a block of audio.
 
+        :param arrival: when it came, seconds of any clock that goes on. A microphone counts as
+            absent when nothing has arrived for a while; None: not known, then only `advance`
+            lets time pass.
         :raises InvalidInput: if its samples cannot be used; nothing received before is lost.
         """
-        return self._hand_on(self._segmenter.push_audio(block))
+        return self._hand_on(self._segmenter.push_audio(block, arrival))
 
     def sampler(self) -> FrameSampler:
         """
@@ -94,23 +97,45 @@ class SensorPipeline(ABC, Generic[Result]):
         """
         return self._faces.sampler()
 
-    def push_frame(self, frame: VideoFrame) -> list[Result]:
-        """Take an image of the camera that the sampler chose."""
+    def push_frame(self, frame: VideoFrame, arrival: float | None = None) -> list[Result]:
+        """
+        Take an image of the camera that the sampler chose.
+
+        :param arrival: as in `push_audio`.
+        """
+        if self._segmenter.is_late(frame.stamp):
+            return self.skip_frame(frame.stamp, arrival)
         with self._stages.measuring(FACE_DETECTION):
             crops = self._faces.push(frame)
         self._on_faces(frame, crops)
-        return self._hand_on(self._segmenter.push_faces(frame.stamp, crops))
+        return self._hand_on(self._segmenter.push_faces(frame.stamp, crops, arrival))
 
-    def push_faces(self, stamp: float, crops: Sequence[FaceCrop]) -> list[Result]:
-        """Take faces that somebody else found in the image captured at `stamp` (seconds)."""
-        return self._hand_on(self._segmenter.push_faces(stamp, list(crops)))
+    def push_faces(self, stamp: float, crops: Sequence[FaceCrop], arrival: float | None = None,
+                   source: str = '') -> list[Result]:
+        """
+        Take faces that another detector found in the image captured at `stamp` (seconds).
 
-    def skip_frame(self, stamp: float) -> list[Result]:
-        """Tell that an image was captured at `stamp` that the sampler did not choose."""
-        return self._hand_on(self._segmenter.push_faces(stamp, []))
+        :param arrival: as in `push_audio`.
+        :param source: names the input if there are several, each with a time line of its own.
+        """
+        return self._hand_on(self._segmenter.push_faces(stamp, list(crops), arrival, source))
 
-    def push_transcript(self, transcript: Transcript) -> list[Result]:
-        """Take words; those of a language that the bundle does not read are left out."""
+    def skip_frame(self, stamp: float, arrival: float | None = None, source: str = ''
+                   ) -> list[Result]:
+        """
+        Take note of an image captured at `stamp` (seconds) that the sampler did not choose.
+
+        :param arrival: as in `push_audio`; `source` as in `push_faces`.
+        """
+        return self._hand_on(self._segmenter.push_faces(stamp, [], arrival, source))
+
+    def push_transcript(self, transcript: Transcript, arrival: float | None = None
+                        ) -> list[Result]:
+        """
+        Take words; those of a language that the bundle does not read are left out.
+
+        :param arrival: as in `push_audio`.
+        """
         if not is_read(transcript.language, self.languages):
             self._segmenter.events.append(StreamEvent(
                 'transcript_language', transcript.stamp,
@@ -118,7 +143,7 @@ class SensorPipeline(ABC, Generic[Result]):
                 f'{", ".join(self.languages)}; they were left out. If that is the language, '
                 'correct it in the recogniser'))
             return []
-        return self._hand_on(self._segmenter.push_transcript(transcript))
+        return self._hand_on(self._segmenter.push_transcript(transcript, arrival))
 
     def advance(self, now: float) -> list[Result]:
         """Tell that capture time `now` (seconds) is reached, for when no input comes any more."""

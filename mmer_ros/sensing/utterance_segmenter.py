@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from mmer_ros.sensing.active_speaker import ActiveSpeaker, SpeakerConfig, SpeakerFaces
 from mmer_ros.sensing.audio_front_end import AudioFrontEnd
+from mmer_ros.sensing.face_queue import FaceQueue
 from mmer_ros.sensing.speech_segmenter import (
     NO_AUDIO,
     SpeechConfig,
@@ -24,9 +25,14 @@ from mmer_ros.sensing.speech_segmenter import (
     SpeechSegmenter,
     SpokenUtterance,
 )
+from mmer_ros.sensing.time_line import Order, Presence
 from mmer_ros.sensing.transcript_alignment import align, Span, speaking_time
 from mmer_ros.types import AudioBlock, FaceCrop, Int16, StreamEvent, Transcript, UtterancePart
 from pydantic import BaseModel, ConfigDict, Field
+
+OUTAGE_S = 6.0  # microphone and camera silent together: the network has stopped, not the speaker
+MAX_AHEAD_S = 30.0  # images further ahead of the audio than this are not kept for it
+PUNCTUAL_S = 0.3  # images that are ahead of the audio by no more tell how far time has come
 
 
 class SegmenterConfig(BaseModel):
@@ -75,7 +81,9 @@ class UtteranceSegmenter:
     Cut the streams into utterances and give them out part by part.
 
     Everything is decided by capture times: the same stamps give the same parts, whatever the
-    speed and the sizes of the messages. Things a person should know collect in `events`.
+    speed and the sizes of the messages. Audio alone has the time line of utterances; images and
+    words are matched to it and never move it. Only whether there is a microphone is decided by
+    when audio arrives. Things a person should know collect in `events`.
 
     :param probability: as in speech.SpeechSegmenter.
     """
@@ -86,12 +94,12 @@ class UtteranceSegmenter:
         self.events: list[StreamEvent] = []
         self._dialogue = 0
         self._front_end = AudioFrontEnd()
+        self._microphone = Presence(config.stall_s, OUTAGE_S)
+        self._images = FaceQueue()
         self._active = ActiveSpeaker(config.speaker)
         self._speech = SpeechSegmenter(config.speech, probability, self._active.hear)
         self._spoken_until = 0.0  # end of the speech before
-        self._now = 0.0
-        self._image_clock: float | None = None
-        self._faces: deque[FaceCrop] = deque()
+        self._told = 0.0  # capture time that `advance` has reached
         self._orphans: list[Transcript] = []
         self._known: list[_Utterance] = []  # open, waiting or still revisable; oldest first
         self._waiting: deque[tuple[_Utterance, SpeechPiece]] = deque()
@@ -111,46 +119,77 @@ class UtteranceSegmenter:
         """Let all parts from now on be of another dialogue, as after a jump of time."""
         self._dialogue += 1
 
-    def push_audio(self, block: AudioBlock) -> list[UtterancePart]:
+    def push_audio(self, block: AudioBlock, arrival: float | None = None) -> list[UtterancePart]:
         """
         Take a block of audio.
 
+        :param arrival: when it came, seconds of any clock that goes on; None: not known.
         :raises InvalidInput: if the samples cannot be used; nothing received before is lost.
         """
+        self._microphone.arrived(arrival)
         try:
             runs = self._front_end.push(block)
         finally:
             self.events += self._front_end.events
             self._front_end.events = []
+        parts: list[UtterancePart] = []
         for run in runs:
+            if run.restart and run.stamp < self._speech.end:
+                parts += self._end_time_line()
             self._take(self._speech.push(run))
-        return self._reach(self._front_end.clock or block.stamp)
+        return parts + self._complete()
 
-    def push_faces(self, stamp: float, crops: list[FaceCrop]) -> list[UtterancePart]:
+    def is_late(self, stamp: float, source: str = '') -> bool:
+        """Tell whether an image is behind an earlier one, so that it would be left out."""
+        return self._images.order(stamp, source) is Order.LATE
+
+    def push_faces(self, stamp: float, crops: list[FaceCrop], arrival: float | None = None,
+                   source: str = '') -> list[UtterancePart]:
         """
         Take the faces of an image; call it for images without a face, too.
 
         :param stamp: capture time of the image, seconds.
+        :param arrival: as in `push_audio`.
+        :param source: of the images, where there are several; each has a time line of its own.
         """
-        if self._image_clock is not None and stamp < self._image_clock:
+        self._microphone.other_arrived(arrival)
+        audio = self._front_end.clock
+        has_audio = not self._microphone.absent
+        if has_audio and audio is not None and stamp > audio + MAX_AHEAD_S:
+            self._event('image_ahead', stamp,
+                        f'image: stamped {stamp - audio:.1f} s ahead of the audio; it was left '
+                        'out; check the clocks of camera and microphone')
+            return self._complete()
+        behind = (self._images.clock or stamp) - stamp
+        order = self._images.push_stamp(stamp, source)
+        if order is Order.LATE:
+            self._event('image_late', stamp,
+                        f'image: {behind:.3f} s behind the one ahead of it; it was left out; '
+                        'check the network, and the clock of the camera')
+            return self._complete()
+        parts: list[UtterancePart] = []
+        if order is Order.JUMP_BACK:
             self._event('image_backwards', stamp,
-                        f'image: stamped {self._image_clock - stamp:.3f} s before the one ahead '
-                        'of it; check the clock of the camera')
-            if self._image_clock - stamp <= self.config.stall_s:
-                return []
-            self._faces.clear()
-            self._last_faces_only = stamp
-        self._image_clock = stamp
-        self._faces.extend(crops)
+                        f'image: the time of the camera went back by {behind:.2f} s')
+            parts += self._end_time_line() if audio is None else self._complete()
+            self._images.drop_from(stamp)
+            self._last_faces_only = self._told = stamp
+        self._images.push_faces(crops)
         self._active.see(crops)
-        if self._audio_absent(max(self._now, stamp)):
-            self._faces_only(stamp)
-        else:
+        if has_audio:
             self._last_faces_only = stamp
-        return self._reach(stamp)
+        else:
+            self._faces_only(stamp)
+        return parts + self._complete()
 
-    def push_transcript(self, transcript: Transcript) -> list[UtterancePart]:
-        """Take words; empty ones are left out."""
+    def push_transcript(self, transcript: Transcript, arrival: float | None = None
+                        ) -> list[UtterancePart]:
+        """
+        Take words; empty ones are left out.
+
+        :param arrival: as in `push_audio`.
+        """
+        self._microphone.other_arrived(arrival)
         if transcript.sounds:
             self._event('transcript_sounds', transcript.stamp,
                         'transcript: tags for sounds, such as [BLANK_AUDIO], are no words; they '
@@ -164,17 +203,52 @@ class UtteranceSegmenter:
         revised = self._assign(transcript)
         if revised is None:
             self._orphans.append(transcript)
-        return (revised or []) + self.advance(self._now or transcript.stamp)
+        if not self._reached():
+            self._told = transcript.stamp
+        return (revised or []) + self._complete()
 
     def advance(self, now: float) -> list[UtterancePart]:
         """
-        Tell that the capture time `now` (seconds) has been reached; return what is complete.
+        Take note that the capture time `now` (seconds) has been reached and nothing has arrived.
 
-        Needed only where no input may come any more, to end a stalled utterance.
+        Call it several times a second where no input may come any more, to end a stalled
+        utterance.
         """
-        self._now = max(self._now, now)
-        if self.speaking and self._audio_absent(self._now):
-            self._event('audio_stalled', self._now,
+        self._microphone.idle(now)
+        self._told = now
+        return self._complete()
+
+    def rewind(self, now: float) -> list[UtterancePart]:
+        """
+        Take note that a clock went back to `now`, unless the stamps have shown it.
+
+        :return: what ends. The audio goes on from where it is until its own stamps jump.
+        """
+        if now >= self._reached() - self.config.stall_s:
+            return []
+        parts = self._end_time_line()
+        self._told = now
+        return parts
+
+    def _reached(self) -> float:
+        """
+        Return the capture time that the streams have reached, seconds; 0 before the first.
+
+        Audio decides as long as it comes. What is ahead of it by more than one block's delay is
+        ahead because audio is late, and has to wait.
+        """
+        audio = self._front_end.clock
+        others = max(self._images.clock or 0.0, self._told)
+        if audio is None:
+            return others
+        if self._microphone.absent:
+            return max(others, audio)
+        return others if audio < others <= audio + PUNCTUAL_S else audio
+
+    def _complete(self) -> list[UtterancePart]:
+        """Return what has become complete."""
+        if self.speaking and self._microphone.absent:
+            self._event('audio_stalled', self._reached(),
                         f'audio: nothing for {self.config.stall_s:.1f} s in mid-speech; the '
                         'utterance was closed; check the microphone')
             self._take(self._speech.close())
@@ -185,42 +259,33 @@ class UtteranceSegmenter:
         self._forget()
         return parts + self._resolve_orphans()
 
-    def rewind(self, now: float) -> list[UtterancePart]:
-        """Tell that time went back to `now`, unless the stamps have told it; return what ends."""
-        return self._reach(now) if now < self._now - self.config.stall_s else []
-
-    def _reach(self, stamp: float) -> list[UtterancePart]:
-        """Advance to the stamp of an input; if time jumped back, close what is from before."""
-        if stamp >= self._now - self.config.stall_s:
-            return self.advance(stamp)
-        if self._speech.end > stamp + self.config.stall_s:
-            self._take(self._speech.close())
-            self._speech.reset(stamp)
+    def _end_time_line(self) -> list[UtterancePart]:
+        """Close all that is from before a jump of time, and let another dialogue begin."""
+        self._take(self._speech.close())
+        self._speech.reset(self._speech.end)
         parts = self._release_all() + self._resolve_orphans(force=True)
         self._known.clear()
         self._active.reset()
-        self._now = stamp
+        self._images.expect_jump()
+        self._spoken_until = self._last_faces_only = self._told = 0.0
         self.begin_dialogue()
         return parts
 
     def flush(self) -> list[UtterancePart]:
         """End all streams and return what is left, the open utterance closed."""
-        heard = not self._audio_absent(self._now)
+        heard = not self._microphone.absent
+        self._microphone.reset()
         for run in self._front_end.flush():
             self._take(self._speech.push(run))
         self._take(self._speech.close())
         self._speech.reset(self._speech.end)
         parts = self._release_all() + self._resolve_orphans(force=heard)
-        self._image_clock = None
+        self._images.reset()
         self._known.clear()
         return parts
 
     def _event(self, kind: str, stamp: float, text: str) -> None:
         self.events.append(StreamEvent(kind, stamp, text))
-
-    def _audio_absent(self, now: float) -> bool:
-        clock = self._front_end.clock
-        return clock is None or now - clock > self.config.stall_s
 
     def _take(self, pieces: list[SpeechPiece]) -> None:
         """Queue pieces of speech until the images and words that belong to them are here."""
@@ -245,20 +310,17 @@ class UtteranceSegmenter:
 
     def _ready(self, utterance: _Utterance, piece: SpeechPiece) -> bool:
         """Tell whether the images and words of the piece have come, or never will."""
-        if self._image_clock is not None and self._image_clock < piece.end:
-            if self._now - self._image_clock <= self.config.face_wait_s:
-                return False
+        now, images = self._reached(), self._images.clock
+        if images is not None and images < piece.end and now - images <= self.config.face_wait_s:
+            return False
         if piece.last and not piece.cut and not utterance.has_text:
-            return self._now >= piece.end + self.config.transcript_wait_s
+            return now >= piece.end + self.config.transcript_wait_s
         return True
 
     def _release(self, utterance: _Utterance, piece: SpeechPiece) -> UtterancePart:
         """Turn a piece of speech into a part, with the faces and words that go with it."""
-        crops: list[FaceCrop] = []
-        while self._faces and self._faces[0].stamp < piece.end:
-            crop = self._faces.popleft()
-            if crop.stamp >= utterance.spoken.start:
-                crops.append(crop)
+        crops = [crop for crop in self._images.pop_before(piece.end)
+                 if crop.stamp >= utterance.spoken.start]
         heard = utterance.heard = utterance.heard or piece.audio.size > 0
         faces = utterance.faces.take(crops, piece.end, self._active, last=piece.last, heard=heard)
         choice = utterance.faces.choice
@@ -277,23 +339,22 @@ class UtteranceSegmenter:
     def _release_all(self) -> list[UtterancePart]:
         parts = [self._release(*waiting) for waiting in self._waiting]
         self._waiting.clear()
-        self._faces.clear()
+        self._images.clear()
         return parts
 
     def _forget(self) -> None:
         """Let go of faces and utterances that nothing can need any more."""
-        late = self.config.transcript_late_s
+        late, now = self.config.transcript_late_s, self._reached()
         for utterance in self._known:
             if utterance.spoken.dropped and utterance.words:
                 self._leave_out(utterance.spoken.end, ' '.join(utterance.words))
         self._known = [u for u in self._known if not u.spoken.dropped and (
-            not u.released or self._now - u.spoken.end <= late)]
-        horizon = self._now - self.config.face_only_s
+            not u.released or now - u.spoken.end <= late)]
+        horizon = now - self.config.face_only_s
         for utterance in self._known:
             if not utterance.released:
                 horizon = min(horizon, utterance.spoken.start)
-        while self._faces and self._faces[0].stamp < horizon:
-            self._faces.popleft()
+        self._images.pop_before(horizon)
 
     def _assign(self, transcript: Transcript) -> list[UtterancePart] | None:
         """Give words to their utterance; None if there is none, its revision if it is over."""
@@ -326,9 +387,11 @@ class UtteranceSegmenter:
                 home.words.append(words.text)
                 home.voice_id = words.speaker or home.voice_id
                 home.has_text = True
-            elif not force and self._audio_absent(self._now):
+            elif not force and self._microphone.may_begin:
+                self._orphans.append(words)
+            elif not force and self._microphone.absent:
                 parts.append(self._text_only(words))
-            elif force or self._now - words.stamp > self.config.stall_s:
+            elif force or self._reached() - words.stamp > self.config.stall_s:
                 self._leave_out(words.stamp, words.text)
             else:
                 self._orphans.append(words)
@@ -358,7 +421,7 @@ class UtteranceSegmenter:
             return
         start = max(self._last_faces_only, stamp - self.config.face_only_s)
         self._last_faces_only = stamp
-        if any(start <= crop.stamp < stamp for crop in self._faces):
+        if self._images.any_within(start, stamp):
             spoken = SpokenUtterance(f'u{round(start * 1000)}', start, stamp, ongoing=False)
             utterance = self._new(spoken, has_text=True)  # no words to wait for
             self._waiting.append(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from ..fixtures.stream import BASE, blocks, sine, track
+from ..fixtures.stream import arriving, BASE, blocks, in_order, sine, track
 
 RATES = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000)
 TYPES = ('int8', 'uint8', 'int16', 'int32', 'float32', 'float64')
@@ -184,8 +184,8 @@ def test_a_long_gap_or_time_that_goes_back_starts_anew(jump: float, kind: str,
     first, second = track(0.5, seed=1)[:rate // 2], track(0.5, seed=2)[:rate // 2]
     front_end = AudioFrontEnd()
     stamp = BASE + len(first) / rate + jump
-    runs = [*front_end.push(AudioBlock(BASE, rate, first)),
-            *front_end.push(AudioBlock(stamp, rate, second)), *front_end.flush()]
+    audio = [*blocks(first, BASE, 2000, rate), *blocks(second, stamp, 2000, rate)]
+    runs = push_all(front_end, audio)
     assert kinds(front_end) == [kind]
     assert [r.stamp for r in runs if r.restart] == [BASE, stamp]
     where = [r.restart for r in runs].index(True, 1)
@@ -305,3 +305,38 @@ def test_flush_gives_the_tail_and_the_next_block_starts_anew() -> None:
     np.testing.assert_array_equal(first, again)
     assert abs(first.size - 4000) <= 1
     assert front_end.events == []
+
+
+@pytest.mark.parametrize('away', [-3600.0, -1.5, 2.0, 3600.0])
+def test_a_single_block_from_another_time_is_left_out(away: float) -> None:
+    samples = track(1.0, seed=1)
+    audio = blocks(samples, BASE)
+    stray = AudioBlock(audio[5].stamp + away, SAMPLE_RATE, np.ones(1600, np.int16))
+    front_end = AudioFrontEnd()
+    runs = [run for block in [*audio[:5], stray, *audio[5:]] for run in front_end.push(block)]
+    np.testing.assert_array_equal(joined(runs), samples)
+    assert kinds(front_end) == ['audio_late' if away < 0 else 'audio_ahead']
+    assert [r.restart for r in runs].count(True) == 1
+
+
+@pytest.mark.parametrize('size', [400, 1600, 8000])
+def test_of_two_publishers_with_different_clocks_the_first_is_followed(size: int) -> None:
+    samples = track(4.0, seed=1)
+    first = arriving(blocks(samples, BASE))
+    second = arriving(blocks(np.ones(56_000, np.int16), BASE - 500, size), 500.233)
+    front_end = AudioFrontEnd()
+    runs = [run for event in in_order(first, second) if isinstance(event.item, AudioBlock)
+            for run in front_end.push(event.item)]
+    np.testing.assert_array_equal(joined(runs), samples)
+    assert set(kinds(front_end)) == {'audio_late'}
+
+
+def test_a_second_publisher_is_followed_when_the_first_one_stops() -> None:
+    samples = track(2.0, seed=1)
+    front_end = AudioFrontEnd()
+    runs = [run for block in [*blocks(samples[:16_000], BASE), *blocks(samples, BASE - 500)]
+            for run in front_end.push(block)]
+    assert kinds(front_end) == ['audio_backwards']
+    assert [run.stamp for run in runs if run.restart] == [BASE, BASE - 500]
+    np.testing.assert_array_equal(np.concatenate([run.samples for run in runs]),
+                                  np.concatenate([samples[:16_000], samples]))

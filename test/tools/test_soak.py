@@ -18,7 +18,7 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from tools.soak import growth, LEAD_S, Minute, Pace, soak
+from tools.soak import growth, LEAD_S, Minute, Pace, SAMPLE, soak, Stream
 
 from ..fixtures.node import tiny
 
@@ -44,28 +44,23 @@ def test_the_stream_goes_on_in_real_time_while_nothing_is_estimated() -> None:
     assert not pace.wait(160.0 + LEAD_S)
 
 
-def kept_up(folder: Path) -> list[Minute]:
-    """
-    Measure half an hour of the stream.
-
-    Now and then, the machine quiet, the node falls behind the burst that a stream begins with and
-    stays behind; why is not known. Memory is then measured anew, patiently in the end.
-    """
-    bundle = tiny(folder)
-    for patience_s in (20.0, 20.0):
-        try:
-            return soak(MINUTES, folder, bundle=bundle, image_rate=0.25, patience_s=patience_s)
-        except RuntimeError:
-            continue
-    return soak(MINUTES, folder, bundle=bundle, image_rate=0.25)
+def test_times_of_estimates_are_compared_with_the_utterances_of_the_stream() -> None:
+    stream = Stream(SAMPLE, 0.25)
+    start, end = stream.start + 1.06, stream.start + 3.5  # of the first utterance
+    for turn in (0, 1, 40):
+        shift = turn * stream.length
+        assert stream.has_utterance(start + shift, end + shift)
+        assert not stream.has_utterance(start + shift + 2.0, end + shift + 2.0)
+        assert not stream.has_utterance(start + shift, end + shift + 5.0)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_half_an_hour_of_a_stream_needs_no_more_memory_than_its_beginning(tmp_path: Path) -> None:
-    measured = kept_up(tmp_path)
+    measured = soak(MINUTES, tmp_path, bundle=tiny(tmp_path), image_rate=0.25)
     assert [m.minute for m in measured] == list(range(1, MINUTES + 1))
     assert growth(measured) < 0.01
+    assert measured[-1].misdated == 0
     finals = [m.finals for m in measured]
     assert finals == sorted(finals)
     assert 12 * MINUTES < finals[-1] < 20 * MINUTES  # 11 utterances in 41 s, again and again

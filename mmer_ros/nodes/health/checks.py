@@ -110,6 +110,7 @@ def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
         if name == 'image' and measured and not report.problems:
             _check_rate(report, rate, limits)
     _check_drops(report, name, arrivals, meter, limits, now)
+    _check_losses(report, name, arrivals, meter, limits, now)
     if name == 'audio':
         gaps = len(meter.gaps.values(now))
         report.values['gaps'] = str(gaps)
@@ -149,6 +150,15 @@ def _check_drops(report: Report, name: str, arrivals: Window, meter: Meter, limi
     report.values['dropped'] = f'{dropped:.0f}'
     report.check('', share, limits.drops_warn, limits.drops_error, (
         '{value:.0%} dropped: messages arrive faster than they can be processed'))
+
+
+def _check_losses(report: Report, name: str, arrivals: Window, meter: Meter,
+                  limits: HealthLimits, now: float) -> None:
+    lost = sum(meter.losses_on_the_way[name].values(now))
+    share = lost / max(len(arrivals.values(now)) + lost, 1)
+    report.values['lost on the way'] = f'{lost:.0f}'
+    report.check('', share, limits.drops_warn, limits.drops_error,
+                 '{value:.0%} lost on the way: check the network')
 
 
 def check_skew(meter: Meter, limits: HealthLimits) -> Report:

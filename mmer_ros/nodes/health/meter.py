@@ -47,6 +47,7 @@ class Meter:
         self.arrivals = self._windows()  # by input
         self.lags = self._windows()      # by input: arrival minus capture, seconds
         self.drops = self._windows()     # by queue: messages dropped at a time
+        self.losses_on_the_way = self._windows()  # by input: messages lost at a time
         self.stages = self._windows()    # by stage: seconds
         self.latencies = self._windows()  # 'final', 'partial' and 'part': seconds
         self.gaps = Window(self.window_s)
@@ -98,6 +99,10 @@ class Meter:
             self.losses.add(self.steady())
         elif kind[:1].isupper():  # an internal error is named for its class
             self.errors.add(self.steady())
+
+    def record_losses(self, name: str, count: int) -> None:
+        """Record messages of an input that the middleware has lost."""
+        self.losses_on_the_way[name].add(self.steady(), count)
 
     def record_drops(self, queue: str, count: int) -> None:
         """Record messages that a full queue has dropped."""

@@ -32,16 +32,16 @@ def feed(pipeline: SensorPipeline[Result], items: Sequence[Item]) -> list[Result
 
 
 def _feed(pipeline: SensorPipeline[Result], item: Item) -> list[Result]:
-    content = item.message
+    content, arrival = item.message, item.arrival
     if item.kind == 'audio':
-        return pipeline.push_audio(content)
+        return pipeline.push_audio(content, arrival)
     if item.kind == 'transcript':
-        return pipeline.push_transcript(content)
+        return pipeline.push_transcript(content, arrival)
     if item.kind == 'image_time':
-        return pipeline.skip_frame(item.stamp)
+        return pipeline.skip_frame(item.stamp, arrival, item.source)
     if item.kind == 'face':
-        return pipeline.push_faces(item.stamp, [content.crop()])
+        return pipeline.push_faces(item.stamp, [content.crop()], arrival, item.source)
     if item.kind == 'activity':
         content()
         return []
-    return pipeline.push_frame(VideoFrame(item.stamp, decode_image(content)))
+    return pipeline.push_frame(VideoFrame(item.stamp, decode_image(content)), arrival)

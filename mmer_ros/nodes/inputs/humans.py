@@ -29,7 +29,6 @@ import numpy as np
 
 Box = tuple[float, float, float, float]
 Open = Callable[[str], list[TopicInput]]  # id -> its topics
-SAME_IMAGE_S = 1.0  # crops that are older than the latest image by more tell of a jump of time
 
 
 def is_ids_list(fields: Mapping[str, str]) -> bool:
@@ -114,6 +113,9 @@ class Faces:
     """
     Take the cropped faces of all that are tracked, each at the rate of its sampler.
 
+    The faces of one image come one by one, perhaps after the first of the next image. So each
+    face is an input of its own: how late it is depends on its own stamps alone.
+
     :param sampler: makes one.
     """
 
@@ -124,7 +126,6 @@ class Faces:
         self._new_sampler = sampler
         self._samplers: dict[str, FrameSampler] = {}
         self._regions: dict[str, tuple[Box, float]] = {}
-        self._latest = 0.0
 
     def take_region(self, face_id: str, message: Any) -> None:
         """Take a hri_msgs/NormalizedRegionOfInterest2D."""
@@ -133,17 +134,19 @@ class Faces:
 
     def take(self, face_id: str, message: Any) -> None:
         """Take a cropped face."""
-        stamp = self._stamps.captured('image', message) or self._stamps.now()
-        is_late = self._latest - SAME_IMAGE_S < stamp < self._latest
-        # The faces of one image come one by one, perhaps after the first of the next image.
-        reached = self._latest = self._latest if is_late else stamp
+        if self._stamps.captured('image', message) is None:
+            self._hand_on(face_id, message, self._stamps.now())
+        else:
+            self._stamps.place('image', message, partial(self._hand_on, face_id, message))
+
+    def _hand_on(self, face_id: str, message: Any, stamp: float) -> None:
         sampler = self._samplers.setdefault(face_id, self._new_sampler())
         if not sampler.take(stamp):
-            self._put(Item('image_time', reached, reached, None))
+            self._put(Item('image_time', stamp, stamp, None, face_id))
             return
         box, score = self._regions.get(face_id, ((0.0, 0.0, 1.0, 1.0), 1.0))
-        self._put(Item('face', reached, reached,
-                       FaceMessage(stamp, face_id, message, box, score)))
+        self._put(Item('face', stamp, stamp, FaceMessage(stamp, face_id, message, box, score),
+                       face_id))
 
     def forget(self, face_id: str) -> None:
         """Forget a face that is gone."""

@@ -22,7 +22,7 @@ from mmer_ros.interfaces.transcripts import is_transcript
 from mmer_ros.nodes.inputs.humans import Faces, is_bool, is_ids_list, is_region, Tracked, Voices
 from mmer_ros.nodes.inputs.senses import Hearing, Sight, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
-from mmer_ros.nodes.inputs.topic_input import OnFault, TopicInput, TopicSpec
+from mmer_ros.nodes.inputs.topic_input import OnFault, OnLost, TopicInput, TopicSpec
 from mmer_ros.nodes.runtime.inbox import Enqueue
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity
@@ -47,11 +47,13 @@ class Inputs:
     :param enqueue: takes each item for the worker; see feeding.feed.
     :param on_fault: takes the kind and the text of each fault.
     :param activity: receives the voice activity of ROS4HRI.
+    :param on_lost: takes the kind of an input and how many messages the middleware has lost.
     """
 
     def __init__(self, node: Node, settings: NodeSettings, *,
                  sampler: Callable[[], FrameSampler], stamps: Stamps, enqueue: Enqueue,
-                 on_fault: OnFault, activity: GivenActivity) -> None:
+                 on_fault: OnFault, activity: GivenActivity,
+                 on_lost: OnLost = lambda kind, count: None) -> None:
         self.topics: list[TopicInput] = []
         self.people: list[Tracked] = []  # their topics come and go
         self._node = node
@@ -59,6 +61,7 @@ class Inputs:
         self._stamps = stamps
         self._enqueue = enqueue
         self._on_fault = on_fault
+        self._on_lost = on_lost
         self._lock = threading.Lock()
         self._timer: Any = None
         if settings.ros4hri:
@@ -104,7 +107,7 @@ class Inputs:
                          depth=getattr(self._settings, f'{kind}_depth'), **fields)
 
     def _open(self, spec: TopicSpec, receive: Callable[[Any], None]) -> TopicInput:
-        return TopicInput(self._node, spec, receive, self._on_fault)
+        return TopicInput(self._node, spec, receive, self._on_fault, self._on_lost)
 
     def _add_image(self, sight: Sight) -> None:
         fixed = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mmer_ros.interfaces.audio import AudioFormat, AudioReader, CodedAudio, duration
@@ -22,7 +23,7 @@ from mmer_ros.nodes.inputs.topic_input import Tell
 from mmer_ros.nodes.runtime.inbox import Item
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.unstamped_audio import UnstampedAudio
-from mmer_ros.types import Transcript
+from mmer_ros.types import AudioBlock, Transcript
 
 Put = Callable[[Item], None]
 
@@ -48,18 +49,24 @@ class Hearing:
 
     def take(self, message: Any) -> None:
         """Take audio."""
-        stamp = self._stamps.captured('audio', message)
+        captured = self._stamps.captured('audio', message)
         try:
-            block = self._audio.read(message, stamp or 0.0)
+            block = self._audio.read(message, captured or 0.0)
         except CodedAudio as error:
             self._tell('audio_coding', str(error))
             return
         length = duration(block)
-        if stamp is None:
+        if captured is None:
             stamp = self._unstamped.stamp(self._stamps.now(), length)
-            block = replace(block, stamp=stamp)
-        self._stamps.saw(stamp + length)
-        self._put(Item('audio', stamp + length, stamp, block))
+            self._stamps.saw('audio', stamp + length)
+            self._hand_on(block, 0.0, stamp)
+            return
+        rest = captured - block.stamp  # of the message before, which ended in mid-sample
+        self._stamps.place('audio', message, partial(self._hand_on, block, rest), length - rest)
+
+    def _hand_on(self, block: AudioBlock, rest: float, stamp: float) -> None:
+        start = stamp - rest
+        self._put(Item('audio', start + duration(block), start, replace(block, stamp=start)))
 
 
 class Sight:
@@ -73,7 +80,12 @@ class Sight:
 
     def take(self, message: Any) -> None:
         """Take an image."""
-        stamp = self._stamps.captured('image', message) or self._stamps.now()
+        if self._stamps.captured('image', message) is None:
+            self._hand_on(message, self._stamps.now())
+        else:
+            self._stamps.place('image', message, partial(self._hand_on, message))
+
+    def _hand_on(self, message: Any, stamp: float) -> None:
         if self._sampler.take(stamp):
             self._put(Item('image', stamp, stamp, message))
         else:

@@ -15,10 +15,10 @@ from collections.abc import Callable
 import time
 from typing import Any
 
-from mmer_ros.nodes.conversions import to_seconds
-from mmer_ros.nodes.inputs.topic_input import Tell
+from mmer_ros.nodes.inputs.topic_input import OnFault
+from mmer_ros.sensing.clock_offsets import ARRIVAL, AUTO, ClockOffsets, LIMIT_S, seconds
 from mmer_ros.sensing.frozen_stamps import frozen_text, FrozenStamps
-from mmer_ros.sensing.stream_clock import StreamClock, when_spoken
+from mmer_ros.sensing.stream_clock import AUDIO, StreamClock, when_spoken
 
 UNSTAMPED = ('{kind}: the header has no stamp; the time of arrival is used instead, which shifts '
              'and jitters; let the driver stamp its messages')
@@ -29,41 +29,74 @@ NO_HEADER = ('{kind}: messages of this type have no stamp; the time of arrival i
 
 class Stamps:
     """
-    Tell when messages were captured.
+    Capture times of messages.
 
     :param now: the present as capture time, seconds.
-    :param stream_clock: is told of each stamp.
+    :param stream_clock: takes note of each stamp.
     :param frames: kind -> frame_id of its last message; filled here.
+    :param on_fault: takes the kind and the text of each fault.
+    :param clock: by which messages arrive, seconds.
+    :param mode: how stamps are used, one of clock_offsets.STAMPS.
+    :param limit_s: as in clock_offsets.ClockOffsets.
     """
 
     def __init__(self, now: Callable[[], float], stream_clock: StreamClock,
-                 frames: dict[str, str], tell: Tell) -> None:
-        """Start with nothing stamped."""
+                 frames: dict[str, str], on_fault: OnFault, *, clock: Callable[[], float],
+                 mode: str = AUTO, limit_s: float = LIMIT_S) -> None:
         self.now = now
         self._stream_clock = stream_clock
         self._frames = frames
-        self._tell = tell
+        self._on_fault = on_fault
+        self._clock = clock
+        self._mode = mode
         self._frozen = FrozenStamps()
+        self._offsets = ClockOffsets(limit_s, self._on_shift)
 
     def captured(self, kind: str, message: Any) -> float | None:
-        """Return the capture time in the message, seconds; tell if there is none."""
+        """Return the stamp of a message, seconds; None if it has none that can be used."""
         header = getattr(message, 'header', None)
         self._frames[kind] = header.frame_id if header else ''
-        stamp = to_seconds(header.stamp) if header else 0.0
+        if self._mode == ARRIVAL:
+            return None
+        stamp = seconds(header.stamp) if header else 0.0
         if stamp > 0 and self._frozen.is_frozen(kind, stamp, time.monotonic()):
-            self._tell(f'{kind}_frozen', frozen_text(kind))
+            self._on_fault(f'{kind}_frozen', frozen_text(kind))
             return None
         if stamp > 0:
-            self.saw(stamp)
             return stamp
-        self._tell(f'{kind}_unstamped', (UNSTAMPED if header else NO_HEADER).format(kind=kind))
+        self._on_fault(f'{kind}_unstamped',
+                       (UNSTAMPED if header else NO_HEADER).format(kind=kind))
         return None
 
-    def saw(self, stamp: float) -> None:
-        """Note that capture time `stamp` (seconds) is reached."""
-        self._stream_clock.saw(stamp, time.monotonic())
+    def place(self, kind: str, message: Any, hand_on: Callable[[float], None],
+              length: float = 0.0) -> None:
+        """
+        Pass a stamped message on as soon as the clock of its input is known.
+
+        :param hand_on: takes its capture time, seconds.
+        :param length: of its audio, seconds.
+        """
+        stamp = message.header.stamp
+
+        def placed(shift: float) -> None:
+            captured = seconds(stamp, shift)
+            self.saw(kind, captured + length)
+            hand_on(captured)
+
+        if self._mode == AUTO:
+            self._offsets.push(kind, seconds(stamp) + length, self._clock(), placed)
+        else:
+            placed(0.0)
+
+    def saw(self, kind: str, stamp: float) -> None:
+        """Note that an input has reached capture time `stamp`, seconds."""
+        self._stream_clock.saw(kind, stamp, time.monotonic())
 
     def spoken(self, message: Any) -> float:
-        """Return when words were spoken as far as their stamp tells, else the present; seconds."""
+        """Return the capture time of words by their stamp, or else the present; seconds."""
         header = getattr(message, 'header', None)
-        return when_spoken(to_seconds(header.stamp) if header else 0.0, self.now())
+        stamp = seconds(header.stamp) if header and self._mode != ARRIVAL else 0.0
+        return when_spoken(stamp, self.now(), self._offsets.shift(AUDIO))
+
+    def _on_shift(self, kind: str, shift: float) -> None:
+        self._on_fault(f'{kind}_clock', ClockOffsets.describe(kind, shift))

@@ -17,7 +17,7 @@ from typing import Any
 
 from mmer_ros.nodes.inputs.message_types import load_type, MissingType
 from mmer_ros.types import InvalidInput
-from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -31,7 +31,9 @@ RELIABILITIES = {'best_effort': ReliabilityPolicy.BEST_EFFORT,
                  'reliable': ReliabilityPolicy.RELIABLE}
 UNKNOWN = 'UNKNOWN'  # part of the name of a node that discovery has not found yet
 POLLS_FOR_NAMES = 10
+SINGLE = ('image', 'audio')  # kinds of input that one publisher per topic is expected for
 OnFault = Callable[[str, str], object]  # takes the kind of a fault and a sentence
+OnLost = Callable[[str, int], object]  # takes the kind of an input and a number of messages
 Tell = OnFault
 
 
@@ -79,10 +81,11 @@ class TopicInput:
 
     :param receive: takes each message; InvalidInput that it raises is reported.
     :param on_fault: takes the kind and the text of each fault.
+    :param on_lost: takes how many messages the middleware has lost since the last call.
     """
 
     def __init__(self, node: Node, spec: TopicSpec, receive: Callable[[Any], None],
-                 on_fault: OnFault) -> None:
+                 on_fault: OnFault, on_lost: OnLost = lambda kind, count: None) -> None:
         self.spec = spec
         self.received = 0
         self.type_name = ''  # of the subscription; '' while there is none
@@ -90,6 +93,8 @@ class TopicInput:
         self._node = node
         self._receive = receive
         self._on_fault = on_fault
+        self._on_lost = on_lost
+        self._rivals: set[str] = set()  # publishers of one topic that were reported
         self._subscription: Any = None
         self._refused: set[str] = set()  # types that were reported
         self._incompatible_policy = ''  # of a publisher from which nothing is received
@@ -99,6 +104,8 @@ class TopicInput:
         """Subscribe if there is a publisher, or if its type has changed."""
         if self._incompatible_policy:
             self._report_incompatible_qos()
+        if self._subscription is not None and self.spec.kind in SINGLE:
+            self._report_rivals()
         if self.spec.type_name:
             if self._subscription is None and self.spec.type_name not in self._refused:
                 self._subscribe(self.spec.topics[0], self.spec.type_name)
@@ -128,10 +135,7 @@ class TopicInput:
             if not self.spec.accepts(message_type.get_fields_and_field_types()):
                 raise InvalidInput(f'{type_name} is not supported here; expected '
                                    f'{self.spec.expected}')
-            self._subscription = self._node.create_subscription(
-                message_type, topic, self._on_message, self.spec.qos,
-                event_callbacks=SubscriptionEventCallbacks(
-                    incompatible_qos=self._on_incompatible))
+            self._subscription = self._create(message_type, topic)
         except (MissingType, InvalidInput) as error:
             self._refuse(topic, type_name, str(error))
         except Exception as error:  # half installed, e.g. without its type support
@@ -140,6 +144,17 @@ class TopicInput:
             self.topic, self.type_name = topic, type_name
             return True
         return False
+
+    def _create(self, message_type: Any, topic: str) -> Any:
+        events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible,
+                                            message_lost=self._on_message_lost)
+        try:
+            return self._node.create_subscription(
+                message_type, topic, self._on_message, self.spec.qos, event_callbacks=events)
+        except UnsupportedEventTypeError:  # the middleware does not count what it loses
+            events.message_lost = None
+            return self._node.create_subscription(
+                message_type, topic, self._on_message, self.spec.qos, event_callbacks=events)
 
     def _refuse(self, topic: str, type_name: str, why: str) -> None:
         self._refused.add(type_name)
@@ -157,6 +172,21 @@ class TopicInput:
                 f'{self.spec.kind}: internal error, the message was skipped: '
                 f'{type(error).__name__}: {error}'))
 
+    def _on_message_lost(self, event: Any) -> None:
+        self._on_lost(self.spec.kind, event.total_count_change)
+
+    def _report_rivals(self) -> None:
+        """Report, once, several publishers of a topic that one sensor is expected on."""
+        names = {_full_name(info) for info in
+                 self._node.get_publishers_info_by_topic(self.topic)
+                 if UNKNOWN not in info.node_name}
+        if len(names) > 1 and not names <= self._rivals:
+            self._rivals |= names
+            self._on_fault(f'{self.spec.kind}_publishers', (
+                f'{self.spec.kind}: {" and ".join(sorted(names))} publish on '
+                f'{self._node.resolve_topic_name(self.topic)}; the one whose stamps go on is '
+                'followed. Stop the others, or give them topics of their own'))
+
     def _on_incompatible(self, event: Any) -> None:
         """Keep the policy for the next polls: discovery finds the publisher's name later."""
         self._incompatible_policy = qos_policy_name_from_kind(event.last_policy_kind)
@@ -171,7 +201,7 @@ class TopicInput:
         policy, self._incompatible_policy = self._incompatible_policy, ''
         if policy == 'RELIABILITY' and not self.spec.latched:
             names = ', '.join(sorted(
-                f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in publishers
+                _full_name(info) for info in publishers
                 if info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
                 and UNKNOWN not in info.node_name))
             remedy = (f'{names or "a publisher"} publishes with best effort, but '
@@ -182,3 +212,8 @@ class TopicInput:
         self._on_fault(f'{self.spec.kind}_qos', (
             f'{self.spec.kind}: nothing is received from a publisher on '
             f'{self._node.resolve_topic_name(self.topic)}: {remedy}'))
+
+
+def _full_name(info: Any) -> str:
+    """Return the name of a publisher's node with its namespace."""
+    return f'{info.node_namespace.rstrip("/")}/{info.node_name}'

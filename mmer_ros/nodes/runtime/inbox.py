@@ -36,12 +36,16 @@ class Item:
     :param order: capture time by which the worker takes messages, seconds.
     :param stamp: capture time of the message, seconds.
     :param message: None if only the stamp matters.
+    :param source: of the input, where there are several of a kind, e.g. the id of a face.
+    :param arrival: when it was received, capture time in seconds; None: not known.
     """
 
     kind: str
     order: float
     stamp: float
     message: Any
+    source: str = ''
+    arrival: float | None = None
 
 
 Enqueue = Callable[[Item], None]

@@ -130,7 +130,7 @@ class PartSession:
             self._events.report('other_faces', OTHER_FACES.format(
                 source=message.source or 'the robot', bundle=config.name))
         stamp = to_seconds(message.header.stamp)
-        self._clock(sent.source).saw(stamp, time.monotonic())
+        self._clock(sent.source).saw('part', stamp, time.monotonic())
         self._frames[sent.source] = message.header.frame_id
         item = Item('part', time.monotonic(), stamp, sent)  # in the order of arrival
         self._meter.record_arrival('part', self._now(sent.source) - stamp)

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 import time
 from typing import Any, Generic
@@ -24,6 +25,7 @@ from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.runtime.event_log import EventLog
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
 from mmer_ros.nodes.runtime.worker import Worker
+from mmer_ros.sensing.clock_offsets import LAG_S, LIMIT_S
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.sensing.sensor_pipeline import Result, SensorPipeline
@@ -33,6 +35,8 @@ from rclpy.clock import ClockChange, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 
+LOST = ('{kind}: the middleware has lost messages before they were received; check the network '
+        'and the load of the machine, or set {kind}_reliability to reliable')
 JUMP_BACK_S = 1.0  # a larger step of the clock backwards starts a new dialogue
 
 
@@ -87,10 +91,13 @@ class Session(Generic[Result]):
 
     def listen(self) -> None:
         """Subscribe to the inputs."""
-        stamps = Stamps(self.now, self._clock, self._frames, self._events.report)
-        self.inputs = Inputs(self._node, self._settings, sampler=self._sampler, stamps=stamps,
+        settings = self._settings
+        stamps = Stamps(self.now, self._clock, self._frames, self._events.report,
+                        clock=partial(clock_seconds, self._node), mode=settings.stamps,
+                        limit_s=max(LIMIT_S, settings.segmenter.face_wait_s + LAG_S))
+        self.inputs = Inputs(self._node, settings, sampler=self._sampler, stamps=stamps,
                              enqueue=self._enqueue, on_fault=self._events.report,
-                             activity=self._activity)
+                             activity=self._activity, on_lost=self._on_lost)
         self.inputs.start()
 
     def pause(self) -> None:
@@ -133,7 +140,11 @@ class Session(Generic[Result]):
 
     def _enqueue(self, item: Item) -> None:
         self._meter.record_item(item.kind, item.order)
-        self.inbox.enqueue(item)
+        self.inbox.enqueue(replace(item, arrival=self.now()))
+
+    def _on_lost(self, kind: str, count: int) -> None:
+        self._meter.record_losses(kind, count)
+        self._events.report(f'{kind}_lost', LOST.format(kind=kind), times=count)
 
     def _on_fault(self, kind: str, text: str) -> None:
         self._meter.record_fault(kind)
