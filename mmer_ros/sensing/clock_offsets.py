@@ -197,10 +197,12 @@ def _constant(odd: deque[tuple[float, float]], span_s: float) -> float | None:
 
     :param odd: (stamp, arrival) of messages; those before the span are dropped.
     """
-    while len(odd) > MESSAGES and odd[-1][1] - odd[1][1] >= span_s:
+    def span(first: int) -> float:
+        return min(odd[-1][0] - odd[first][0], odd[-1][1] - odd[first][1])
+
+    while len(odd) > MESSAGES and span(1) >= span_s:
         odd.popleft()
-    (first_stamp, first_arrival), (stamp, arrival) = odd[0], odd[-1]
-    if len(odd) < MESSAGES or min(stamp - first_stamp, arrival - first_arrival) < span_s:
+    if len(odd) < MESSAGES or span(0) < span_s:
         return None
     offsets = [arrival - stamp for stamp, arrival in odd]
     return min(offsets) if max(offsets) - min(offsets) <= SPREAD_S + SPREAD * span_s else None

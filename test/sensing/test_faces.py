@@ -231,8 +231,15 @@ def test_the_sampler_does_not_depend_on_when_it_began() -> None:
 
 def test_a_slow_camera_and_time_that_goes_back_are_taken() -> None:
     sampler = FrameSampler(5.0)
-    assert all(sampler.take(t) for t in (10.0, 10.5, 11.0, 3.0, 3.2, 1e9))
+    assert all(sampler.take(t) for t in (10.0, 10.5, 11.0))
+    assert [sampler.take(t) for t in (3.0, 3.2, 3.4, 3.6, 1e9)] == [False, False, True, True, True]
     assert not sampler.take(1e9)
+
+
+def test_an_image_that_is_late_is_not_taken_and_spares_no_other_one() -> None:
+    sampler = FrameSampler(5.0)
+    assert [sampler.take(t) for t in (10.0, 10.1, 9.9, 10.15, 10.2)] == [
+        True, False, False, False, True]
 
 
 def test_a_speaking_face_keeps_its_id(detector: FaceDetector) -> None:
