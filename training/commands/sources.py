@@ -22,7 +22,9 @@ from training.corpora.examples import Example
 from training.corpora.fer import is_fer2013, read_fer2013
 from training.corpora.goemotions import read_goemotions
 from training.corpora.manifest import read_manifest
-from training.corpora.meld import read_meld
+from training.corpora.meld import check_clips, read_meld
+from training.corpora.presets.registry import PRESETS
+from training.corpora.presets.rows import read_preset
 from training.corpora.ravdess import read_ravdess
 from training.preparation.clip_cache import ClipCache
 
@@ -38,6 +40,14 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
                         help='speech clips of RAVDESS: Actor_01/ ...; actors 17-20 are dev')
     source.add_argument('--manifest', type=Path, metavar='FILE',
                         help='any corpus as JSON lines; see training/corpora/manifest.py')
+    source.add_argument('--corpus', nargs=2, metavar=('NAME', 'DIR'), help=(
+        f'a published corpus as it is unpacked; names: {", ".join(PRESETS)}'))
+    parser.add_argument('--labels', nargs='+', default=[], metavar='LABEL=EMOTION', help=(
+        'changes to the label map of --corpus, e.g. fru=anger; fru= takes the emotion away'))
+    parser.add_argument('--fold', type=int, metavar='N', help=(
+        'of --corpus or --manifest: the test split; the fold before it is the dev split'))
+    parser.add_argument('--allow-partial', action='store_true', help=(
+        'go on although clips of MELD are missing'))
 
 
 def read_source(options: argparse.Namespace, *, clips: bool = True) -> Corpus:
@@ -47,13 +57,30 @@ def read_source(options: argparse.Namespace, *, clips: bool = True) -> Corpus:
     :param clips: look for the clips of MELD.
     :raises InvalidInput: if it cannot be read at all.
     """
+    if options.fold is not None and not (options.corpus or options.manifest):
+        raise InvalidInput('--fold: expected with --corpus or --manifest')
+    if options.corpus:
+        return _read_published(options)
     if options.meld:
-        return read_meld(options.meld, clips=clips)
+        corpus = read_meld(options.meld, clips=clips)
+        if clips:
+            check_clips(corpus, options.meld, allow_partial=options.allow_partial)
+        return corpus
     if options.goemotions:
         return read_goemotions(options.goemotions)
     if options.ravdess:
         return read_ravdess(options.ravdess)
-    return read_manifest(options.manifest)
+    return read_manifest(options.manifest, options.fold)
+
+
+def _read_published(options: argparse.Namespace) -> Corpus:
+    name, folder = options.corpus
+    if name not in PRESETS:
+        raise InvalidInput(f'--corpus {name}: expected one of {", ".join(PRESETS)}; any other '
+                           'corpus can be read as a --manifest')
+    labels = {label.lower(): emotion for label, _, emotion in
+              (change.partition('=') for change in options.labels)}
+    return read_preset(name, PRESETS[name], Path(folder), labels=labels, fold=options.fold)
 
 
 def read_clips(path: Path) -> Clips:

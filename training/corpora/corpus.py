@@ -61,14 +61,22 @@ class Corpus:
         self.problems.append(Problem(kind, where, text, key))
 
 
+SYNONYMS = {'happy': 'joy', 'happiness': 'joy', 'joyful': 'joy', 'sad': 'sadness',
+            'angry': 'anger', 'mad': 'anger', 'surprised': 'surprise', 'fearful': 'fear',
+            'scared': 'fear', 'afraid': 'fear', 'disgusted': 'disgust'}
+
+
 def emotion_index(name: str) -> int:
     """
     Return the index of an emotion in EMOTIONS; case and white space around it do not matter.
 
+    Common synonyms are understood: 'happy' is joy.
+
     :raises InvalidInput: if it is none of them.
     """
     try:
-        return EMOTIONS.index(name.strip().lower())
+        known = name.strip().lower()
+        return EMOTIONS.index(SYNONYMS.get(known, known))
     except ValueError:
         raise InvalidInput(
             f'label {name!r}: it is unknown; expected {", ".join(EMOTIONS)}') from None

@@ -20,5 +20,6 @@ from training.engine.files import fingerprint
 
 def digest_of(examples: Sequence[Example]) -> str:
     """Return a digest of text, labels and speakers; the paths of the files do not matter."""
-    rows = [[e.key, e.split, e.text, e.labels, e.speaker, e.group, e.turn] for e in examples]
+    rows = [[e.key, e.split, e.text, e.labels, e.speaker, e.group, e.turn,
+             *([e.soft, e.weight] if e.soft or e.weight != 1 else [])] for e in examples]
     return fingerprint(json.dumps(rows))

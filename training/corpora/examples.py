@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.types import EMOTIONS
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +40,10 @@ class Example:
     :param faces: images of the face in order of time, already cropped; empty if there are none.
     :param video: clip in which the face is still to be found, or None; its sound track serves
         when `audio` is None.
+    :param soft: distribution over EMOTIONS from the annotators' votes, the target of training;
+        () if there is none. Scores are by `labels`.
+    :param weight: how much the example counts in training, relative to others.
+    :param fold: 0, 1, ... for cross-validation, or None.
     """
 
     key: str
@@ -51,6 +56,18 @@ class Example:
     audio: Path | None = None
     faces: tuple[Path, ...] = ()
     video: Path | None = None
+    soft: tuple[float, ...] = ()
+    weight: float = 1.0
+    fold: int | None = None
+
+    @property
+    def target(self) -> tuple[float, ...]:
+        """(7,) distribution times weight: votes, or equal shares of the labels; () unlabelled."""
+        shares = self.soft
+        if self.labels and not shares:
+            share = 1 / len(set(self.labels))
+            shares = tuple(share * (i in self.labels) for i in range(len(EMOTIONS)))
+        return tuple(share * self.weight for share in shares)
 
 
 def split_view_key(key: str) -> tuple[str, int]:
@@ -77,3 +94,17 @@ def grouped_folds(groups: Sequence[Any] | NDArray[Any], count: int) -> NDArray[n
     _, where = np.unique(groups, return_inverse=True)
     result: NDArray[np.int64] = (where % count).astype(np.int64)
     return result
+
+
+def split_of_fold(fold: int, held_out: int, count: int) -> str:
+    """
+    Return the split of a fold in cross-validation.
+
+    The held-out fold is the test split, the one before it the dev split, all others are learnt.
+
+    >>> [split_of_fold(fold, 0, 5) for fold in range(5)]
+    ['test', 'train', 'train', 'train', 'dev']
+    """
+    if fold == held_out:
+        return TEST
+    return DEV if fold == (held_out - 1) % count else TRAIN

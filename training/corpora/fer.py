@@ -7,21 +7,31 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""FER2013: grey pictures of faces, 48x48, one each; kept in memory as they are."""
+"""FER2013 and FER+: grey pictures of faces, 48x48, kept in memory as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+import csv
 from pathlib import Path
 import zipfile
 
 from mmer_ros.sensing.faces import crop_face
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality, UInt8
 import numpy as np
+from training.corpora.corpus import emotion_index
 from training.corpora.examples import Example
+from training.corpora.presets.rows import soft_label
 from training.engine.files import fingerprint
 
 STILL_SIZE = 48  # pixels, height and width
+PUBLISHED, VOTES = 'fer2013.csv', 'fer2013new.csv'
+USAGES = {'Training': 'train', 'PublicTest': 'dev', 'PrivateTest': 'test'}
+PUBLISHED_EMOTIONS = [EMOTIONS.index(name) for name in (
+    'anger', 'disgust', 'fear', 'joy', 'sadness', 'surprise', 'neutral')]
+FERPLUS = {name: emotion_index(name) for name in (
+    'neutral', 'happiness', 'surprise', 'sadness', 'anger', 'disgust', 'fear')}
+NO_EMOTION = ('contempt', 'unknown', 'NF')  # columns of votes that count against the weight
 SPLIT_OF = {'train': 'train', 'valid': 'dev', 'test': 'test'}  # by how a file's name begins
 
 
@@ -56,8 +66,9 @@ class Stills:
     @property
     def digest(self) -> str:
         """Fingerprint of pictures, labels and splits."""
-        return fingerprint(self.images.tobytes(),
-                           repr([(e.key, e.split, e.labels) for e in self.examples]))
+        return fingerprint(self.images.tobytes(), repr([
+            (e.key, e.split, e.labels, *((e.soft, e.weight) if e.soft else ()))
+            for e in self.examples]))
 
 
 def crop_of(picture: UInt8) -> UInt8:
@@ -75,18 +86,21 @@ def crop_of(picture: UInt8) -> UInt8:
 
 def is_fer2013(folder: Path) -> bool:
     """Return whether a folder holds files that `read_fer2013` reads."""
-    return any(folder.glob('train*.npz'))
+    return (folder / PUBLISHED).is_file() or any(folder.glob('train*.npz'))
 
 
 def read_fer2013(folder: Path) -> Stills:
     """
-    Read the files train*.npz, valid*.npz (the dev split) and test*.npz, as far as they are there.
+    Read FER2013 (Goodfellow et al. 2013), and the votes of FER+ if they lie beside it.
 
-    Each holds `image`, (n, 48, 48) uint8, and `label`, (n,) indices into EMOTIONS; FER2013 as
-    published numbers the emotions otherwise.
-
+    :param folder: with fer2013.csv as published, and fer2013new.csv of FER+ (Barsoum et al. 2016)
+        for soft labels; or with the files train*.npz, valid*.npz (the dev split) and test*.npz,
+        as far as they are there. Each of these holds `image`, (n, 48, 48) uint8, and `label`,
+        (n,) indices into EMOTIONS; the published file numbers the emotions otherwise.
     :raises InvalidInput: if there are none, or one is damaged or of another layout.
     """
+    if (folder / PUBLISHED).is_file():
+        return _read_published(folder)
     images: list[UInt8] = []
     examples: list[Example] = []
     for begin, split in SPLIT_OF.items():
@@ -96,9 +110,53 @@ def read_fer2013(folder: Path) -> Stills:
             examples += [Example(f'{split}/{path.stem}_{row:05d}', split, '', (int(label),))
                          for row, label in enumerate(labels)]
     if not images:
-        raise InvalidInput(f'FER2013 {folder}: no file train*.npz, valid*.npz or test*.npz; give '
-                           'the folder that has them')
+        raise InvalidInput(f'FER2013 {folder}: no file train*.npz, valid*.npz, test*.npz or '
+                           f'{PUBLISHED}; give the folder that has them')
     return Stills(np.concatenate(images), examples)
+
+
+def _read_published(folder: Path) -> Stills:
+    """
+    Read fer2013.csv.
+
+    With FER+, the label is the majority of its votes, and pictures without a vote for one of the
+    seven emotions are left out.
+    """
+    votes = _votes(folder / VOTES)
+    images: list[UInt8] = []
+    examples: list[Example] = []
+    path = folder / PUBLISHED
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            for number, row in enumerate(csv.DictReader(file)):
+                soft, weight = soft_label(votes[number], FERPLUS) if votes else ((), 1.0)
+                if votes and not soft:
+                    continue
+                split = USAGES[row['Usage']]
+                label = (soft.index(max(soft)) if soft else
+                         PUBLISHED_EMOTIONS[int(row['emotion'])])
+                images.append(np.array(row['pixels'].split(), np.uint8).reshape(
+                    STILL_SIZE, STILL_SIZE))
+                examples.append(Example(
+                    f'{split}/fer{number:07d}', split, '', (label,), soft=soft, weight=weight))
+    except (OSError, KeyError, IndexError, ValueError, csv.Error) as error:
+        raise InvalidInput(f'FER2013 {path}:{len(images) + 2}: it cannot be read ({error!r}); '
+                           'expected the columns emotion, pixels, Usage, and the same rows in '
+                           f'{VOTES}') from error
+    return Stills(np.stack(images), examples)
+
+
+def _votes(path: Path) -> list[dict[str, float]]:
+    """Return the votes of FER+ for each row; [] without the file."""
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            return [{name: float(row[name]) for name in (*FERPLUS, *NO_EMOTION)}
+                    for row in csv.DictReader(file)]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(f'FER+ {path}: it cannot be read ({error!r}); expected '
+                           'fer2013new.csv as published') from error
 
 
 def _read(path: Path) -> tuple[UInt8, UInt8]:

@@ -11,7 +11,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+import logging
 import os
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from mmer_ros.types import EMOTIONS, InvalidInput
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example, SPLITS
 
+LOGGER = logging.getLogger('training')
+TOLERATED_CLIPS, TOLERATED_SHARE = 3, 0.01  # missing in a split of a complete download
 KNOWN_DEFECTS = {'train/dia125_utt3', 'dev/dia110_utt7'}  # broken or missing as published
 
 
@@ -51,6 +55,27 @@ def read_meld(folder: Path, splits: Sequence[str] = SPLITS, *, clips: bool = Tru
         raise InvalidInput(f'MELD {folder}: no utterance was found; expected train_sent_emo.csv, '
                            'dev_sent_emo.csv or test_sent_emo.csv in it or in its folders')
     return corpus
+
+
+def check_clips(corpus: Corpus, folder: Path, *, allow_partial: bool) -> None:
+    """
+    Refuse a corpus most of whose clips may be missing, since its scores would mean something else.
+
+    :param allow_partial: warn, and go on with the text of those utterances.
+    :raises InvalidInput: if a split lacks more clips than MELD as published, unless allowed.
+    """
+    rows = Counter(example.split for example in corpus.examples)
+    missing = Counter(e.split for e in corpus.examples if e.video is None)
+    partial = [f'{missing[split]:,} of {count:,} clips of {split}' for split, count in rows.items()
+               if missing[split] > max(TOLERATED_CLIPS, TOLERATED_SHARE * count)]
+    if not partial:
+        return
+    found = f'MELD {folder}: {", ".join(partial)} are missing'
+    if not allow_partial:
+        raise InvalidInput(f'{found}. Unpack all archives of MELD.Raw there, or give '
+                           '--allow-partial to go on with the text of these utterances')
+    LOGGER.warning('PARTIAL CORPUS: %s. These utterances have text only, and scores by modality '
+                   'are not those of the whole corpus', found)
 
 
 def _read_split(corpus: Corpus, split: str, table: Path, clip_folder: Path | None,

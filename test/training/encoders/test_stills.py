@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 
 from mmer_ros.networks.crossmodal import summary
-from mmer_ros.types import InvalidInput, Modality
+from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -74,6 +74,33 @@ def test_files_are_read_in_order_and_valid_is_dev(folder: Path) -> None:
     assert example.labels == (int(labels[7]),)
     assert stills.modalities(example.key) is Modality.FACE
     assert is_fer2013(folder) and not is_fer2013(folder.parent)
+
+
+@pytest.mark.parametrize('votes', [False, True])
+def test_the_published_file_is_read_with_the_votes_beside_it(tmp_path: Path, votes: bool) -> None:
+    pictures, _ = stripes(4, 0)
+    rows = [f'{emotion},{" ".join(map(str, picture.ravel()))},{usage}' for emotion, picture, usage
+            in zip((3, 0, 6, 4), pictures, ('Training', 'Training', 'PublicTest', 'PrivateTest'))]
+    (tmp_path / 'fer2013.csv').write_text('\n'.join(['emotion,pixels,Usage', *rows]))
+    if votes:
+        (tmp_path / 'fer2013new.csv').write_text(
+            'Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,'
+            'unknown,NF\nTraining,fer0000000.png,2,6,0,0,0,0,0,0,2,0\nTraining,,0,0,0,0,0,0,0,0,0'
+            ',10\nPublicTest,a.png,0,0,9,0,0,0,1,0,0,0\nPrivateTest,b.png,10,0,0,0,0,0,0,0,0,0\n')
+    assert is_fer2013(tmp_path)
+    stills = read_fer2013(tmp_path)
+    found = [(e.key, EMOTIONS[e.labels[0]], e.weight) for e in stills.examples]
+    if votes:
+        assert found == [('train/fer0000000', 'joy', .8), ('dev/fer0000002', 'surprise', 1),
+                         ('test/fer0000003', 'neutral', 1)], 'the second is no face'
+        assert stills.examples[0].soft == (.25, 0, 0, 0, .75, 0, 0)
+    else:
+        assert [(key[:5], label) for key, label, _ in found] == [
+            ('train', 'joy'), ('train', 'anger'), ('dev/f', 'neutral'), ('test/', 'sadness')]
+    assert np.array_equal(stills.grey('dev/fer0000002'), pictures[2])
+    (tmp_path / 'fer2013.csv').write_text('emotion,pixels,Usage\n3,1 2 3,Training\n')
+    with pytest.raises(InvalidInput, match=r'fer2013\.csv:2: it cannot be read'):
+        read_fer2013(tmp_path)
 
 
 def test_a_crop_is_the_picture_enlarged_in_grey() -> None:
