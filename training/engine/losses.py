@@ -67,12 +67,13 @@ class EmotionLoss(nn.Module):
         Return the mean loss of the labelled rows.
 
         :param logits: (B, 7).
-        :param targets: (B, 7) distributions; a row of zeros is not labelled and is ignored.
+        :param targets: (B, 7) distributions times the weight of the row; a row of zeros is not
+            labelled and is ignored.
         """
         config = self.config
-        known = targets.sum(dim=1) > 0
+        weight = targets.sum(dim=1, keepdim=True)  # (B, 1)
         smooth = config.label_smoothing
-        targets = targets * (1 - smooth) + smooth / len(EMOTIONS)
+        targets = targets * (1 - smooth) + smooth / len(EMOTIONS) * weight
         if config.kind == 'logit_adjusted':
             logits = logits + config.strength * self.log_priors
         log_p = torch.log_softmax(logits, dim=1)
@@ -81,18 +82,18 @@ class EmotionLoss(nn.Module):
             terms = terms * self.weights
         if config.kind == 'focal':
             terms = terms * (1 - log_p.exp()) ** config.strength
-        per_row = terms.sum(dim=1) * known
-        return per_row.sum() / known.sum().clamp(min=1)
+        total = weight.sum()
+        return terms.sum() / torch.where(total > 0, total, 1)
 
 
-def target_of(labels: Sequence[int]) -> Tensor:
-    """Return the target distribution (7,): equal shares of all labels; zeros if there are none."""
-    target = torch.zeros(len(EMOTIONS))
-    if labels:
-        target[list(labels)] = 1 / len(set(labels))
-    return target
+def target_of(shares: Sequence[float]) -> Tensor:
+    """Return the target of an example (`Example.target`) as a tensor (7,); zeros for ()."""
+    return torch.tensor(shares) if shares else torch.zeros(len(EMOTIONS))
 
 
 def class_counts(labels: Sequence[Sequence[int]]) -> list[float]:
     """Return the examples of each class, (7,); one with two labels counts half for each."""
-    return [float(n) for n in sum((target_of(row) for row in labels), torch.zeros(len(EMOTIONS)))]
+    counts = torch.zeros(len(EMOTIONS))
+    for row in labels:
+        counts[list(row)] += 1 / max(1, len(set(row)))
+    return counts.tolist()

@@ -99,7 +99,7 @@ class FusionData(DrawnDataset[FusionItem]):
         if random.random() < self.dropout:
             values = random_subset(values, random)
         return FusionItem(example.key, {m: self._noisy(v, self.noise.get(m, 0.0), random)
-                                        for m, v in values.items()}, target_of(example.labels))
+                                        for m, v in values.items()}, target_of(example.target))
 
     def _noisy(self, values: Tensor, level: float, random: np.random.Generator) -> Tensor:
         if not level:

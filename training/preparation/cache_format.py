@@ -111,6 +111,9 @@ class ExampleRow(_Record):
     row: int = 0
     audio_samples: int = 0
     faces: int = 0
+    soft: tuple[float, ...] = ()
+    weight: float = 1.0
+    fold: int | None = None
 
     @classmethod
     def from_example(cls, example: Example, shard: str = '', row: int = 0,
@@ -120,12 +123,14 @@ class ExampleRow(_Record):
             key=example.key, split=example.split, text=example.text,
             labels=tuple(EMOTIONS[i] for i in example.labels), speaker=example.speaker,
             group=example.group, turn=example.turn, shard=shard, row=row,
-            audio_samples=found.audio_samples if found else 0, faces=found.faces if found else 0)
+            audio_samples=found.audio_samples if found else 0, faces=found.faces if found else 0,
+            soft=example.soft, weight=example.weight, fold=example.fold)
 
     def example(self) -> Example:
         """Return the example without its files."""
         return Example(self.key, self.split, self.text, tuple(map(emotion_index, self.labels)),
-                       self.speaker, self.group, self.turn)
+                       self.speaker, self.group, self.turn, soft=self.soft,
+                       weight=self.weight, fold=self.fold)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,31 @@ def test_bad_lines_are_named_and_left_out(tmp_path: Path) -> None:
     assert 'split' in texts[3] and 'turn' in texts[4]
 
 
+def test_votes_weights_folds_and_synonyms_are_read_and_written(tmp_path: Path) -> None:
+    path = write_lines(
+        tmp_path / 'm.jsonl', {'id': 'a', 'label': 'happy', 'soft': {'joy': 3, 'angry': 1}},
+        {'id': 'b', 'label': 'sad', 'weight': 0.5, 'fold': 1}, {'id': 'c', 'fold': 0})
+    a, b, c = read_manifest(path).examples
+    assert [EMOTIONS[e.labels[0]] for e in (a, b)] == ['joy', 'sadness'] and c.labels == ()
+    assert a.soft == (0, 0, 0, 0, .75, 0, .25) and (a.weight, b.weight) == (1, .5)
+    assert (a.fold, b.fold, c.fold) == (None, 1, 0)
+    write_manifest(tmp_path / 'again.jsonl', [a, b, c])
+    assert read_manifest(tmp_path / 'again.jsonl').examples == [a, b, c]
+    assert [e.split for e in read_manifest(path, fold=1).examples] == ['train', 'test', 'dev']
+    with pytest.raises(InvalidInput, match=r'fold 2; expected 0\.\.1'):
+        read_manifest(path, fold=2)
+
+
+@pytest.mark.parametrize('row', [
+    {'soft': {'joy': -1}}, {'soft': {'joy': 0}}, {'soft': {'boredom': 1}}, {'weight': 0},
+    {'weight': -1}, {'fold': -1}])
+def test_votes_and_weights_that_mean_nothing_are_named(
+        tmp_path: Path, row: dict[str, Any]) -> None:
+    corpus = read_manifest(write_lines(tmp_path / 'm.jsonl', {'text': 'good'}, row))
+    assert len(corpus.examples) == 1
+    assert corpus.problems[0].where.endswith('m.jsonl:2')
+
+
 def test_a_file_that_is_not_there_is_told_and_the_rest_kept(tmp_path: Path) -> None:
     (tmp_path / 'f2.png').write_bytes(b'any')
     corpus = read_manifest(write_lines(tmp_path / 'm.jsonl', {

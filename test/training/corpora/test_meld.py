@@ -16,7 +16,9 @@ from pathlib import Path
 from mmer_ros.recordings.meld.table import CLIP_FOLDERS
 from mmer_ros.types import EMOTIONS, InvalidInput
 import pytest
+from training.__main__ import main
 from training.corpora.corpus import Corpus
+from training.corpora.manifest import read_manifest
 from training.corpora.meld import read_meld
 
 from ...fixtures.clip import meld_row, write_table
@@ -98,6 +100,34 @@ def test_missing_splits_and_clip_folders_are_told_once(tmp_path: Path) -> None:
     assert 'train_splits' in corpus.problems[0].text
     assert 'test_sent_emo.csv' in corpus.problems[1].text
     assert told(read_meld(tmp_path, ['train'], clips=False)) == []
+
+
+def test_a_partial_download_needs_a_word_and_warns_with_numbers(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+        ) -> None:
+    write_table(tmp_path / 'train_sent_emo.csv', [meld_row(0, u) for u in range(10)])
+    write_table(tmp_path / 'dev_sent_emo.csv', [meld_row(0, u) for u in range(4)])
+    touch_clips(tmp_path / 'train_splits', *(f'dia0_utt{u}.mp4' for u in range(6)))
+    touch_clips(tmp_path / 'dev_splits_complete', 'dia0_utt0.mp4')
+    command = ['convert', '--meld', str(tmp_path), str(tmp_path / 'm.jsonl')]
+    assert main(command) == 2
+    told = ' '.join(capsys.readouterr().err.split())
+    assert '4 of 10 clips of train are missing' in told and '--allow-partial' in told
+    assert 'of dev' not in told, 'three may be missing'
+    assert not (tmp_path / 'm.jsonl').exists()
+    with caplog.at_level('WARNING', 'training'):
+        assert main([*command, '--allow-partial']) == 0
+    assert 'PARTIAL CORPUS' in caplog.text and '4 of 10 clips of train' in caplog.text
+    assert len(read_manifest(tmp_path / 'm.jsonl').examples) == 14
+
+
+def test_a_wrong_time_is_reported_by_name_and_the_row_is_kept(tmp_path: Path) -> None:
+    row = meld_row(3, 7)
+    row[-1] = row[-2]
+    write_table(tmp_path / 'dev_sent_emo.csv', [row])
+    corpus = read_meld(tmp_path, ['dev'], clips=False)
+    assert told(corpus) == [('wrong time', 'dev/dia3_utt7')] and len(corpus.examples) == 1
+    assert "EndTime '0:20:57,256' is not after StartTime" in corpus.problems[0].text
 
 
 def test_bad_rows_are_named_by_line_and_left_out(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ class AudioData(SignalData):
             return AudioItem(f'{example.key} (non-speech)',
                              torch.from_numpy(non_speech(count, random)), UNIFORM, None)
         samples, states = self._utterance(example.key, draw)
-        return AudioItem(example.key, samples, target_of(example.labels), states)
+        return AudioItem(example.key, samples, target_of(example.target), states)
 
     def _utterance(self, key: str, draw: Draw) -> tuple[Tensor, Tensor | None]:
         samples = self._samples(key)

@@ -146,7 +146,7 @@ class SequenceData(DrawnDataset[SignalItem]):
         example = self.examples[draw.row]
         if not self.training:
             return SignalItem(example.key, self.views.get(example.key)[:1],
-                              target_of(example.labels))
+                              target_of(example.target))
         config, random = self.config, draw.generator()
         steps = 1 if random.random() < config.single else int(
             random.integers(2, config.longest + 1)) if config.longest > 1 else 1
@@ -169,7 +169,7 @@ class SequenceData(DrawnDataset[SignalItem]):
             cut = int(random.integers(1, steps))
             values[cut:] = _sample(other, steps - cut, random)
         share = config.self_distillation
-        return values, (1 - share) * target_of(example.labels) + share * self.views.predict(
+        return values, (1 - share) * target_of(example.target) + share * self.views.predict(
             example.key)
 
     def _without_face(self, steps: int, random: np.random.Generator) -> Tensor:

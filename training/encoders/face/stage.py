@@ -111,7 +111,7 @@ class FaceData(SignalData):
 
     def __getitem__(self, draw: Draw) -> SignalItem:
         example = self.examples[draw.row]
-        return SignalItem(example.key, self._values(example.key, draw), target_of(example.labels))
+        return SignalItem(example.key, self._values(example.key, draw), target_of(example.target))
 
     def _values(self, key: str, draw: Draw) -> Tensor:
         count, random = self.cache.sizes(key)[1], draw.generator()

@@ -73,7 +73,7 @@ class StillData(DrawnDataset[StillItem]):
         example, config = self.examples[draw.row], self.config
         picture = self.stills.grey(example.key)
         if not self.training:
-            return StillItem(example.key, _tensor(picture), target_of(example.labels))
+            return StillItem(example.key, _tensor(picture), target_of(example.target))
         random = draw.generator()
         late = config.late if draw.epoch >= config.late_from else None
         face = random.random() >= config.no_face
@@ -83,7 +83,7 @@ class StillData(DrawnDataset[StillItem]):
             picture = np.asarray(cv2.resize(picture, (config.early_size,) * 2,
                                             interpolation=cv2.INTER_AREA), np.uint8)
         return StillItem(example.key, _tensor(picture),
-                         target_of(example.labels) if face else UNIFORM)
+                         target_of(example.target) if face else UNIFORM)
 
 
 def _tensor(picture: UInt8) -> Tensor:

@@ -128,7 +128,7 @@ class TextData(DrawnDataset[TextItem]):
         soft = self.targets.get(row.example.key)
         return TextItem(
             row.example.key, text, self._noisy(text.token_ids, random),
-            target_of(row.example.labels), self.corpora[draw.row],
+            target_of(row.example.target), self.corpora[draw.row],
             torch.zeros(7) if soft is None else torch.from_numpy(soft), follows)
 
     def _context(self, row: Dialogue, history: Sequence[Turn], reply: Turn | None) -> TextInput:

@@ -87,7 +87,7 @@ class Sentences(DrawnDataset[SentenceItem]):
 
     def __getitem__(self, draw: Draw) -> SentenceItem:
         example = self.examples[draw.row]
-        return SentenceItem(example.key, self.ids[draw.row], target_of(example.labels),
+        return SentenceItem(example.key, self.ids[draw.row], target_of(example.target),
                             self.corpora[draw.row])
 
 
