@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from mmer_ros.profiling import FACE_DETECTION, Stages, UNMEASURED, VOICE_ACTIVITY
 from mmer_ros.sensing.face_detector import FaceDetector
 from mmer_ros.sensing.faces import FaceStream, FrameSampler
-from mmer_ros.sensing.spoken_language import is_read
+from mmer_ros.sensing.spoken_language import is_read, shown_language
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
 from mmer_ros.sensing.vad import SpeechProbability
 from mmer_ros.types import (
@@ -139,7 +139,7 @@ class SensorPipeline(ABC, Generic[Result]):
         if not is_read(transcript.language, self.languages):
             self._segmenter.events.append(StreamEvent(
                 'transcript_language', transcript.stamp,
-                f'transcript: words in {transcript.language[:20]!r}; the bundle reads '
+                f'transcript: words in {shown_language(transcript.language)}; the bundle reads '
                 f'{", ".join(self.languages)}; they were left out. If that is the language, '
                 'correct it in the recogniser'))
             return []

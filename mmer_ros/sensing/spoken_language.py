@@ -46,6 +46,18 @@ def language_code(name: str) -> str:
     return '' if first in UNKNOWN else CODES.get(first, first)
 
 
+def shown_language(name: str) -> str:
+    """
+    Return a language for a message to people, without what is no name of one.
+
+    >>> shown_language('de_AT'), shown_language('what somebody said')
+    ("'de'", 'a language of unknown name')
+    """
+    code = language_code(name)
+    known = code in CODES.values() or re.fullmatch('[a-z]{2,3}', code)
+    return repr(code) if known else 'a language of unknown name'
+
+
 def is_read(language: str, languages: Collection[str]) -> bool:
     """
     Tell whether words of a language are understood.

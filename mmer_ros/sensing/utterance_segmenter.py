@@ -347,7 +347,7 @@ class UtteranceSegmenter:
         late, now = self.config.transcript_late_s, self._reached()
         for utterance in self._known:
             if utterance.spoken.dropped and utterance.words:
-                self._leave_out(utterance.spoken.end, ' '.join(utterance.words))
+                self._leave_out(utterance.spoken.end)
         self._known = [u for u in self._known if not u.spoken.dropped and (
             not u.released or now - u.spoken.end <= late)]
         horizon = now - self.config.face_only_s
@@ -392,16 +392,17 @@ class UtteranceSegmenter:
             elif not force and self._microphone.absent:
                 parts.append(self._text_only(words))
             elif force or self._reached() - words.stamp > self.config.stall_s:
-                self._leave_out(words.stamp, words.text)
+                self._leave_out(words.stamp)
             else:
                 self._orphans.append(words)
         return parts
 
-    def _leave_out(self, stamp: float, text: str) -> None:
+    def _leave_out(self, stamp: float) -> None:
+        # Never the words themselves: an event goes to logs, which publish_transcript does not rule
         self._event('transcript_without_speech', stamp,
-                    f'transcript: {text[:40]!r} came although nobody spoke within '
-                    f'{self.config.transcript_late_s:.1f} s; it was left out. Recognisers '
-                    'invent words in silence; if it was real, raise transcript_late_s')
+                    'transcript: words came although nobody spoke within '
+                    f'{self.config.transcript_late_s:.1f} s; they were left out. Recognisers '
+                    'invent words in silence; if they were real, raise transcript_late_s')
 
     def _text_only(self, words: Transcript) -> UtterancePart:
         """Make an utterance of words alone, for robots without a microphone."""

@@ -18,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from mmer_ros.nodes.health.checks import Report
 from mmer_ros.nodes.outputs.publishing import publish_message
 from mmer_ros.nodes.runtime.event_log import EventLog
+from mmer_ros.nodes.runtime.internal_error import describe_error
 from rclpy.node import Node
 
 TOPIC = '/diagnostics'
@@ -56,7 +57,7 @@ class Diagnostics:
                 self._publish(self._reports())
             except Exception as error:  # nothing else would notice that this thread has ended
                 self._events.report('diagnostics',
-                                    f'diagnostics: {type(error).__name__}: {error}')
+                                    f'diagnostics: {describe_error(error)}')
 
     def _publish(self, reports: Sequence[Report]) -> None:
         self._log(reports)

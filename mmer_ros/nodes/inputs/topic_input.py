@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmer_ros.nodes.inputs.message_types import load_type, MissingType
+from mmer_ros.nodes.runtime.internal_error import describe_error
 from mmer_ros.types import InvalidInput
 from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
@@ -170,7 +171,7 @@ class TopicInput:
         except Exception as error:
             self._on_fault(type(error).__name__, (
                 f'{self.spec.kind}: internal error, the message was skipped: '
-                f'{type(error).__name__}: {error}'))
+                f'{describe_error(error)}'))
 
     def _on_message_lost(self, event: Any) -> None:
         self._on_lost(self.spec.kind, event.total_count_change)

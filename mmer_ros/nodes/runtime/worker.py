@@ -18,6 +18,7 @@ from typing import Generic, Protocol, TypeVar
 
 from mmer_ros.nodes.inputs.topic_input import OnFault
 from mmer_ros.nodes.runtime.inbox import Inbox, Item, REQUEST
+from mmer_ros.nodes.runtime.internal_error import describe_error
 from mmer_ros.sensing.stream_clock import IDLE_LAG_S, IDLE_S
 from mmer_ros.types import InvalidInput, StreamEvent
 
@@ -102,6 +103,6 @@ class Worker(Generic[Result]):
             self._on_fault(str(error).split(':', 1)[0], str(error))
         except Exception as error:
             self._on_fault(type(error).__name__, (
-                f'internal error, the input was skipped: {type(error).__name__}: {error}'))
+                f'internal error, the input was skipped: {describe_error(error)}'))
         for event in self._engine.drain_events():
             self._on_fault(event.kind, event.text)
