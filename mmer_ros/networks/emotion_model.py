@@ -26,6 +26,7 @@ from mmer_ros.networks.fusion import (
 )
 import mmer_ros.networks.fusion_families  # noqa: F401 - registers the families
 from mmer_ros.networks.text_encoder import TextEncoderConfig
+import mmer_ros.networks.whisper_encoder  # noqa: F401 - registers the backbone
 from mmer_ros.types import ALL_MODALITIES, MODALITIES, Modality
 from pydantic import BaseModel, ConfigDict, field_validator, SerializeAsAny, ValidationInfo
 from tokenizers import Tokenizer

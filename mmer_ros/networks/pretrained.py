@@ -18,11 +18,14 @@ from typing import Any, TypeVar
 from mmer_ros.networks.audio_encoder import AudioEncoder
 from mmer_ros.networks.face_encoder import FaceEncoder
 from mmer_ros.networks.text_encoder import SPECIAL_TOKENS, TextEncoder
+from mmer_ros.networks.whisper_encoder import WhisperEncoder, WhisperEncoderConfig
 from mmer_ros.types import InvalidInput
 import torch
 from torch import Tensor
 
 T = TypeVar('T')
+WHISPER_LAYERS = {'self_attn.out_proj': 'self_attn.out_proj', 'self_attn_layer_norm': 'norm1',
+                  'fc1': 'linear1', 'fc2': 'linear2', 'final_layer_norm': 'norm2'}
 LOCAL_COPY = 'give the folder of a copy, or connect once so that it is cached'
 
 
@@ -100,6 +103,46 @@ def load_speech_encoder(source: str) -> tuple[Any, Any]:
     extractor = _fetch(f'preprocessor_config.json of {what}',
                        lambda: WhisperFeatureExtractor.from_pretrained(source), LOCAL_COPY)
     return model.encoder, extractor
+
+
+def whisper_config(source: str = 'openai/whisper-base') -> WhisperEncoderConfig:
+    """
+    Return the settings of an encoder that `load_whisper` can fill from this source.
+
+    :raises PretrainedUnavailable: if it is neither reachable nor cached, or of another type.
+    """
+    from transformers import WhisperConfig
+    found: Any = _fetch(f'config.json of speech encoder {source!r}',
+                        lambda: WhisperConfig.from_pretrained(source), LOCAL_COPY)
+    return WhisperEncoderConfig(
+        d_model=found.d_model, n_head=found.encoder_attention_heads,
+        n_inner=found.encoder_ffn_dim, n_mels=found.num_mel_bins)
+
+
+def load_whisper(encoder: WhisperEncoder, source: str = 'openai/whisper-base') -> None:
+    """
+    Load the first layers of a Whisper into the encoder; its linear layers stay as they are.
+
+    :param source: name on the Hugging Face hub, or a folder made by `save_pretrained`.
+    :raises PretrainedUnavailable: if it is neither reachable nor cached, or of other sizes.
+    """
+    whisper, _ = load_speech_encoder(source)
+    given = whisper.state_dict()
+    own = {name: weights for name, weights in given.items() if name.startswith('conv')}
+    for i in range(min(len(encoder.layers), len(whisper.layers))):
+        layer = f'layers.{i}'
+        query, key, value = (f'{layer}.self_attn.{kind}_proj' for kind in 'qkv')
+        bias = given[f'{query}.bias']
+        own[f'{layer}.self_attn.in_proj_weight'] = torch.cat(
+            [given[f'{each}.weight'] for each in (query, key, value)])
+        own[f'{layer}.self_attn.in_proj_bias'] = torch.cat(
+            [bias, torch.zeros_like(bias), given[f'{value}.bias']])  # keys have none
+        for theirs, ours in WHISPER_LAYERS.items():
+            for kind in ('weight', 'bias'):
+                own[f'{layer}.{ours}.{kind}'] = given[f'{layer}.{theirs}.{kind}']
+    for name in ('project', 'classifier'):
+        own |= {f'{name}.{k}': v for k, v in getattr(encoder, name).state_dict().items()}
+    _load_fitting(f'speech encoder {source!r}', encoder, own)
 
 
 def load_wavernn(encoder: AudioEncoder, source: str = 'ljspeech') -> list[str]:

@@ -1,0 +1,80 @@
+# Copyright 2026 The mmer_ros authors
+# Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+# in compliance with the License. You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software distributed under the License
+# is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+# or implied. See the License for the specific language governing permissions and limitations
+# under the License.
+
+"""The command `voices`, from caches of sound to figures, with a small Whisper."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import wave
+
+import numpy as np
+import pytest
+import torch
+from training.__main__ import main
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+
+@pytest.fixture(scope='module')
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('whisper')
+    torch.manual_seed(0)
+    WhisperModel(WhisperConfig(
+        d_model=16, encoder_layers=4, encoder_attention_heads=2, encoder_ffn_dim=32,
+        decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32, vocab_size=60,
+        num_mel_bins=80, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        decoder_start_token_id=3, suppress_tokens=[], begin_suppress_tokens=[],
+    )).save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def prepared(folder: Path, name: str, labels: list[str]) -> Path:
+    """Return a cache of tones, higher for joy, of two speakers."""
+    rows = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, label in enumerate(labels):
+        tone = np.sin(np.arange(8000) * (0.4 if label == 'joy' else 0.1) * (1 + i / 50))
+        with wave.open(str(folder / f'{name}{i}.wav'), 'wb') as file:
+            file.setparams((1, 2, 16_000, 0, 'NONE', ''))
+            file.writeframes((9000 * tone).astype('<i2').tobytes())
+        rows.append({'id': f'{name}{i}', 'audio': f'{name}{i}.wav', 'label': label,
+                     'speaker': f's{i // 2 % 2}'})
+    manifest = folder / f'{name}.jsonl'
+    manifest.write_text('\n'.join(map(json.dumps, rows)))
+    assert main(['prepare', '--manifest', str(manifest), '--output', str(folder / name),
+                 '--jobs', '1']) == 0
+    return folder / name
+
+
+def test_each_corpus_is_left_out_in_turn_and_the_run_resumes(
+        whisper: Path, tmp_path: Path) -> None:
+    caches = [f'{name}={prepared(tmp_path, name, ["joy", "anger"] * 6)}' for name in 'ab']
+    command = ['voices', '--corpus', *caches, '--folds', 'a', '--teacher', str(whisper),
+               '--output', str(tmp_path / 'out')]
+    assert main(command) == 0
+    figures = json.loads((tmp_path / 'out' / 'voices.json').read_text())
+    assert list(figures['unseen_corpora']) == ['a', 'b']
+    for scores in [*figures['unseen_corpora'].values(), figures['unseen_speakers']['a']]:
+        assert (scores['clips'], scores['speakers']) == (12, 2)
+        assert scores['unweighted_recall']['value'] > 0.8  # two tones that differ by two octaves
+    stored = {p: p.stat().st_mtime_ns for p in (tmp_path / 'out').rglob('*.safetensors')}
+    assert main(command) == 0
+    assert stored == {p: p.stat().st_mtime_ns for p in (tmp_path / 'out').rglob('*.safetensors')}
+
+
+@pytest.mark.parametrize(('corpus', 'problem'), [
+    ('cache', 'expected NAME=CACHE'), ('a=nowhere', 'cache nowhere')])
+def test_a_corpus_that_cannot_be_used_is_named(
+        whisper: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], corpus: str,
+        problem: str) -> None:
+    assert main(['voices', '--corpus', corpus, '--teacher', str(whisper),
+                 '--output', str(tmp_path)]) == 2
+    assert problem in capsys.readouterr().err

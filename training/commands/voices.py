@@ -1,0 +1,122 @@
+# Copyright 2026 The mmer_ros authors
+# Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+# in compliance with the License. You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software distributed under the License
+# is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+# or implied. See the License for the specific language governing permissions and limitations
+# under the License.
+
+"""
+Command `voices`: how well a voice model does on corpora and people that it has not learnt from.
+
+A linear model of a Whisper's states, learnt on all corpora but one and tested on that one, is the
+reference; encoders and bundles that have not seen a corpus can be compared with it. All clips are
+cut by the robot's voice activity detection.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from functools import partial
+import json
+from pathlib import Path
+from typing import Any
+
+from mmer_ros.evaluation.metrics import Interval
+from mmer_ros.networks.pretrained import whisper_config
+from mmer_ros.types import InvalidInput
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from training.encoders.audio.linear_voice import fit_linear, VoiceVectors
+from training.encoders.audio.whisper_states import make_moments
+from training.engine.files import write_file
+from training.evaluation.unseen_corpora import (
+    leave_one_corpus_out,
+    leave_speakers_out,
+    mean_recall,
+    scores_of,
+)
+from training.preparation.clip_cache import ClipCache
+from training.preparation.spoken_clips import SpokenClips
+
+FIGURES = 'voices.json'
+DECAY = 1e-2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument('--corpus', nargs='+', required=True, metavar='NAME=CACHE', help=(
+        'corpora with labelled voices, as written by `prepare`'))
+    parser.add_argument('--unseen', nargs='+', metavar='NAME', help=(
+        'corpora that are left out in turn (default: all)'))
+    parser.add_argument('--folds', nargs='*', default=[], metavar='NAME', help=(
+        'corpora of which a fifth of the speakers is left out in turn, too'))
+    parser.add_argument('--teacher', default='openai/whisper-base', metavar='NAME|FOLDER',
+                        help='a Whisper of the Hugging Face hub, or a local copy')
+    parser.add_argument('--decay', type=float, default=DECAY, metavar='X',
+                        help=f'weight decay of the linear model (default: {DECAY})')
+    parser.add_argument('--output', type=Path, required=True, metavar='FOLDER', help=(
+        'of the cut audio, the states and the figures; the same command resumes'))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure and show; return the exit code."""
+    console = Console(stderr=True)
+    corpora = read_voices(options.corpus, options.teacher, options.output, console)
+    predict = partial(_linear, decay=options.decay)
+    unseen = leave_one_corpus_out(corpora, options.unseen or [c.name for c in corpora], predict)
+    known = {c.name: c for c in corpora}
+    figures: dict[str, Any] = {
+        'teacher': options.teacher, 'decay': options.decay,
+        'unseen_corpora': {name: scores_of(known[name], logits)
+                           for name, logits in unseen.items()},
+        'unseen_speakers': {name: scores_of(known[name], leave_speakers_out(
+            corpora, name, 5, predict)) for name in options.folds}}
+    write_file(options.output / FIGURES, json.dumps(figures, indent=2).encode())
+    _show('corpora', figures['unseen_corpora'], console)
+    if figures['unseen_speakers']:
+        _show('speakers, in five folds', figures['unseen_speakers'], console)
+    console.print(f'written: {options.output / FIGURES}')
+    return 0
+
+
+def read_voices(given: Sequence[str], teacher: str, folder: Path, console: Console
+                ) -> list[VoiceVectors]:
+    """
+    Return the vectors of corpora that are given as NAME=CACHE.
+
+    :raises InvalidInput: if one is not of this form, or has no labelled voices.
+    """
+    config, found = whisper_config(teacher), []
+    for each in given:
+        name, equals, cache = each.partition('=')
+        if not (name and equals and cache):
+            raise InvalidInput(f'--corpus {each}: expected NAME=CACHE, e.g. nemo=caches/nemo')
+        clips = SpokenClips(ClipCache(Path(cache)), folder / 'spoken', console)
+        store = make_moments(teacher, config, clips, folder / 'states', console)
+        corpus = VoiceVectors.of(name, clips, store)
+        if not len(corpus.keys):
+            raise InvalidInput(f'--corpus {each}: no clip has both sound and one label')
+        found.append(corpus)
+    return found
+
+
+def _linear(train: Sequence[VoiceVectors], test: VoiceVectors, decay: float
+            ) -> NDArray[np.float32]:
+    return fit_linear(train, decay).logits(test.vectors)
+
+
+def _show(what: str, scores: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    table = Table('left out', 'clips', 'speakers', 'unweighted recall %', 'recall by class %',
+                  box=box.SIMPLE_HEAD, title=f'Voices of unseen {what}')
+    for name, each in scores.items():
+        table.add_row(name, str(each['clips']), str(each['speakers']),
+                      str(Interval(**each['unweighted_recall'])),
+                      ', '.join(f'{k} {100 * v:.0f}' for k, v in each['recall'].items()))
+    console.print(table)
+    console.print(f'mean: {100 * mean_recall(scores):.1f} %', highlight=False)
