@@ -100,4 +100,5 @@ class EmotionNode(RecognizingNode):
             named = self._declared.unchecked()
             return unmeasured(status, [*input_names(named), 'clocks', 'recognition'])
         return [*input_reports(self._settings, inputs, self._meter, limits),
-                check_skew(self._meter, limits), check_recognition(self._meter, limits)]
+                check_skew(self._meter, limits, inputs.shifts),
+                check_recognition(self._meter, limits)]

@@ -129,4 +129,5 @@ class SegmenterNode(ManagedNode):
             named = self._declared.unchecked()
             return unmeasured(status, [*input_names(named), 'clocks', 'segmentation'])
         return [*input_reports(self._settings, inputs, self._meter, limits),
-                check_skew(self._meter, limits), check_segmentation(self._meter, limits)]
+                check_skew(self._meter, limits, inputs.shifts),
+                check_segmentation(self._meter, limits)]

@@ -92,10 +92,16 @@ class ClockOffsets:
         self.limit_s = limit_s
         self._on_change = on_change
         self._inputs: dict[str, _Input] = {}
+        self.is_releasing = False  # what is handed on has been held back
 
     def shift(self, name: str) -> float:
         """Return what is added to the stamps of an input, seconds."""
         return self._inputs[name].shift if name in self._inputs else 0.0
+
+    @property
+    def shifts(self) -> dict[str, float]:
+        """What is added to the stamps of the inputs whose clocks are wrong, seconds."""
+        return {name: found.shift for name, found in tuple(self._inputs.items()) if found.shift}
 
     def push(self, name: str, stamp: float, arrival: float, hand_on: HandOn) -> None:
         """
@@ -145,8 +151,10 @@ class ClockOffsets:
     def _settle(self, found: _Input) -> None:
         found.is_settled = True
         held, found.held = found.held, []
+        self.is_releasing = True
         for hand_on in held:
             hand_on(found.shift)
+        self.is_releasing = False
 
     def _fits(self, name: str, found: _Input) -> bool:
         """Tell whether the latest message came about when it should, by its shifted stamp."""

@@ -134,10 +134,10 @@ def test_drops_are_judged_by_their_share(dropped: int, level: Level) -> None:
 @pytest.mark.parametrize(('skew', 'level'), [(0.1, OK), (0.9, WARN), (-0.9, WARN), (7.0, ERROR)])
 def test_clocks_that_are_apart_are_noticed(skew: float, level: Level) -> None:
     bench = Bench()
-    assert check_skew(bench.meter, HealthLimits()).level == OK
+    assert check_skew(bench.meter, HealthLimits(), {}).level == OK
     bench.feed('audio', 5.0, 10.0, lag=0.05)
     bench.feed('image', 5.0, 10.0, lag=0.05 + skew)
-    report = check_skew(bench.meter, HealthLimits())
+    report = check_skew(bench.meter, HealthLimits(), {})
     assert report.level == level
     told = float(report.values['images stamped behind audio [s]'])
     assert told == pytest.approx(skew, abs=1e-3)
@@ -292,17 +292,25 @@ def test_words_that_come_after_the_estimate_revise_it() -> None:
             (True, 0, 2), (True, 1, 3)]
 
 
-def test_stamps_that_are_apart_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize('stamps', ['auto', 'header'])
+def test_a_camera_clock_that_is_behind_is_compensated_or_an_error(
+        tmp_path: Path, stamps: str) -> None:
     silence = np.zeros(800, np.int16)
-    with running(bundle=tiny(tmp_path), **QUICK) as rig:
+    with running(bundle=tiny(tmp_path), stamps=stamps, **QUICK) as rig:
         health = Health(rig.talker.node)
 
         def both(now: float) -> object:
             rig.talker.publishers['audio'].publish(chunk(silence, now - 0.05))
             return picture(now - 3.0)
 
-        assert keeps(rig, 'image', both, lambda: health.level('clocks') == ERROR)
-        assert 2.5 < float(health.value('clocks', 'images stamped behind audio [s]')) < 3.5
+        level = {'auto': WARN, 'header': ERROR}[stamps]
+        assert keeps(rig, 'image', both, lambda: health.level('clocks') == level)
+        skew = float(health.value('clocks', 'images stamped behind audio [s]'))
+        if stamps == 'auto':
+            assert 2.5 < float(health.value('clocks', 'added to the stamps of image [s]')) < 3.5
+            assert abs(skew) < 0.5
+        else:
+            assert 2.5 < skew < 3.5
 
 
 def test_in_a_flood_of_large_images_the_latest_win_and_the_others_are_counted(

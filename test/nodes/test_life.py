@@ -243,6 +243,16 @@ def test_requests_overtake_messages_and_a_new_era_waits_for_the_old_one() -> Non
     assert inbox.dequeue(0.0)[0].kind == 'request'
 
 
+def test_messages_that_were_held_back_do_not_fill_a_queue() -> None:
+    inbox = Inbox({'image': 2})
+    for stamp in range(5):
+        inbox.enqueue(Item('image', stamp, stamp, None, held=True))
+    for stamp in range(5, 9):
+        inbox.enqueue(Item('image', stamp, stamp, None))
+    assert [item.stamp for item in inbox.dequeue(0.0, most=20)] == [0, 1, 2, 3, 4, 7, 8]
+    assert inbox.dropped == {'image': 2}
+
+
 def test_when_sim_time_jumps_back_a_new_dialogue_begins(tmp_path: Path) -> None:
     """A robot of words alone: only the clock tells that the recording is looped."""
     def tick(rig: Rig, clock: object, seconds: float) -> None:

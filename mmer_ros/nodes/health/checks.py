@@ -17,6 +17,7 @@ from enum import IntEnum
 
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.window import percentile, Window
+from mmer_ros.sensing.clock_offsets import ClockOffsets
 from mmer_ros.settings import HealthLimits
 
 MEASURED_S = 3.0  # a rate is checked once it was measured for this long
@@ -161,17 +162,24 @@ def _check_losses(report: Report, name: str, arrivals: Window, meter: Meter,
                  '{value:.0%} lost on the way: check the network')
 
 
-def check_skew(meter: Meter, limits: HealthLimits) -> Report:
-    """Check how far the stamps of camera and microphone differ when they arrive together."""
+def check_skew(meter: Meter, limits: HealthLimits, shifts: Mapping[str, float]) -> Report:
+    """
+    Check how far the stamps of camera and microphone differ when they arrive together.
+
+    :param shifts: input -> what is added to its stamps because its clock is wrong, seconds.
+    """
     now = meter.steady()
     report = Report('clocks')
+    for name, shift in sorted(shifts.items()):
+        report.values[f'added to the stamps of {name} [s]'] = f'{shift:.1f}'
+        report.add(Level.WARN, '', ClockOffsets.describe(name, shift))
     medians = {name: percentile(meter.lags[name].values(now), 50) for name in ('image', 'audio')}
     image, audio = medians['image'], medians['audio']
     if image is None or audio is None:
-        report.message = 'nothing to compare'
+        report.message = report.message if shifts else 'nothing to compare'
         return report
     skew = image - audio
-    report.values = {'images stamped behind audio [s]': f'{skew:.3f}'}
+    report.values['images stamped behind audio [s]'] = f'{skew:.3f}'
     report.check('skew', abs(skew), limits.skew_warn_s, limits.skew_error_s, (
         'the stamps of images and audio differ by {value:.2f} s when they arrive: synchronise '
         'the clocks of their machines, or correct the driver'))

@@ -73,6 +73,11 @@ class Inputs:
         else:
             self._add_speech()
 
+    @property
+    def shifts(self) -> dict[str, float]:
+        """What is added to the stamps of the inputs whose clocks are wrong, seconds."""
+        return self._stamps.shifts
+
     def start(self, period_s: float = POLL_PERIOD_S) -> None:
         """Look for publishers now and every `period_s` seconds."""
         clock = Clock(clock_type=ClockType.STEADY_TIME)  # sim time may stand still

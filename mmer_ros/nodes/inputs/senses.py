@@ -66,7 +66,8 @@ class Hearing:
 
     def _hand_on(self, block: AudioBlock, rest: float, stamp: float) -> None:
         start = stamp - rest
-        self._put(Item('audio', start + duration(block), start, replace(block, stamp=start)))
+        self._put(Item('audio', start + duration(block), start, replace(block, stamp=start),
+                       held=self._stamps.is_releasing))
 
 
 class Sight:
@@ -87,7 +88,7 @@ class Sight:
 
     def _hand_on(self, message: Any, stamp: float) -> None:
         if self._sampler.take(stamp):
-            self._put(Item('image', stamp, stamp, message))
+            self._put(Item('image', stamp, stamp, message, held=self._stamps.is_releasing))
         else:
             self._put(Item('image_time', stamp, stamp, None))
 

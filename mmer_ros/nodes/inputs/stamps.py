@@ -52,6 +52,16 @@ class Stamps:
         self._frozen = FrozenStamps()
         self._offsets = ClockOffsets(limit_s, self._on_shift)
 
+    @property
+    def shifts(self) -> dict[str, float]:
+        """What is added to the stamps of the inputs whose clocks are wrong, seconds."""
+        return self._offsets.shifts
+
+    @property
+    def is_releasing(self) -> bool:
+        """Whether the message that is being passed on was held back."""
+        return self._offsets.is_releasing
+
     def captured(self, kind: str, message: Any) -> float | None:
         """Return the stamp of a message, seconds; None if it has none that can be used."""
         header = getattr(message, 'header', None)
@@ -83,9 +93,10 @@ class Stamps:
             self.saw(kind, captured + length)
             hand_on(captured)
 
-        if self._mode == AUTO:
-            self._offsets.push(kind, seconds(stamp) + length, self._clock(), placed)
-        else:
+        arrival = self._clock()
+        if self._mode == AUTO and arrival > 0:
+            self._offsets.push(kind, seconds(stamp) + length, arrival, placed)
+        else:  # simulated time has not begun: there is nothing to compare with
             placed(0.0)
 
     def saw(self, kind: str, stamp: float) -> None:

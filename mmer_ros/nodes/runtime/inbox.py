@@ -38,6 +38,8 @@ class Item:
     :param message: None if only the stamp matters.
     :param source: of the input, where there are several of a kind, e.g. the id of a face.
     :param arrival: when it was received, capture time in seconds; None: not known.
+    :param held: until the clock of its input was known; such messages come together through no
+        fault of the sensor, and no queue is too full for them.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Item:
     message: Any
     source: str = ''
     arrival: float | None = None
+    held: bool = False
 
 
 Enqueue = Callable[[Item], None]
@@ -78,11 +81,18 @@ class Inbox:
         """Add a message."""
         with self._ready:
             queue = self._queues[item.kind]
-            if len(queue) >= self._depths[item.kind]:
-                queue.popleft()
-                self.dropped[item.kind] = self.dropped.get(item.kind, 0) + 1
+            if len(queue) >= self._depths[item.kind] and not item.held:
+                self._drop_oldest(item.kind)
             queue.append((self._era, item))
             self._ready.notify()
+
+    def _drop_oldest(self, kind: str) -> None:
+        """Make room in a full queue, for which messages that were held do not count."""
+        queue = self._queues[kind]
+        counted = [entry for entry in queue if not entry[1].held]
+        if len(counted) >= self._depths[kind]:
+            queue.remove(counted[0])
+            self.dropped[kind] = self.dropped.get(kind, 0) + 1
 
     def request(self, step: Step, *, new_era: bool = False) -> None:
         """
