@@ -371,6 +371,12 @@ class Estimate:
     speaker_margin: float = 0.0
 
     @property
+    def finite(self) -> bool:
+        """Whether all its numbers are numbers; others must not be published."""
+        return bool(np.isfinite(self.probabilities).all() and np.isfinite(self.logits).all()
+                    and np.isfinite(self.modality_weights).all())
+
+    @property
     def emotion(self) -> int:
         """Index of the most probable emotion."""
         return int(np.argmax(self.probabilities))

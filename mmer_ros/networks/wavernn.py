@@ -177,8 +177,9 @@ def mel_filters(bins: int, f_min: float, f_max: float, n_mels: int, sample_rate:
 
     The scale is linear below 1 kHz and logarithmic above (Slaney, Auditory Toolbox, 1998).
     """
-    frequencies = torch.linspace(0, sample_rate // 2, bins)
-    corners = _to_hertz(torch.linspace(_to_mel(f_min), _to_mel(f_max), n_mels + 2))
+    frequencies = torch.linspace(0, sample_rate // 2, bins, device='cpu')
+    corners = _to_hertz(torch.linspace(_to_mel(f_min), _to_mel(f_max), n_mels + 2,
+                                       device='cpu'))
     width = corners[1:] - corners[:-1]                                 # (n_mels + 1,)
     slopes = corners[None] - frequencies[:, None]                      # (bins, n_mels + 2)
     rising, falling = -slopes[:, :-2] / width[:-1], slopes[:, 2:] / width[1:]

@@ -22,9 +22,16 @@ from typing import Annotated, Any, Literal
 
 from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
 from mmer_ros.networks.text_encoder import byte_tokenizer
+from mmer_ros.recognition.weights_file import (
+    check_shapes,
+    check_sizes,
+    not_finite,
+    read_shapes,
+    Shapes,
+)
 from mmer_ros.sensing.face_detector import FaceConfig
 from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, SAMPLE_RATE, SUBSETS
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
 import torch
@@ -40,6 +47,13 @@ SEARCH_PATH_VARIABLE = 'MMER_BUNDLE_PATH'
 # Valence and arousal of each emotion in Russell's circumplex (1980), in label order.
 CIRCUMPLEX = ((0.0, 0.0), (0.4, 0.8), (-0.6, 0.7), (-0.8, -0.4), (0.9, 0.5), (-0.7, 0.3),
               (-0.7, 0.8))
+
+
+# Beyond these, float32 would overflow or a modality would not count at all.
+Factor = Annotated[float, Field(ge=1e-6, le=1e6)]
+Coordinate = Annotated[float, Field(ge=-1, le=1)]
+# Files that are larger are refused unread.
+MAX_BYTES = {CONFIG: 4_000_000, TOKENIZER: 100_000_000, CARD: 4_000_000}
 
 
 class BundleError(InvalidInput):
@@ -63,7 +77,8 @@ class BundleConfig(BaseModel):
     :param files: sha256 of every other file of the bundle.
     """
 
-    model_config = ConfigDict(frozen=True, extra='forbid', populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra='forbid', populate_by_name=True,
+                              allow_inf_nan=False)
 
     format_version: int = FORMAT_VERSION
     name: str
@@ -73,14 +88,14 @@ class BundleConfig(BaseModel):
     calibrated: bool = False
     model: ModelConfig = ModelConfig()
     faces: FaceConfig = FaceConfig()
-    temperatures: dict[str, PositiveFloat] = Field(default_factory=dict)
+    temperatures: dict[str, Factor] = Field(default_factory=dict)
     priors: dict[str, Annotated[
-        tuple[PositiveFloat, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
+        tuple[Factor, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
     ] = Field(default_factory=dict)
-    modality_weights: tuple[PositiveFloat, ...] = Field(
+    modality_weights: tuple[Factor, ...] = Field(
         (1.0,) * len(MODALITIES), min_length=len(MODALITIES), max_length=len(MODALITIES),
         validation_alias=AliasChoices('modality_weights', 'trust'))
-    circumplex: tuple[tuple[float, float], ...] = Field(
+    circumplex: tuple[tuple[Coordinate, Coordinate], ...] = Field(
         CIRCUMPLEX, min_length=len(EMOTIONS), max_length=len(EMOTIONS))
     notice: str = ''
     languages: tuple[str, ...] = ENGLISH
@@ -277,6 +292,7 @@ def _contents(config: BundleConfig, model: EmotionModel, tokenizer: Tokenizer, c
 
 def _read_config(folder: Path) -> tuple[BundleConfig, str]:
     """Return the settings of a bundle and the hash of their file."""
+    _check_bytes(folder, CONFIG)
     raw = (folder / CONFIG).read_bytes()
     try:
         config = BundleConfig.model_validate_json(raw)
@@ -291,24 +307,20 @@ def _read_config(folder: Path) -> tuple[BundleConfig, str]:
 
 def _read(folder: Path) -> Bundle:
     config, content_hash = _read_config(folder)
-    data = {name: _checked(folder, name, digest) for name, digest in config.files.items()}
+    for name, digest in config.files.items():
+        _check_file(folder, name, digest)
     for name in (WEIGHTS, TOKENIZER):
-        if name not in data:
+        if name not in config.files:
             raise BundleError(f'bundle {folder}: {CONFIG} does not list {name}; it is incomplete')
-    tokenizer = _read_tokenizer(folder, data[TOKENIZER])
-    try:
-        model = EmotionModel(config.model).eval()
-    except (RuntimeError, ValueError) as error:
-        raise BundleError(f'bundle {folder}: no model can have the sizes in {CONFIG}: {error}; '
-                          'correct them') from error
-    _load_weights(folder, model, data[WEIGHTS])
+    tokenizer = _read_tokenizer(folder, (folder / TOKENIZER).read_bytes())
+    model = _read_model(folder, config)
     try:
         model.use_tokenizer(tokenizer)
     except ValueError as error:
         raise BundleError(f'bundle {folder}: {TOKENIZER} does not fit the network: {error}'
                           ) from error
-    card = data.get(CARD, b'').decode(errors='replace')
-    return Bundle(config, model, tokenizer, card, content_hash)
+    card = (folder / CARD).read_bytes() if CARD in config.files else b''
+    return Bundle(config, model, tokenizer, card.decode(errors='replace'), content_hash)
 
 
 def _check_config(folder: Path, config: BundleConfig) -> None:
@@ -331,15 +343,25 @@ def _check_config(folder: Path, config: BundleConfig) -> None:
         raise BundleError(f'bundle {folder}: calibrated but not trained; one of them is wrong')
 
 
-def _checked(folder: Path, name: str, digest: str) -> bytes:
+def _check_file(folder: Path, name: str, digest: str) -> None:
     path = folder / name
     if Path(name).name != name or not path.is_file():
         raise BundleError(f'bundle {folder}: the file {name} is missing; copy the whole folder')
-    data = path.read_bytes()
-    if _sha256(data) != digest:
+    _check_bytes(folder, name)
+    found = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    if found.hexdigest() != digest:
         raise BundleError(f'bundle {folder}: {name} was changed or damaged (its sha256 is not '
                           f'the one in {CONFIG}); fetch the bundle again')
-    return data
+
+
+def _check_bytes(folder: Path, name: str) -> None:
+    size, most = (folder / name).stat().st_size, MAX_BYTES.get(name)
+    if most is not None and size > most:
+        raise BundleError(f'bundle {folder}: {name} has {size} bytes; expected at most {most}; '
+                          'fetch the bundle again')
 
 
 def _read_tokenizer(folder: Path, data: bytes) -> Tokenizer:
@@ -349,12 +371,55 @@ def _read_tokenizer(folder: Path, data: bytes) -> Tokenizer:
         raise BundleError(f'bundle {folder}: {TOKENIZER} cannot be used: {error}') from error
 
 
+def _read_model(folder: Path, config: BundleConfig) -> EmotionModel:
+    """Return the model; what it asks for is compared with its weights before it is built."""
+    try:
+        check_sizes(config.model.model_dump())
+        expected = _needed_shapes(config.model)
+    except (RuntimeError, ValueError, OverflowError) as error:
+        raise BundleError(f'bundle {folder}: no model can have the sizes in {CONFIG}: '
+                          f'{" ".join(str(error).split())}; correct them') from error
+    try:
+        found = read_shapes(folder / WEIGHTS)
+    except ValueError as error:
+        raise BundleError(f'bundle {folder}: {WEIGHTS} is no safetensors file ({error}); '
+                          'fetch the bundle again') from error
+    try:
+        if expected is not None:
+            check_shapes({_current_name(name): shape for name, shape in found.items()}, expected)
+    except ValueError as error:
+        raise BundleError(f'bundle {folder}: the weights do not fit the sizes in {CONFIG}: '
+                          f'{error}') from error
+    model = EmotionModel(config.model).eval()
+    _load_weights(folder, model, (folder / WEIGHTS).read_bytes())
+    return model
+
+
+def _needed_shapes(config: ModelConfig) -> Shapes | None:
+    """
+    Return the shapes of all weights of a model; no memory is taken for them.
+
+    :return: None if an encoder of another package cannot be built without its values.
+    """
+    try:
+        with torch.device('meta'):
+            return {name: tuple(tensor.shape)
+                    for name, tensor in EmotionModel(config).state_dict().items()}
+    except (RuntimeError, TypeError) as error:
+        if 'meta' in str(error):
+            return None
+        raise
+
+
 def _load_weights(folder: Path, model: EmotionModel, data: bytes) -> None:
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load(data)
     except safetensors.SafetensorError as error:
         raise BundleError(f'bundle {folder}: {WEIGHTS} is no safetensors file ({error}); '
                           'fetch the bundle again') from error
+    if name := not_finite(data):
+        raise BundleError(f'bundle {folder}: the weights {name} hold values that are not '
+                          'finite; train or fetch the bundle again')
     floats = {_current_name(name): t.float() if t.is_floating_point() else t
               for name, t in tensors.items()}
     try:

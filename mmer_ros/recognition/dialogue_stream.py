@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from mmer_ros.networks.encoder import DialogueContext
 from mmer_ros.profiling import Stages, UNMEASURED
-from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recognition.recognizer import NOT_FINITE, Recognizer
 from mmer_ros.recognition.streaming_encoders import (
     EncoderStates,
     evidence_of,
@@ -218,13 +218,18 @@ def _by_recognizer(accepted: Sequence[AcceptedPart]) -> list[list[AcceptedPart]]
     return list(groups.values())
 
 
-def _finish(together: Sequence[AcceptedPart]) -> list[Estimate]:
-    """Return the estimates of parts of one recogniser."""
+def _finish(together: Sequence[AcceptedPart]) -> list[Estimate | None]:
+    """Return the estimates of parts of one recogniser; None, and an event, if not finite."""
     estimates = together[0].utterance.recognizer.finish(
         [one.utterance.states for one in together],
         [DialogueContext(_speaker(one.part), one.utterance.history) for one in together],
         together[0].stream.stages)
-    return [_described(estimate, one) for estimate, one in zip(estimates, together)]
+    for estimate, one in zip(estimates, together):
+        if not estimate.finite:
+            one.stream.events.append(StreamEvent('not_finite', one.part.end, NOT_FINITE.format(
+                bundle=estimate.bundle_name, modalities=estimate.modalities.title)))
+    return [_described(estimate, one) if estimate.finite else None
+            for estimate, one in zip(estimates, together)]
 
 
 def _described(estimate: Estimate, one: AcceptedPart) -> Estimate:

@@ -39,6 +39,9 @@ UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
 NO_PRIOR = ('bundle {name}: it does not state the class shares under which it was calibrated; '
             'its estimates are not corrected for the prior')
 
+NOT_FINITE = ('bundle {bundle}: its networks give values that are not finite for {modalities}; '
+              'the estimate is left out; use another bundle')
+
 _noticed: set[str] = set()  # hashes of the bundles whose notice was logged
 
 
@@ -93,7 +96,7 @@ class Recognizer:
         """
         Estimate the emotion of a whole utterance.
 
-        :raises InvalidInput: if it has no modality at all.
+        :raises InvalidInput: if it has no modality at all, or the networks give no numbers.
         """
         return self.recognize_batch([utterance])[0]
 
@@ -102,9 +105,15 @@ class Recognizer:
         """
         Estimate the emotions of several utterances in one go, padded and masked.
 
-        :raises InvalidInput: if one of them has no modality at all.
+        :raises InvalidInput: if one of them has no modality at all, or the networks give no
+            numbers for it.
         """
-        return self._fused(self.encoders.encode(utterances)) if utterances else []
+        estimates = self._fused(self.encoders.encode(utterances)) if utterances else []
+        for estimate in estimates:
+            if not estimate.finite:
+                raise InvalidInput(NOT_FINITE.format(bundle=self.config.name,
+                                                     modalities=estimate.modalities.title))
+        return estimates
 
     def warm_up(self) -> None:
         """Run the networks once, so that the first utterance is not slower than the others."""
@@ -117,6 +126,8 @@ class Recognizer:
                stages: Stages = UNMEASURED) -> list[Estimate]:
         """
         Estimate from all that the encoders have received of utterances; more may follow.
+
+        Estimates that are not `finite` are for the caller to leave out.
 
         :raises InvalidInput: if nothing was received of one of them.
         """

@@ -16,6 +16,7 @@ import hashlib
 import json
 from pathlib import Path
 import re
+import resource
 from typing import Any
 
 from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
@@ -26,6 +27,7 @@ from mmer_ros.recognition.bundle import (
     BundleError,
     CARD,
     CONFIG,
+    MAX_BYTES,
     SEARCH_PATH_VARIABLE,
     TOKENIZER,
     WEIGHTS,
@@ -425,3 +427,86 @@ def test_bundles_of_format_1_are_read_by_their_old_names(tmp_path: Path) -> None
     assert old.config.modality_weights == TRUST and old.model.config.fusion.late_fusion
     whole = utterance(Modality(7))
     np.testing.assert_array_equal(old.recognize(whole).logits, new.recognize(whole).logits)
+
+
+# ---------------------------------------------------------------- absurd sizes and values
+
+
+INFINITE, NONE = float('inf'), float('nan')
+
+
+@pytest.mark.parametrize(('change', 'where'), [
+    ({'modality_weights': [INFINITE, 1.0, 1.0]}, 'modality_weights.0'),
+    ({'modality_weights': [1e300, 1.0, 1.0]}, 'modality_weights.0'),
+    ({'temperatures': {'text': NONE}}, 'temperatures.text'),
+    ({'temperatures': {'text': 1e-300}}, 'temperatures.text'),
+    ({'priors': {'text': [INFINITE, 1, 1, 1, 1, 1, 1]}}, 'priors.text.0'),
+    ({'circumplex': [[1e300, 0.0]] * 7}, 'circumplex.0.0'),
+    ({'circumplex': [[0.0, -INFINITE]] * 7}, 'circumplex.0.1'),
+])
+def test_values_that_would_not_give_numbers_are_refused(
+        folder: Path, change: dict[str, Any], where: str) -> None:
+    edit(folder, lambda c: c.update(change))
+    assert f'{CONFIG} is not valid at {where}' in refusal(folder)
+
+
+@pytest.mark.parametrize('kind', [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize('value', [INFINITE, -INFINITE, NONE])
+def test_weights_that_are_not_finite_are_refused_by_name(
+        folder: Path, kind: torch.dtype, value: float) -> None:
+    weights = safetensors.torch.load((folder / WEIGHTS).read_bytes())
+    name = 'fusion.classifier.weight'
+    weights[name] = weights[name].to(kind)
+    replace_file(folder, WEIGHTS, safetensors.torch.save(weights))
+    Bundle.load(folder)
+    weights[name][3, 5] = value
+    replace_file(folder, WEIGHTS, safetensors.torch.save(weights))
+    assert f'{name} hold values that are not finite' in refusal(folder)
+
+
+def test_weights_beyond_single_precision_are_refused(folder: Path) -> None:
+    weights = safetensors.torch.load((folder / WEIGHTS).read_bytes())
+    weights['fusion.classifier.bias'] = torch.full((7,), 1e300, dtype=torch.float64)
+    replace_file(folder, WEIGHTS, safetensors.torch.save(weights))
+    assert 'fusion.classifier.bias' in refusal(folder)
+
+
+@pytest.mark.parametrize('change', [
+    lambda c: c['model']['text'].update(vocab_size=10_000_000),
+    lambda c: c['model']['text'].update(n_positions=10_000_000),
+    lambda c: c['model']['text'].update(n_layer=100_000_000),
+    lambda c: c['model']['audio'].update(n_rnn=90_000_000),
+    lambda c: c['model']['audio'].update(n_fft=2_000_000_000),
+    lambda c: c['model']['audio'].update(n_freq=1_000_000_000),
+    lambda c: c['model']['audio'].update(n_res_block=100_000_000),
+    lambda c: c['model']['audio'].update(upsample_scales=[1] * 1_000_000 + [5, 2]),
+    lambda c: c['model']['face'].update(hidden=10 ** 30),
+    lambda c: c['model']['face'].update(width=-(10 ** 9)),
+    lambda c: c['model']['fusion'].update(embracement_size=99_999_999),
+])
+def test_absurd_sizes_are_refused_before_memory_is_taken(
+        folder: Path, change: Callable[[Any], Any]) -> None:
+    edit(folder, change)
+    limit = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 1_000_000_000, limit[1]))
+    try:
+        assert CONFIG in refusal(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limit)
+
+
+@pytest.mark.parametrize('name', [CONFIG, TOKENIZER, CARD])
+def test_files_of_absurd_size_are_refused_unread(folder: Path, name: str) -> None:
+    with (folder / name).open('r+b') as file:
+        file.truncate(MAX_BYTES[name] + 1)  # sparse: takes no room on the disk
+    assert f'{name} has {MAX_BYTES[name] + 1} bytes' in refusal(folder)
+
+
+@pytest.mark.parametrize('data', [
+    b'', b'\0' * 7, b'\0' * 8, b'\xff' * 8, b'\x02' + b'\0' * 7 + b'{}',
+    b'\x02' + b'\0' * 7 + b'[]',
+    b'\x09' + b'\0' * 7 + b'{"a": {}}', (10 ** 5).to_bytes(8, 'little') + b'[' * 10 ** 5])
+def test_weights_with_a_broken_header_are_refused(folder: Path, data: bytes) -> None:
+    replace_file(folder, WEIGHTS, data)
+    assert WEIGHTS in refusal(folder) or 'do not fit' in refusal(folder)
