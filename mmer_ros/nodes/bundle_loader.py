@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import threading
 from typing import Any
 
+from mmer_ros.nodes.health.process_usage import release_memory
 from mmer_ros.recognition.recognizer import Recognizer, UNTRAINED
 from mmer_ros.sensing.face_detector import FaceDetector, make_detector
 from mmer_ros.settings import NodeSettings
@@ -72,12 +73,12 @@ class BundleLoader:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._thread: threading.Thread | None = None
+        self._busy = False
 
     @property
     def busy(self) -> bool:
         """Whether a bundle is being loaded."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._busy
 
     def start(self, *options: str) -> Future:
         """
@@ -90,18 +91,30 @@ class BundleLoader:
         if self.busy:
             raise InvalidInput('another bundle is being loaded; try again when it is done')
         future = Future(executor=self._node.executor)
-        self._thread = threading.Thread(target=self._work, args=(future, *options), daemon=True,
-                                        name='bundle-loader')
-        self._thread.start()
+        self._busy = True
+        threading.Thread(target=self._work, args=(future, *options), daemon=True,
+                         name='bundle-loader').start()
         return future
 
     def _work(self, future: Any, *options: str) -> None:
         try:
             loaded = load_bundle(*options)
         except Exception as error:  # whatever is wrong with the bundle, the old one stays
+            _release_frames(error)
+            release_memory()
+            self._busy = False
             future.set_exception(error)
         else:
+            self._busy = False
             future.set_result(loaded)
         executor = self._node.executor
         if executor is not None:  # it does not notice futures while it waits for messages
             executor.wake()
+
+
+def _release_frames(error: BaseException) -> None:
+    """Let go of the frames of an exception, in whose variables the refused model lives on."""
+    seen: BaseException | None = error
+    while seen is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__

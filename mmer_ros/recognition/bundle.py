@@ -175,13 +175,11 @@ class Bundle:
         folder = find_bundle(name_or_path)
         if folder is None:
             bundle = cls.untrained(str(name_or_path))
-        else:
-            bundle = _read(folder)
-        if expected_hash and bundle.content_hash != expected_hash:
-            raise BundleError(
-                f'bundle {name_or_path}: its hash is {bundle.content_hash}, expected '
-                f'{expected_hash}; fetch the right one or correct the parameter')
-        return bundle
+            _check_hash(name_or_path, bundle.content_hash, expected_hash)
+            return bundle
+        config, content_hash = _read_config(folder)
+        _check_hash(name_or_path, content_hash, expected_hash)
+        return _read(folder, config, content_hash)
 
     @staticmethod
     def read_config(name_or_path: str | Path) -> BundleConfig:
@@ -305,8 +303,13 @@ def _read_config(folder: Path) -> tuple[BundleConfig, str]:
     return config, _sha256(raw)
 
 
-def _read(folder: Path) -> Bundle:
-    config, content_hash = _read_config(folder)
+def _check_hash(name_or_path: str | Path, found: str, expected: str) -> None:
+    if expected and found != expected:
+        raise BundleError(f'bundle {name_or_path}: its hash is {found}, expected {expected}; '
+                          'fetch the right one or correct the parameter')
+
+
+def _read(folder: Path, config: BundleConfig, content_hash: str) -> Bundle:
     for name, digest in config.files.items():
         _check_file(folder, name, digest)
     for name in (WEIGHTS, TOKENIZER):

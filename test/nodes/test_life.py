@@ -47,6 +47,7 @@ from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
+import torch
 
 from ..fixtures.model import TINY, tiny_bundle
 from ..fixtures.node import call, tiny
@@ -200,6 +201,27 @@ def test_cleanup_gives_the_memory_of_the_model_back(tmp_path: Path) -> None:
         for configured, cleaned in levels:
             assert configured - cleaned > 0.8 * size
         assert abs(levels[1][1] - levels[0][1]) < 0.2 * size  # nothing piles up
+
+
+def test_bundles_that_are_refused_leave_no_memory_behind(tmp_path: Path) -> None:
+    """Their networks are built before the first run shows that they give no numbers."""
+    text = TextEncoderConfig(vocab_size=261, n_positions=128, n_embd=768, n_layer=6, n_head=4)
+    useless = tiny_bundle(model=TINY.model_copy(update={'text': text}))
+    with torch.no_grad():
+        useless.model.text.gpt.tokens_embed.weight.fill_(1e38)
+    Bundle.create(useless.config, useless.model, useless.tokenizer, '').save(tmp_path / 'large')
+    size = (tmp_path / 'large' / 'model.safetensors').stat().st_size / 1e6
+    del useless
+    with running(bundle=tiny(tmp_path)) as rig:
+        levels = []
+        for _ in range(6):
+            refused = call(rig, LoadBundle, 'load_bundle', bundle=str(tmp_path / 'large'))
+            assert not refused.success and 'not finite' in refused.message
+            levels.append(resident_mb())
+        print(levels)
+        assert levels[-1] - levels[0] < 0.5 * size  # nothing piles up
+        say(rig, 'The old one is still there.')
+        assert hears(rig, 1)
 
 
 # ---------------------------------------------------------------- parameters
