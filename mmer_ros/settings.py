@@ -107,6 +107,9 @@ class HealthLimits(BaseModel):
     silent_error_s: float = Field(10.0, ge=0, le=3600, description=(
         'A camera or microphone that sends nothing for this many seconds causes an error. '
         f'{OFF}'))
+    unusable_warn_s: float = Field(30.0, ge=0, le=3600, description=(
+        'A camera or microphone that sends only what cannot be used, such as black images, silent '
+        f'audio or unreadable messages, for this many seconds causes a warning. {OFF}'))
     image_rate_warn: float = Field(4.0, ge=0, le=1000, description=(
         'Fewer images per second than this cause a warning; faces are detected in 5 images per '
         f'second. {OFF}'))

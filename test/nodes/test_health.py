@@ -23,6 +23,7 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
+from mmer_msgs.msg import AudioChunk
 from mmer_ros.nodes.health.checks import check_input, check_recognition, check_skew, Level, Report
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.window import percentile, Window
@@ -32,7 +33,7 @@ from mmer_ros.settings import HealthLimits
 from mmer_ros.types import VideoFrame
 import rclpy
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from ..fixtures.node import chunk, estimate, Health, jpeg, picture, tiny
@@ -112,6 +113,27 @@ def test_nobody_who_publishes_is_a_warning_that_tells_what_to_do() -> None:
     assert report.level == WARN and 'parameter' in report.message
     sparse = check_input('transcript', [], bench.meter, HealthLimits(), sparse=True)
     assert sparse.level == OK  # nobody speaks
+
+
+def test_messages_of_no_use_for_long_are_a_warning_with_the_reason() -> None:
+    bench = Bench()
+
+    def sends(problem: str, seconds: float) -> Report:
+        for _ in range(round(seconds * 10)):
+            bench.feed('image', 0.1, 10.0)
+            bench.meter.record_quality('image', problem)
+        return bench.image()
+
+    assert sends('', 20.0).level == OK
+    assert sends('{black}', 29.0).level == OK
+    report = sends('{black}', 5.0)
+    assert report.level == WARN and report.message == 'nothing usable for 34 s: {black}'
+    assert report.values['usable'] == '200' and report.values['unusable'] == '340'
+    assert report.values['received'] == '540' and report.problems[0].key == 'unusable'
+    assert sends('', 0.1).level == OK
+    assert sends('{black}', 20.0).level == OK
+    bench.now += 60.0
+    assert 'no message' in bench.image().message and 'usable' not in bench.image().message
 
 
 @pytest.mark.parametrize(('rate', 'level'), [(15.0, OK), (2.0, WARN), (0.3, ERROR)])
@@ -262,6 +284,23 @@ def test_a_camera_that_dies_and_returns_is_told_once_each(tmp_path: Path, capfd)
     begins = ['WARN' in line for line in about]  # a slow computer may be a slow camera
     assert begins == [True, False] * (len(about) // 2) and about
     assert all('cleared after' in line for line in about[1::2])
+
+
+@pytest.mark.parametrize(('kind', 'make', 'reason'), [
+    ('audio', lambda stamp: chunk(np.zeros(800), stamp), 'silent to the last bit'),
+    ('audio', lambda stamp: AudioChunk(sample_rate=8, channels=1, samples=[1]), 'sample rate 8'),
+    ('image', lambda stamp: picture(stamp), 'a single colour'),
+    ('image', lambda stamp: jpeg(stamp, b'no image'), 'cannot be decoded')])
+def test_an_input_that_sends_nothing_of_use_is_a_warning(
+        tmp_path: Path, kind: str, make: Callable[[float], object], reason: str) -> None:
+    image_type = CompressedImage if 'decoded' in reason else Image
+    with running(image_type, bundle=tiny(tmp_path), **QUICK | {
+            'health.unusable_warn_s': 1.0}) as rig:
+        health = Health(rig.talker.node)
+        assert keeps(rig, kind, make, lambda: health.level(kind) == WARN and (
+            reason in health.latest(kind).message))
+        assert int(health.value(kind, 'received')) and health.value(kind, 'usable') == '0'
+        assert eventually(lambda: f'{kind}_unusable' in health.value('node', 'faults'))
 
 
 def test_a_microphone_that_stalls_in_mid_speech_ends_the_utterance() -> None:

@@ -20,6 +20,7 @@ from mmer_ros.nodes.health.window import percentile, Window
 from mmer_ros.sensing.clock_offsets import ClockOffsets
 from mmer_ros.settings import HealthLimits
 
+RECENT_S = 5.0  # what is older says nothing about an input now
 MEASURED_S = 3.0  # a rate is checked once it was measured for this long
 
 
@@ -104,12 +105,14 @@ def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
         'topic': ', '.join(topic for topic, _ in topics) or 'no publisher',
         'type': ', '.join(sorted({kind for _, kind in topics})),
         'rate [Hz]': f'{rate:.1f}', 'received': str(arrivals.total),
+        'usable': str(meter.usable[name].total), 'unusable': str(meter.unusable[name].total),
         'silent for [s]': f'{silent:.1f}', **_lag(meter.lags[name], now)}
     if not sparse:
         _check_silence(report, arrivals, topics, silent, limits)
         measured = arrivals.began is not None and now - arrivals.began >= MEASURED_S
         if name == 'image' and measured and not report.problems:
             _check_rate(report, rate, limits)
+    _check_quality(report, name, meter, limits, now)
     _check_drops(report, name, arrivals, meter, limits, now)
     _check_losses(report, name, arrivals, meter, limits, now)
     if name == 'audio':
@@ -135,6 +138,16 @@ def _check_silence(report: Report, arrivals: Window, topics: Sequence[tuple[str,
     else:
         report.check('silent', silent, limits.silent_warn_s, limits.silent_error_s, (
             f'no message for {{value:.1f}} s; check the driver of the {driver}'))
+
+
+def _check_quality(report: Report, name: str, meter: Meter, limits: HealthLimits, now: float
+                   ) -> None:
+    """Check for how long nothing that came was of use; silence is another problem."""
+    since, latest = meter.unusable_since.get(name), meter.unusable[name].latest
+    if since is not None and latest is not None and now - latest < RECENT_S:
+        problem = meter.problems[name].replace('{', '{{').replace('}', '}}')
+        report.check('unusable', now - since, limits.unusable_warn_s, 0,
+                     f'nothing usable for {{value:.0f}} s: {problem}')
 
 
 def _check_rate(report: Report, rate: float, limits: HealthLimits) -> None:

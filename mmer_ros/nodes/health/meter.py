@@ -46,6 +46,10 @@ class Meter:
         self.since = self.steady()
         self.arrivals = self._windows()  # by input
         self.lags = self._windows()      # by input: arrival minus capture, seconds
+        self.usable = self._windows()    # by input: what was of use, of that looked at
+        self.unusable = self._windows()  # by input: what was of no use
+        self.problems: dict[str, str] = {}  # by input: what was wrong with the latest
+        self.unusable_since: dict[str, float] = {}  # by input: while nothing was of use
         self.drops = self._windows()     # by queue: messages dropped at a time
         self.losses_on_the_way = self._windows()  # by input: messages lost at a time
         self.stages = self._windows()    # by stage: seconds
@@ -78,6 +82,28 @@ class Meter:
         now = self.steady()
         self.arrivals[name].add(now)
         self.lags[name].add(now, lag)
+
+    def record_quality(self, name: str, problem: str) -> None:
+        """
+        Record whether a message of an input was of use.
+
+        :param problem: what is wrong with it; '' if it is of use.
+        """
+        now = self.steady()
+        if problem:
+            self.unusable[name].add(now)
+            self.problems[name] = problem
+            self.unusable_since.setdefault(name, now)
+        else:
+            self.usable[name].add(now)
+            self.unusable_since.pop(name, None)
+
+    def record_refusal(self, name: str, text: str) -> None:
+        """Record a message that was refused on arrival, by the fault that was reported."""
+        name = name.removesuffix('_coding')
+        if name in INPUTS.values():
+            self.arrivals[name].add(self.steady())
+            self.record_quality(name, text.partition(': ')[2] or text)
 
     def record_stage(self, name: str, seconds: float) -> None:
         """Record one run of a processing stage."""

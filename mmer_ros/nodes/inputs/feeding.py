@@ -11,37 +11,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mmer_ros.nodes.conversions import decode_image
 from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.sensing.input_quality import audio_problem, image_problem
 from mmer_ros.sensing.sensor_pipeline import Result, SensorPipeline
-from mmer_ros.types import VideoFrame
+from mmer_ros.types import InvalidInput, VideoFrame
 
 # Kind of item -> how many wait at most, of those for which there is no parameter.
 QUEUES = {'image_time': 1000, 'face': 100, 'transcript': 100, 'activity': 1000}
 
 
-def feed(pipeline: SensorPipeline[Result], items: Sequence[Item]) -> list[Result]:
+# Takes the name of an input and what is wrong with what it sends; '' if that is of use.
+Judge = Callable[[str, str], object]
+
+
+def feed(pipeline: SensorPipeline[Result], items: Sequence[Item],
+         judge: Judge = lambda name, problem: None) -> list[Result]:
     """
     Feed what Inputs put into the inbox, and return what comes of it.
 
+    :param judge: is told of each image and block of audio whether it was of use.
     :raises InvalidInput: if an item cannot be used; those after it are lost.
     """
-    return [result for item in items for result in _feed(pipeline, item)]
+    return [result for item in items for result in _feed(pipeline, item, judge)]
 
 
-def _feed(pipeline: SensorPipeline[Result], item: Item) -> list[Result]:
+def _feed(pipeline: SensorPipeline[Result], item: Item, judge: Judge) -> list[Result]:
+    name = 'image' if item.kind == 'face' else item.kind
+    try:
+        return _take(pipeline, item, judge)
+    except InvalidInput as error:
+        judge(name, str(error).partition(': ')[2] or str(error))
+        raise
+
+
+def _take(pipeline: SensorPipeline[Result], item: Item, judge: Judge) -> list[Result]:
     content, arrival = item.message, item.arrival
     if item.kind == 'audio':
+        judge('audio', audio_problem(content.samples))
         return pipeline.push_audio(content, arrival)
     if item.kind == 'transcript':
         return pipeline.push_transcript(content, arrival)
     if item.kind == 'image_time':
         return pipeline.skip_frame(item.stamp, arrival, item.source)
     if item.kind == 'face':
-        return pipeline.push_faces(item.stamp, [content.crop()], arrival, item.source)
+        crop = content.crop()
+        judge('image', image_problem(crop.image))
+        return pipeline.push_faces(item.stamp, [crop], arrival, item.source)
     if item.kind == 'activity':
         content()
         return []
-    return pipeline.push_frame(VideoFrame(item.stamp, decode_image(content)), arrival)
+    image = decode_image(content)
+    judge('image', image_problem(image))
+    return pipeline.push_frame(VideoFrame(item.stamp, image), arrival)

@@ -67,8 +67,9 @@ class Session(Generic[Result]):
         self._clock = StreamClock()
         self._frames: dict[str, str] = {}
         self._worker: Worker[Result] | None = Worker(
-            pipeline, self.inbox, feed=partial(feed, pipeline), now=self.now,
-            publish=lambda result: publish(result, self.now()), on_fault=self._on_fault)
+            pipeline, self.inbox, feed=partial(feed, pipeline, judge=meter.record_quality),
+            now=self.now, publish=lambda result: publish(result, self.now()),
+            on_fault=self._on_fault)
         self._jumps: Any = None
 
     @property
@@ -96,7 +97,7 @@ class Session(Generic[Result]):
                         clock=partial(clock_seconds, self._node), mode=settings.stamps,
                         limit_s=max(LIMIT_S, settings.segmenter.face_wait_s + LAG_S))
         self.inputs = Inputs(self._node, settings, sampler=self._sampler, stamps=stamps,
-                             enqueue=self._enqueue, on_fault=self._events.report,
+                             enqueue=self._enqueue, on_fault=self._on_input_fault,
                              activity=self._activity, on_lost=self._on_lost)
         self.inputs.start()
 
@@ -145,6 +146,10 @@ class Session(Generic[Result]):
     def _on_lost(self, kind: str, count: int) -> None:
         self._meter.record_losses(kind, count)
         self._events.report(f'{kind}_lost', LOST.format(kind=kind), times=count)
+
+    def _on_input_fault(self, kind: str, text: str) -> None:
+        self._meter.record_refusal(kind, text)
+        self._events.report(kind, text)
 
     def _on_fault(self, kind: str, text: str) -> None:
         self._meter.record_fault(kind)
