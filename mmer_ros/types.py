@@ -281,11 +281,13 @@ class StreamEvent:
     :param kind: short name for counters, e.g. 'audio_gap'.
     :param stamp: capture time at which it was noticed, seconds.
     :param text: one sentence: what, where, and what to do.
+    :param seconds: of a gap in the audio: how long it is.
     """
 
     kind: str
     stamp: float
     text: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,8 @@ class AudioFrontEnd:
         kind, what = (('audio_gap', 'is missing') if difference > 0
                       else ('audio_backwards', 'was stamped again: the time went backwards'))
         self._event(kind, block.stamp,
-                    f'audio: {abs(difference):.2f} s {what}; the utterance was closed there')
+                    f'audio: {abs(difference):.2f} s {what}; the utterance was closed there',
+                    max(difference, 0.0))
         return [run for number, (block, mono) in enumerate(held)
                 for run in self._go_on(block, mono, restart=number == 0)]
 
@@ -201,8 +202,8 @@ class AudioFrontEnd:
                         'check that one publisher alone writes to the topic, and its clock')
         self._held = []
 
-    def _event(self, kind: str, stamp: float, text: str) -> None:
-        self.events.append(StreamEvent(kind, stamp, text))
+    def _event(self, kind: str, stamp: float, text: str, seconds: float = 0.0) -> None:
+        self.events.append(StreamEvent(kind, stamp, text, seconds))
 
     def _clean(self, block: AudioBlock) -> Float32:
         mono = to_mono(block.samples)
@@ -253,7 +254,7 @@ class AudioFrontEnd:
         if difference > 0:
             self._event('audio_gap', block.stamp,
                         f'audio: {difference:.3f} s is missing and was filled with silence; '
-                        'check the network and the load of the machine')
+                        'check the network and the load of the machine', difference)
             return np.concatenate([np.zeros(frames, np.float32), mono])
         self._event('audio_overlap', block.stamp,
                     f'audio: {-difference:.3f} s came twice and was cut; check that only one '

@@ -77,3 +77,33 @@ def test_faults_of_different_kinds_do_not_hide_each_other(said: Said) -> None:
     said.log.report('one', 'first')
     said.log.report('other', 'second')
     assert said.warned == ['first', 'second']
+
+
+def test_the_first_fault_of_a_kind_does_not_hide_another_one(said: Said) -> None:
+    for size in range(50):
+        said.log.report('image', f'image: {size} bytes; expected 100')
+        said.log.report('image', 'image: encoding yuv9 is unknown')
+    assert said.warned == ['image: 0 bytes; expected 100', 'image: encoding yuv9 is unknown']
+    assert said.log.counts == {'image': 100}
+    said.wait(11.0)
+    assert len(said.informed) == 1  # one end for the kind
+    said.log.hold('unusable', 'nothing for 3 s: black')
+    said.log.hold('unusable', 'nothing for 4 s: black')
+    said.log.hold('unusable', 'nothing for 5.5 s: one colour')
+    assert said.warned[2:] == ['nothing for 3 s: black', 'nothing for 5.5 s: one colour']
+
+
+def test_a_sender_that_invents_faults_does_not_fill_the_log(said: Said) -> None:
+    for letter in 'abcdefghijklmnopqrstuvwxyz' * 10:
+        said.log.report('image', f'image: encoding {letter} is unknown')
+    assert len(said.warned) == 10 and said.log.counts == {'image': 260}
+
+
+def test_gaps_are_summed(said: Said) -> None:
+    for seconds in (0.1, 4.0, 0.25):
+        said.log.report('audio_gap', f'audio: {seconds} s is missing', seconds=seconds)
+        said.wait(1.0)
+    said.wait(11.0)
+    assert said.warned == ['audio: 0.1 s is missing']
+    assert said.informed == [
+        'cleared after 3 occurrences in 2 s, 4.35 s in all: audio: 0.1 s is missing']

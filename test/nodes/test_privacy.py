@@ -164,7 +164,7 @@ def test_an_unforeseen_error_is_told_by_its_place_and_without_what_was_said() ->
     inbox.enqueue(Item('transcript', 1.0, 1.0, 'okapi'))
     worker: Worker[Any] = Worker(
         Broken(), inbox, feed=lambda items: {}[items[0].message], now=lambda: 0.0,
-        publish=lambda result: None, on_fault=lambda kind, text: told.append((kind, text)))
+        publish=lambda result: None, on_fault=lambda kind, text, _: told.append((kind, text)))
     worker.start()
     assert eventually(lambda: bool(told))
     worker.stop(finish=True)

@@ -116,10 +116,11 @@ def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
     _check_drops(report, name, arrivals, meter, limits, now)
     _check_losses(report, name, arrivals, meter, limits, now)
     if name == 'audio':
-        gaps = len(meter.gaps.values(now))
-        report.values['gaps'] = str(gaps)
-        report.check('', gaps, limits.gaps_warn, limits.gaps_error,
-                     '{value:.0f} gaps: check the network and the load of the machine')
+        gaps = meter.gaps.values(now)
+        report.values |= {'gaps': str(len(gaps)), 'missing [s]': f'{sum(gaps):.2f}'}
+        report.check('', len(gaps), limits.gaps_warn, limits.gaps_error,
+                     f'{{value:.0f}} gaps, {sum(gaps):.1f} s in all: check the network and the '
+                     'load of the machine')
     return report
 
 

@@ -117,10 +117,10 @@ class Meter:
         """Record a result that was published `latency` seconds after its evidence."""
         self.latencies[kind].add(self.steady(), latency)
 
-    def record_fault(self, kind: str) -> None:
-        """Record a fault by its kind, as the worker reports it."""
+    def record_fault(self, kind: str, seconds: float = 0.0) -> None:
+        """Record a fault by its kind, as the worker reports it, and the length of a gap."""
         if kind in GAPS:
-            self.gaps.add(self.steady())
+            self.gaps.add(self.steady(), seconds)
         elif kind in LOSSES:
             self.losses.add(self.steady())
         elif kind[:1].isupper():  # an internal error is named for its class

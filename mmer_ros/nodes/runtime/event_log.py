@@ -7,16 +7,22 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""Edge-triggered fault log: one line when a fault starts, one when it clears."""
+"""Edge-triggered fault log: one line for each fault when it starts, one when its kind clears."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+import re
 from threading import Lock
 import time
 
 WriteLine = Callable[[str], object]
+NUMBER = re.compile(r'\d+([.,]\d+)*')
+
+
+# Different texts of one kind that are logged while it is current: a sender could invent more.
+MOST_TEXTS = 10
 
 
 @dataclass
@@ -25,14 +31,17 @@ class _Fault:
     began: float
     latest: float
     times: int = 0
+    seconds: float = 0.0
     lasting: bool = False
+    forms: set[str] = field(default_factory=set)  # of the texts that were logged
 
 
 class EventLog:
     """
     Log faults by their kind, from any thread.
 
-    A fault either recurs (`report` each time; it clears after a quiet period) or lasts (`hold`
+    Faults of one kind whose texts differ in more than numbers are logged once each. A fault
+    either recurs (`report` each time; it clears after a quiet period) or lasts (`hold`
     until `clear`).
 
     >>> log = EventLog(print)
@@ -62,19 +71,23 @@ class EventLog:
         with self._lock:
             return {kind: fault.text for kind, fault in self._faults.items()}
 
-    def report(self, kind: str, text: str, times: int = 1) -> None:
-        """Count occurrences of a fault, and log it if this kind is not current."""
+    def report(self, kind: str, text: str, times: int = 1, seconds: float = 0.0) -> None:
+        """
+        Count occurrences of a fault, and log it if it is not current.
+
+        :param seconds: that were lost by it; their sum is logged when the kind clears.
+        """
         with self._lock:
             self.counts[kind] = self.counts.get(kind, 0) + times
             fault = self._begin(kind, text)
             fault.times += times
+            fault.seconds += seconds
             fault.latest = self._clock()
 
     def hold(self, kind: str, text: str) -> None:
-        """Log a fault that lasts until it is cleared, if this kind is not current."""
+        """Log a fault that lasts until its kind is cleared, if it is not current."""
         with self._lock:
-            if kind not in self._faults:
-                self._begin(kind, text).lasting = True
+            self._begin(kind, text).lasting = True
 
     def clear(self, kind: str) -> None:
         """Log that a lasting fault has cleared, if it is current."""
@@ -92,12 +105,17 @@ class EventLog:
             for kind in quiet:
                 fault = self._faults.pop(kind)
                 if fault.times > 1:  # a single occurrence has no end
+                    lost = f', {fault.seconds:.2f} s in all' if fault.seconds else ''
                     self._inform(f'cleared after {fault.times} occurrences in '
-                                 f'{fault.latest - fault.began:.0f} s: {fault.text}')
+                                 f'{fault.latest - fault.began:.0f} s{lost}: {fault.text}')
 
     def _begin(self, kind: str, text: str) -> _Fault:
-        if kind not in self._faults:
+        fault = self._faults.get(kind)
+        if fault is None:
             now = self._clock()
-            self._faults[kind] = _Fault(text, now, now)
+            fault = self._faults[kind] = _Fault(text, now, now)
+        form = NUMBER.sub('0', text)
+        if form not in fault.forms and len(fault.forms) < MOST_TEXTS:
+            fault.forms.add(form)
             self._warn(text)
-        return self._faults[kind]
+        return fault

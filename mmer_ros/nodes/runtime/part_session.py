@@ -152,6 +152,6 @@ class PartSession:
         self._publish(found, latency, self._frames.get(found.source, ''))
         self._meter.record_estimate(estimate, latency)
 
-    def _on_fault(self, kind: str, text: str) -> None:
-        self._meter.record_fault(kind)
-        self._events.report(kind, text)
+    def _on_fault(self, kind: str, text: str, seconds: float = 0.0) -> None:
+        self._meter.record_fault(kind, seconds)
+        self._events.report(kind, text, seconds=seconds)

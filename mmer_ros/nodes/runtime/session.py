@@ -151,9 +151,9 @@ class Session(Generic[Result]):
         self._meter.record_refusal(kind, text)
         self._events.report(kind, text)
 
-    def _on_fault(self, kind: str, text: str) -> None:
-        self._meter.record_fault(kind)
-        self._events.report(kind, text)
+    def _on_fault(self, kind: str, text: str, seconds: float = 0.0) -> None:
+        self._meter.record_fault(kind, seconds)
+        self._events.report(kind, text, seconds=seconds)
 
     def _on_jump(self, jump: TimeJump) -> None:
         """Start a new dialogue, as when a recording is looped or the clock is exchanged."""

@@ -16,7 +16,6 @@ from functools import partial
 import threading
 from typing import Generic, Protocol, TypeVar
 
-from mmer_ros.nodes.inputs.topic_input import OnFault
 from mmer_ros.nodes.runtime.inbox import Inbox, Item, REQUEST
 from mmer_ros.nodes.runtime.internal_error import describe_error
 from mmer_ros.sensing.stream_clock import IDLE_LAG_S, IDLE_S
@@ -45,13 +44,14 @@ class Worker(Generic[Result]):
     :param feed: gives items to the engine.
     :param now: the present as the engine has it, seconds.
     :param publish: takes each result.
-    :param on_fault: takes the kind and the text of each fault.
+    :param on_fault: takes the kind and the text of each fault, and how long a gap is, seconds.
     :param most: items that are taken at once.
     """
 
     def __init__(self, engine: Engine[Result], inbox: Inbox, *,
                  feed: Callable[[Sequence[Item]], list[Result]], now: Callable[[], float],
-                 publish: Callable[[Result], object], on_fault: OnFault, most: int = 1) -> None:
+                 publish: Callable[[Result], object],
+                 on_fault: Callable[[str, str, float], object], most: int = 1) -> None:
         self._engine = engine
         self._inbox = inbox
         self._feed = feed
@@ -100,9 +100,9 @@ class Worker(Generic[Result]):
             for result in step():
                 self._publish(result)
         except InvalidInput as error:
-            self._on_fault(str(error).split(':', 1)[0], str(error))
+            self._on_fault(str(error).split(':', 1)[0], str(error), 0.0)
         except Exception as error:
             self._on_fault(type(error).__name__, (
-                f'internal error, the input was skipped: {describe_error(error)}'))
+                f'internal error, the input was skipped: {describe_error(error)}'), 0.0)
         for event in self._engine.drain_events():
-            self._on_fault(event.kind, event.text)
+            self._on_fault(event.kind, event.text, event.seconds)
