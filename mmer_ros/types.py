@@ -210,6 +210,7 @@ class FaceCrop:
     :param score: detection probability, [0, 1].
     :param frame_size: width and height of the frame, in the unit of the box; 0 if not known.
     :param patch: as face_patch.aligned_patch; None where the landmarks are not known.
+    :param coded: the image as it crosses a network, of face_coding; empty: it was never coded.
     :raises InvalidInput: if the image is of another shape or type.
     """
 
@@ -220,6 +221,7 @@ class FaceCrop:
     score: float = 1.0
     frame_size: tuple[float, float] = (0.0, 0.0)
     patch: UInt8 | None = None
+    coded: bytes = b''
 
     def __post_init__(self) -> None:
         """Check the crop."""

@@ -27,7 +27,7 @@ from typing import Any
 from mmer_msgs.msg import EmotionEstimate
 from mmer_msgs.msg import UtterancePart as PartMessage
 from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb
-from mmer_ros.nodes.part_messages import to_part_message
+from mmer_ros.nodes.part_messages import to_part_messages
 from mmer_ros.nodes.tools.playback import own_domain, watching
 from mmer_ros.nodes.tools.probes import reliable
 from mmer_ros.nodes.tools.watch import Watcher
@@ -100,8 +100,10 @@ class Robots:
                 while index >= WAITING and self._behind(name, ends, index):
                     _check(deadline)
                     time.sleep(0.0005)
-                self.publisher.publish(to_part_message(
-                    SentPart(name, 1, self._sent + index, part), frame_id='', face_settings=''))
+                for message in to_part_messages(
+                        SentPart(name, 1, self._sent + index, part), frame_id='',
+                        face_settings=''):
+                    self.publisher.publish(message)
         self._sent += len(parts)
         wanted = sum(part.last for part in parts)
         while min(self.finals.values()) < wanted:

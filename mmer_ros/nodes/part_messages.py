@@ -20,8 +20,10 @@ from builtin_interfaces.msg import Time
 from mmer_msgs.msg import FaceCrop as FaceCropMessage
 from mmer_msgs.msg import UtterancePart as PartMessage
 from mmer_ros.nodes.conversions import NANOSECONDS, to_seconds
+from mmer_ros.nodes.part_pieces import cut
 from mmer_ros.recognition.multi_robot import SentPart
-from mmer_ros.types import FACE_SIZE, FaceCrop, InvalidInput, UtterancePart
+from mmer_ros.sensing.face_coding import code_face, decode_face
+from mmer_ros.types import FaceCrop, InvalidInput, UtterancePart
 import numpy as np
 
 NAMESPACE = re.compile(r'(?:[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)*)?')
@@ -29,9 +31,9 @@ COPIED = ('utterance_id', 'index', 'last', 'cut', 'revision', 'person_id', 'face
           'speaker_by', 'speaker_margin', 'text')  # fields of the same name and type
 
 
-def to_part_message(sent: SentPart, *, frame_id: str, face_settings: str) -> PartMessage:
+def to_part_messages(sent: SentPart, *, frame_id: str, face_settings: str) -> list[PartMessage]:
     """
-    Return a part as a message.
+    Return a part as messages that fit into one packet each; see part_pieces.
 
     :param frame_id: of the camera, else of the microphone.
     :param face_settings: digest of the settings by which faces were cropped.
@@ -47,12 +49,12 @@ def to_part_message(sent: SentPart, *, frame_id: str, face_settings: str) -> Par
     message.start, message.end = _to_time(part.start), _to_time(part.end)
     message.audio = array('h', part.audio.astype(np.int16).tobytes())
     message.faces = [_to_crop_message(crop) for crop in part.faces]
-    return message  # type: ignore[no-any-return]
+    return cut(message)
 
 
 def from_part_message(message: PartMessage) -> SentPart:
     """
-    Return the part in a message.
+    Return the part in a message that part_pieces.Assembly has completed.
 
     :raises InvalidInput: if source, times, margin or face crops are not valid.
     """
@@ -78,19 +80,15 @@ def from_part_message(message: PartMessage) -> SentPart:
 def _to_crop_message(crop: FaceCrop) -> FaceCropMessage:
     return FaceCropMessage(
         stamp=_to_time(crop.stamp), face_id=crop.face_id,
-        box=np.asarray(crop.box, np.float32), score=float(crop.score), size=FACE_SIZE,
-        rgb=array('B', crop.image.tobytes()))
+        box=np.asarray(crop.box, np.float32), score=float(crop.score),
+        webp=array('B', crop.coded or code_face(crop.image, lossless=True)))
 
 
 def _from_crop_message(message: FaceCropMessage) -> FaceCrop:
-    if message.size != FACE_SIZE or len(message.rgb) != 3 * FACE_SIZE ** 2:
-        raise InvalidInput(
-            f'part: a face crop of size {message.size} with {len(message.rgb)} bytes; expected '
-            f'{FACE_SIZE} and {3 * FACE_SIZE ** 2} bytes')
-    image = np.frombuffer(message.rgb, np.uint8).reshape(FACE_SIZE, FACE_SIZE, 3)
+    coded = message.webp.tobytes()
     left, top, right, bottom = (float(x) for x in message.box)
-    return FaceCrop(to_seconds(message.stamp), message.face_id, image, (left, top, right, bottom),
-                    float(message.score))
+    return FaceCrop(to_seconds(message.stamp), message.face_id, decode_face(coded),
+                    (left, top, right, bottom), float(message.score), coded=coded)
 
 
 def _to_time(seconds: float) -> Time:

@@ -22,7 +22,7 @@ from mmer_ros.nodes.health.reports import input_names, input_reports, Status, un
 from mmer_ros.nodes.managed_node import ManagedNode
 from mmer_ros.nodes.outputs.debug_image import DebugImage
 from mmer_ros.nodes.outputs.publishing import publish_message
-from mmer_ros.nodes.part_messages import to_part_message
+from mmer_ros.nodes.part_messages import to_part_messages
 from mmer_ros.nodes.runtime.part_session import part_qos
 from mmer_ros.nodes.runtime.session import Session
 from mmer_ros.nodes.services import ControlServices
@@ -111,9 +111,10 @@ class SegmenterNode(ManagedNode):
 
     def _publish(self, part: UtterancePart, now: float) -> None:
         if (publisher := self._publisher) is not None:
-            publish_message(self, publisher, to_part_message(
-                SentPart(self._source, self._session_id, self._sequence, part),
-                frame_id=self._frame_id(), face_settings=self._face_settings))
+            for message in to_part_messages(
+                    SentPart(self._source, self._session_id, self._sequence, part),
+                    frame_id=self._frame_id(), face_settings=self._face_settings):
+                publish_message(self, publisher, message)
         self._sequence += 1
         self._meter.record_latency('part', max(now - part.end, 0.0))
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from weakref import WeakSet
 
 from facenet_pytorch.models.utils.detect_face import extract_face
+from mmer_ros.sensing.face_coding import code_face, decode_face
 from mmer_ros.sensing.face_detector import FaceDetector
 from mmer_ros.sensing.face_patch import aligned_patch, look_of
 from mmer_ros.sensing.face_tracker import Box, FaceTracker
@@ -95,8 +96,10 @@ class FaceStream:
         for detection, patch, face_id in zip(found, patches, ids):
             image = crop_face(frame.image, detection.box, self.config.margin)
             if image is not None:
-                crops.append(FaceCrop(frame.stamp, face_id, image, detection.box, detection.score,
-                                      (width, height), patch))
+                coded = code_face(image)
+                crops.append(FaceCrop(
+                    frame.stamp, face_id, decode_face(coded), detection.box, detection.score,
+                    (width, height), patch, coded))
         return crops
 
     def reset(self) -> None:

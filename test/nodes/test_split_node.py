@@ -26,12 +26,12 @@ from mmer_msgs.srv import LoadBundle
 from mmer_ros.nodes.conversions import to_estimate_message
 from mmer_ros.nodes.health.checks import Level
 from mmer_ros.nodes.outputs.outputs import emotion_topic_of
-from mmer_ros.nodes.part_messages import from_part_message, to_part_message
+from mmer_ros.nodes.part_messages import to_part_messages
 from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.multi_robot import SentPart
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.sensing.face_detector import FaceConfig
-from mmer_ros.types import Estimate, InvalidInput
+from mmer_ros.types import Estimate
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
@@ -130,10 +130,11 @@ class Sender:
 
     def send(self, parts: Sequence[SentPart], **fields: Any) -> None:
         for sent in parts:
-            message = to_part_message(sent, frame_id='camera', face_settings=SETTINGS)
-            for name, value in fields.items():
-                setattr(message, name, value)
-            self.publisher.publish(message)
+            for message in to_part_messages(
+                    sent, frame_id='camera', face_settings=SETTINGS):
+                for name, value in fields.items():
+                    setattr(message, name, value)
+                self.publisher.publish(message)
 
 
 def sent(robot: str = 'hall') -> list[SentPart]:
@@ -187,36 +188,6 @@ def test_faces_that_were_cut_otherwise_are_told(tmp_path) -> None:
         Sender(rig).send(sent(), face_settings='another')
         assert eventually(lambda: 'other_faces' in rig.estimator._events.counts)
         assert 'same `bundle`' in rig.estimator._events.current['other_faces']
-
-
-def test_parts_survive_the_way_to_the_bit() -> None:
-    for part in parts_of('kitchen'):
-        message = to_part_message(SentPart('kitchen', 3, 5, part), frame_id='camera',
-                                  face_settings='')
-        back = from_part_message(message)
-        assert (back.source, back.session, back.sequence) == ('kitchen', 3, 5)
-        for name, value in vars(part).items():
-            again = getattr(back.part, name)
-            if name == 'audio':
-                np.testing.assert_array_equal(again, value)
-                assert again.dtype == np.int16
-            elif name == 'faces':
-                assert [(c.stamp, c.face_id) for c in again] == [
-                    (c.stamp, c.face_id) for c in value]
-                assert all((c.image == d.image).all() for c, d in zip(again, value))
-            elif name == 'speaker_margin':
-                assert np.float32(again) == np.float32(value)
-            else:
-                assert again == value, name
-        assert message.header.frame_id == 'camera'
-
-
-def test_a_crop_of_another_size_is_refused() -> None:
-    part = next(p for p in parts_of('kitchen') if p.faces)
-    message = to_part_message(SentPart('', 0, 0, part), frame_id='', face_settings='')
-    message.faces[0].size = 32
-    with pytest.raises(InvalidInput, match='face crop of size 32'):
-        from_part_message(message)
 
 
 @pytest.mark.parametrize(('source', 'topic', 'expected'), [

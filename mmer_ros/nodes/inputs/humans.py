@@ -22,6 +22,7 @@ from mmer_ros.nodes.inputs.senses import Hearing, Put, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import TopicInput
 from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.sensing.face_coding import code_face, decode_face
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.types import FACE_SIZE, FaceCrop
@@ -105,8 +106,9 @@ class FaceMessage:
         """
         image = cv2.resize(decode_image(self.message), (FACE_SIZE, FACE_SIZE),
                            interpolation=cv2.INTER_AREA)
-        return FaceCrop(self.stamp, self.face_id, np.asarray(image, np.uint8), self.box,
-                        self.score, (1.0, 1.0))
+        coded = code_face(np.asarray(image, np.uint8))
+        return FaceCrop(self.stamp, self.face_id, decode_face(coded), self.box, self.score,
+                        (1.0, 1.0), coded=coded)
 
 
 class Faces:

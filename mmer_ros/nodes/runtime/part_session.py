@@ -20,6 +20,7 @@ from mmer_msgs.msg import UtterancePart
 from mmer_ros.nodes.conversions import to_seconds
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.part_messages import from_part_message
+from mmer_ros.nodes.part_pieces import Assembly
 from mmer_ros.nodes.runtime.event_log import EventLog
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
 from mmer_ros.nodes.runtime.session import clock_seconds
@@ -32,13 +33,15 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 BATCHES = 4  # taken from the inbox at once
+PIECES = 8  # messages of a part with a crop
 OTHER_FACES = ('{source}: the segmenter crops faces by other settings than those of bundle '
                '{bundle}; give it the same `bundle`')
 
 
 def part_qos(settings: NodeSettings) -> QoSProfile:
     """Return the quality of service of utterance parts, of which none may be lost."""
-    return QoSProfile(depth=settings.parts_depth, reliability=ReliabilityPolicy.RELIABLE)
+    return QoSProfile(depth=PIECES * settings.parts_depth,
+                      reliability=ReliabilityPolicy.RELIABLE)
 
 
 class PartSession:
@@ -61,6 +64,7 @@ class PartSession:
         self._meter = meter
         self._clocks: dict[str, StreamClock] = {}
         self._frames: dict[str, str] = {}
+        self._assembly = Assembly()
         self._subscription: Any = None
         self._worker: Worker[SourceEstimate] | None = Worker(
             estimator, self.inbox, feed=partial(self._feed, estimator), now=time.monotonic,
@@ -118,7 +122,10 @@ class PartSession:
 
     def _on_part(self, message: UtterancePart) -> None:
         try:
-            sent = from_part_message(message)
+            part = self._assembly.push(message)
+            if part is None:
+                return
+            sent = from_part_message(part)
         except InvalidInput as error:
             self._on_fault('part', str(error))
             return
@@ -126,12 +133,12 @@ class PartSession:
         if estimator is None:
             return
         config = estimator.recognizer.config
-        if message.faces and message.face_settings != config.faces.digest:
+        if part.faces and part.face_settings != config.faces.digest:
             self._events.report('other_faces', OTHER_FACES.format(
-                source=message.source or 'the robot', bundle=config.name))
-        stamp = to_seconds(message.header.stamp)
+                source=part.source or 'the robot', bundle=config.name))
+        stamp = to_seconds(part.header.stamp)
         self._clock(sent.source).saw('part', stamp, time.monotonic())
-        self._frames[sent.source] = message.header.frame_id
+        self._frames[sent.source] = part.header.frame_id
         item = Item('part', time.monotonic(), stamp, sent)  # in the order of arrival
         self._meter.record_arrival('part', self._now(sent.source) - stamp)
         self.inbox.enqueue(item)
