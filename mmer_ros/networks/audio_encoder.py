@@ -11,10 +11,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from mmer_ros.networks.batching import as_float, pad_features
 from mmer_ros.networks.encoder import (
@@ -31,8 +31,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 import torch
 from torch import nn, Tensor
+from torch.utils.checkpoint import checkpoint
 from typing_extensions import Self
 
+WINDOW_STEPS = 4096  # recurrent steps whose inner values are in memory at the same time
 MIN_LEVEL_DB = -100.0  # of the spectrogram, as torchaudio's LJSpeech vocoder normalises it
 
 
@@ -40,8 +42,8 @@ class AudioEncoderConfig(EncoderConfig):
     """
     Sizes of the WaveRNN and of its spectrogram.
 
-    The defaults are the paper's: hop 200, kernel 5, n_time 240, width 512, one recurrent step
-    a sample. With `samples_per_step` > 1 a step takes that many samples, which divides the cost.
+    The defaults are the paper's: hop 200, kernel 5, width 512, one recurrent step a sample. With
+    `samples_per_step` > 1 a step takes that many samples, which divides the cost.
 
     :param kernel_size: spectrogram frames that the residual network sees at once; odd, >= 3.
     :param n_output: width of that network's output. Its first quarter goes into the first
@@ -59,7 +61,6 @@ class AudioEncoderConfig(EncoderConfig):
     f_min: float = 40.0
     f_max: float = 8000.0
     kernel_size: int = 5
-    n_time: int = 240
     n_rnn: int = 512
     n_res_block: int = 10
     n_hidden: int = 128
@@ -69,6 +70,13 @@ class AudioEncoderConfig(EncoderConfig):
     classifier_hidden: int = 256
     mel_mean: float = 0.0
     mel_std: float = Field(1.0, gt=0)
+
+    @model_validator(mode='before')
+    @classmethod
+    def _without_old_settings(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):  # older bundles name it; it never had an effect
+            return {key: value for key, value in values.items() if key != 'n_time'}
+        return values
 
     @model_validator(mode='after')
     def _check(self) -> Self:
@@ -90,6 +98,11 @@ class AudioEncoderConfig(EncoderConfig):
     def pad_samples(self) -> int:
         """Samples that the network looks behind and ahead."""
         return self.pad_frames * self.hop_length + self.n_fft // 2
+
+    @property
+    def window_hops(self) -> int:
+        """Hops that run at once; longer speech goes on with the carried state."""
+        return max(1, WINDOW_STEPS * self.samples_per_step // self.hop_length)
 
 
 @dataclass
@@ -169,12 +182,39 @@ class AudioEncoder(Encoder):
         frames = self.spectrogram(nn.functional.pad(wave, (pad, pad)))  # (B, n_freq, frames)
         return wave, frames[..., :hops + 2 * self.config.pad_frames]
 
-    def features(self, wave: Tensor, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features and mask, as of `forward`, of what `inputs` gives."""
-        samples, _ = self.sample_features(wave, frames, None)
-        pooled = self._pool(samples)
+    def features(self, wave: Tensor, frames: Tensor, lengths: Tensor, *,
+                 checkpointing: bool = False) -> tuple[Tensor, Tensor]:
+        """
+        Return features and mask, as of `forward`, of what `inputs` gives.
+
+        Without gradients, the memory does not grow with the length by more than the features.
+
+        :param checkpointing: with gradients as well: the inner values of each window are
+            computed again for the backward pass, a third more time for a fraction of the memory.
+        """
+        residual = self.wavernn.upsample.resnet(frames)  # (B, n_output, hops)
+        windows, hidden = [], None
+        hops, around = residual.shape[2], 2 * self.config.pad_frames
+        whole = torch.is_grad_enabled() and not checkpointing
+        count = hops if whole else self.config.window_hops
+        for start in range(0, hops, count):
+            end = min(start + count, hops)
+            samples = slice(start * self.config.hop_length, end * self.config.hop_length)
+            inputs = (wave[:, samples], frames[..., start:end + around], hidden,
+                      residual[..., start:end])
+            pooled, hidden = (
+                checkpoint(self._window, *inputs, use_reentrant=False, preserve_rng_state=False)
+                if checkpointing and torch.is_grad_enabled() else self._window(*inputs))
+            windows.append(pooled)
+        pooled = torch.cat(windows, dim=1)                       # (B, hops, width)
         starts = torch.arange(pooled.shape[1], device=wave.device) * self.config.hop_length
         return pooled, starts < lengths[:, None]
+
+    def _window(self, wave: Tensor, frames: Tensor, hidden: tuple[Tensor, Tensor] | None,
+                residual: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return pooled features, (B, hops, width), and the state after them."""
+        samples, hidden = self.sample_features(wave, frames, hidden, residual)
+        return self._pool(samples), hidden
 
     def spectrogram(self, samples: Tensor) -> Tensor:
         """
@@ -189,6 +229,7 @@ class AudioEncoder(Encoder):
 
     def sample_features(
         self, wave: Tensor, frames: Tensor, hidden: tuple[Tensor, Tensor] | None,
+        residual: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """
         Run the recurrent layers over the waveform.
@@ -196,12 +237,13 @@ class AudioEncoder(Encoder):
         :param wave: (B, hops * hop_length) float.
         :param frames: (B, n_freq, hops + kernel_size - 1), the spectrogram around it.
         :param hidden: state after the samples before, or None at the start.
+        :param residual: as of `WaveRNN.forward`.
         :return: (B, hops * hop_length / samples_per_step, width), for the paper (B, 47200, 512),
             and the state after them.
         """
         steps = wave.unflatten(1, (-1, self.config.samples_per_step))  # (B, steps, samples)
         output: tuple[Tensor, tuple[Tensor, Tensor]] = self.wavernn(
-            steps, frames, hidden or (None, None))
+            steps, frames, hidden or (None, None), residual)
         return output
 
     def start(self) -> AudioState:
@@ -257,7 +299,7 @@ class AudioEncoder(Encoder):
         ready = [state for state in states if state.frames.shape[2] > around]
         while ready:
             hops = min(state.frames.shape[2] for state in ready) - around
-            self._run_hops(ready, hops)
+            self._run_hops(ready, min(hops, self.config.window_hops))
             ready = [state for state in ready if state.frames.shape[2] > around]
 
     def _run_hops(self, states: Sequence[AudioState], hops: int) -> None:

@@ -47,18 +47,20 @@ class WaveRNN(nn.Module):
         self.rnn1 = nn.GRU(n_rnn, n_rnn, batch_first=True)
         self.rnn2 = nn.GRU(n_rnn + self.n_aux, n_rnn, batch_first=True)
 
-    def forward(self, steps: Tensor, frames: Tensor, hidden: tuple[Tensor | None, Tensor | None]
-                ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, steps: Tensor, frames: Tensor, hidden: tuple[Tensor | None, Tensor | None],
+                residual: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """
         Run the recurrent layers.
 
         :param steps: waveform, (B, T, samples_per_step).
         :param frames: spectrogram around it, (B, n_freq, hops + kernel_size - 1).
         :param hidden: of both layers before the first step, (1, B, n_rnn) each; None: zeros.
+        :param residual: output of `upsample.resnet` for the frames, (B, n_output, hops), where
+            it is known; its batch normalisation then saw more than these frames.
         :return: output of the second layer with its residual, (B, T, n_rnn), and both states.
         """
         first, second = hidden
-        conditioning, aux = self.upsample(frames)
+        conditioning, aux = self.upsample(frames, residual)
         conditioning, aux = conditioning.transpose(1, 2), aux.transpose(1, 2)  # (B, T, ...)
         x = self.fc(torch.cat([steps, conditioning, aux[..., :self.n_aux]], dim=-1))
         y, first = self.rnn1(x, first)                                         # (B, T, n_rnn)
@@ -86,14 +88,15 @@ class UpsampleNetwork(nn.Module):
             layers += [Stretch(scale), smooth]
         self.upsample_layers = nn.Sequential(*layers)
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, frames: Tensor, residual: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """
         Return spectrogram and residual network's output at the rate of the steps.
 
         :param frames: (B, n_freq, hops + kernel_size - 1).
+        :param residual: of the residual network, (B, n_output, hops); None: run it.
         :return: (B, n_freq, hops * total) and (B, n_output, hops * total).
         """
-        aux = self.resnet_stretch(self.resnet(frames))
+        aux = self.resnet_stretch(self.resnet(frames) if residual is None else residual)
         smooth = self.upsample_layers(frames[:, None])[:, 0]
         return smooth[:, :, self.indent:-self.indent], aux
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from typing import Any
 
+from mmer_ros.networks import audio_encoder
 from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig, AudioState
 from mmer_ros.types import InvalidInput
 import numpy as np
@@ -84,13 +85,13 @@ def split(wave: Tensor, rng: np.random.Generator) -> list[Tensor]:
 @torch.inference_mode()
 def test_paper_shapes_are_47200_by_512() -> None:
     """
-    Section 4.1.2: (n_time - kernel_size + 1) * hop_length = 47,200 steps of 512.
+    Section 4.1.2: (240 - kernel_size + 1) * hop_length = 47,200 steps of 512.
 
     These are 94,400 recurrent steps, some 13 s on two cores.
     """
-    assert (PAPER.n_time - PAPER.kernel_size + 1) * PAPER.hop_length == 47_200
+    assert (240 - PAPER.kernel_size + 1) * PAPER.hop_length == 47_200
     features, _ = encoder(PAPER).sample_features(
-        2 * noise(1, 47_200) - 1, noise(1, PAPER.n_freq, PAPER.n_time, seed=1), None)
+        2 * noise(1, 47_200) - 1, noise(1, PAPER.n_freq, 240, seed=1), None)
     assert features.shape == (1, 47_200, 512)
     assert torch.isfinite(features).all()
 
@@ -100,10 +101,12 @@ def test_hop_rate_of_the_paper_is_236_for_47200_samples() -> None:
     """The paper's spectrogram and hops, with narrow recurrent layers to be quick."""
     audio = encoder(PAPER.model_copy(update={'n_rnn': 8, 'n_res_block': 1}))
     seen: list[Any] = []
-    audio.wavernn.upsample.register_forward_hook(lambda _m, x, _o: seen.append(x[0].shape))
+    audio.wavernn.upsample.resnet.register_forward_hook(lambda _m, x, _o: seen.append(x[0].shape))
     audio.wavernn.rnn2.register_forward_hook(lambda _m, _x, y: seen.append(y[0].shape))
     assert whole(audio, waveform(47_200)).shape == (236, 8)
-    assert seen == [(1, 80, 240), (1, 47_200, 8)]
+    frames, *windows = seen
+    assert frames == (1, 80, 240)
+    assert sum(steps for _, steps, _ in windows) == 47_200
 
 
 def test_recurrent_layers_are_torchaudios_up_to_the_fully_connected_ones() -> None:
@@ -136,6 +139,64 @@ def test_state_is_carried_from_window_to_window(config: AudioEncoderConfig) -> N
     torch.testing.assert_close(torch.cat([head, tail], 1), one, atol=TOLERANCE, rtol=0)
     fresh, _ = audio.sample_features(wave[:, 5 * hop:], frames[..., 5:], None)
     assert not torch.allclose(fresh, one[:, head.shape[1]:], atol=1e-3)
+
+
+# ---------------------------------------------------------------- memory
+
+
+def steps_at_once(audio: AudioEncoder) -> list[int]:
+    """Return a list that gets the steps of each call of the recurrent layers."""
+    seen: list[int] = []
+    audio.wavernn.rnn1.register_forward_hook(lambda _m, x, _o: seen.append(x[0].shape[1]))
+    return seen
+
+
+@BOTH
+@torch.inference_mode()
+def test_long_speech_runs_in_windows_with_the_carried_state(
+        config: AudioEncoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a clip is, the same number of steps is in memory, and nothing else changes."""
+    audio, hop = encoder(config), config.hop_length
+    wave = waveform(37 * hop + 5)
+    one, at_once = whole(audio, wave), steps_at_once(audio)
+    assert whole(audio, wave).shape == one.shape
+    assert at_once == [38 * hop // config.samples_per_step]  # less than a window
+    monkeypatch.setattr(audio_encoder, 'WINDOW_STEPS', 5 * hop // config.samples_per_step)
+    at_once.clear()
+    torch.testing.assert_close(whole(audio, wave), one, atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(streamed(audio, [wave]), one, atol=TOLERANCE, rtol=0)
+    assert max(at_once) == 5 * hop // config.samples_per_step
+
+
+@BOTH
+def test_checkpointing_keeps_a_window_and_changes_no_gradient(
+        config: AudioEncoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_encoder, 'WINDOW_STEPS',
+                        4 * config.hop_length // config.samples_per_step)
+    batch = torch.stack([waveform(10 * config.hop_length, seed) for seed in range(3)])
+    lengths = torch.tensor([10, 7, 3]) * config.hop_length
+    found = {}
+    for checkpointing in (False, True):
+        audio = encoder(config).train().requires_grad_()
+        kept = 0
+
+        def keep(tensor: Tensor) -> Tensor:
+            nonlocal kept
+            kept += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            features, mask = audio.features(*audio.inputs(batch), lengths,
+                                            checkpointing=checkpointing)
+        features[mask].square().sum().backward()
+        found[checkpointing] = (kept, features.detach(), [
+            *(p.grad for p in audio.parameters() if p.grad is not None), *audio.buffers()])
+    (plain, one, expected), (kept, windows, gradients) = found[False], found[True]
+    assert kept < plain / 4
+    torch.testing.assert_close(windows, one, atol=TOLERANCE, rtol=0)
+    assert len(gradients) == len(expected) > 10
+    for gradient, other in zip(gradients, expected):
+        torch.testing.assert_close(gradient, other, atol=1e-4, rtol=1e-3)
 
 
 # ---------------------------------------------------------------- spectrogram and pooling

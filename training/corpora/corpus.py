@@ -18,8 +18,8 @@ from mmer_ros.types import EMOTIONS, InvalidInput
 from training.corpora.examples import Example
 
 ProblemKind = Literal['bad row', 'unknown label', 'wrong time', 'duplicate', 'missing split',
-                      'missing file', 'unreadable clip', 'damaged clip', 'no audio', 'no face',
-                      'crash']
+                      'missing file', 'unreadable clip', 'damaged clip', 'long clip', 'no audio',
+                      'no face', 'crash']
 
 
 @dataclass(frozen=True)

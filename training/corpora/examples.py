@@ -44,6 +44,8 @@ class Example:
         () if there is none. Scores are by `labels`.
     :param weight: how much the example counts in training, relative to others.
     :param fold: 0, 1, ... for cross-validation, or None.
+    :param seconds: length of the utterance by the corpus, or None; a clip that is far longer is
+        cut to it.
     """
 
     key: str
@@ -59,6 +61,7 @@ class Example:
     soft: tuple[float, ...] = ()
     weight: float = 1.0
     fold: int | None = None
+    seconds: float | None = None
 
     @property
     def target(self) -> tuple[float, ...]:

@@ -101,7 +101,7 @@ def _add_row(corpus: Corpus, split: str, row: MeldRow, clips: dict[str, Path]) -
         return
     added = corpus.add(Example(
         key, split, row.text, (row.emotion,), row.speaker, f'{split}/dia{row.dialogue}',
-        row.utterance, video=clips.get(file)), row.where)
+        row.utterance, video=clips.get(file), seconds=_seconds(row)), row.where)
     if added and row.time_problem:
         corpus.report('wrong time', row.where, f'{row.name}: {row.time_problem}; the row is kept '
                       'without times', key)
@@ -109,6 +109,10 @@ def _add_row(corpus: Corpus, split: str, row: MeldRow, clips: dict[str, Path]) -
         known = ' (a known defect of MELD)' if key in KNOWN_DEFECTS else ''
         corpus.report('missing file', row.where, f'{CLIP_FOLDERS[split]}/{file} is not there'
                       f'{known}; text only', key)
+
+
+def _seconds(row: MeldRow) -> float | None:
+    return None if row.start is None or row.end is None else row.end - row.start
 
 
 def _clips_in(folder: Path) -> dict[str, Path]:

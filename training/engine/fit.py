@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Sequence
 import math
 import signal
 from types import FrameType
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from accelerate.utils import DistributedDataParallelKwargs, send_to_device, set_seed
 from mmer_ros.evaluation.metrics import score
 from mmer_ros.types import InvalidInput
 import numpy as np
@@ -35,6 +35,7 @@ from training.engine.checkpoints import Progress
 from training.engine.config import Settings
 from training.engine.device import CPU
 from training.engine.loss_watch import LossWatch
+from training.engine.memory import free_memory, memory_of_step, optimizer_state
 from training.engine.progress import Reporter
 from training.engine.run_folder import replace_folder, RunFolder
 from training.engine.sampling import BucketBatches, Draw, OrderedBatches
@@ -43,6 +44,7 @@ from training.engine.speed import Speed
 Batch = dict[str, Any]
 Item = TypeVar('Item')
 MONITORED = 'weighted_f1'
+ITEMS_TRIED = 2  # batch normalisation refuses a single one
 
 
 class EngineConfig(Settings):
@@ -107,9 +109,12 @@ class DrawnDataset(Dataset[Item]):
     A dataset that is indexed by draws: workers and resumed runs see the same examples.
 
     :ivar sizes: of the items, e.g. in tokens; batches are made of items of similar size.
+    :cvar largest_batch: largest size of a padded batch, its items times the longest of them, for
+        training in one process; 0: no limit, for items whose sizes are limited.
     """
 
     sizes: Sequence[int]
+    largest_batch: ClassVar[int] = 0
 
     @abstractmethod
     def __getitem__(self, draw: Draw) -> Item: ...
@@ -159,9 +164,12 @@ class _Fit:
             log_with='tensorboard', project_dir=str(run.path), step_scheduler_with_optimizer=False,
             # Heads and modalities that no example of a batch uses get no gradient.
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
-        self.batches = BucketBatches(task.train.sizes, config.batch_size, config.seed)
+        one = self.accelerator.num_processes == 1  # several need batches of one size
+        self.batches = BucketBatches(task.train.sizes, config.batch_size, config.seed,
+                                     one * task.train.largest_batch)
         train = self._loader(task.train, self.batches)
-        dev = self._loader(task.dev, OrderedBatches(task.dev.sizes, 2 * config.batch_size))
+        dev = self._loader(task.dev, OrderedBatches(
+            task.dev.sizes, 2 * config.batch_size, one * task.dev.largest_batch))
         optimizer = make_optimizer(
             [p for p in task.module.parameters() if p.requires_grad], config)
         steps = -(-math.ceil(len(train) / self.accelerator.num_processes) // config.accumulate)
@@ -192,6 +200,7 @@ class _Fit:
         before = {s: signal.signal(s, self._ask_to_stop)
                   for s in (signal.SIGINT, signal.SIGTERM)}
         try:
+            self._report_memory()
             with self.reporter.epochs(self.config.epochs, len(self.train)):
                 self._epochs()
         finally:
@@ -203,6 +212,20 @@ class _Fit:
             self.folder.finish({'step': self.progress.step, 'best_step': self.progress.best_step,
                                 MONITORED: self.progress.best})
         self.accelerator.wait_for_everyone()
+
+    def _report_memory(self) -> None:
+        """Try some items of the largest batch, and print the memory that all of it needs."""
+        draws = self.batches.largest()
+        tried = draws[-ITEMS_TRIED:]
+        batch = send_to_device(self.task.collate([self.task.train[draw] for draw in tried]),
+                               self.accelerator.device)
+        needed = memory_of_step(self._unwrapped(), batch, self.accelerator,
+                                share=len(draws) / len(tried))
+        if needed is not None:
+            state = optimizer_state(self._unwrapped(), self.config.optimizer == 'adamw',
+                                    self.config.momentum)
+            self.reporter.needs_memory(len(draws), needed + state, free_memory(
+                self.accelerator.device))
 
     def _epochs(self) -> None:
         progress, config = self.progress, self.config

@@ -64,6 +64,21 @@ class Reporter:
             status = '' if math.isnan(loss) else f'loss {loss:.3f}'
             self._bar.update(self._task, completed=epoch * self._batches + batch, status=status)
 
+    def needs_memory(self, examples: int, needed: int, free: int | None) -> None:
+        """
+        Print the memory of a step before it is made, and a warning if there is not enough.
+
+        :param examples: of the largest batch.
+        :param needed: bytes, as of `memory_of_step`.
+        :param free: bytes; None: unknown.
+        """
+        text = (f'{self.title}: a step on {examples} examples needs about '
+                f'{needed / 1e9:.1f} GB of memory')
+        if free is not None and needed > free:
+            text += (f', more than the {free / 1e9:.1f} GB that there are; a smaller '
+                     'engine.batch_size with a larger engine.accumulate learns the same with less')
+        self.console.print(text, highlight=False, soft_wrap=True)
+
     def evaluated(self, epoch: int, weighted_f1: float, accuracy: float, rate: float,
                   waiting: float) -> None:
         """

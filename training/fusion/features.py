@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mmer_ros.recognition.streaming_encoders import context_of, evidence_of
-from mmer_ros.types import MODALITIES, Modality, Utterance
+from mmer_ros.types import MODALITIES, Modality, SAMPLE_RATE, Utterance
+import numpy as np
 import torch
 from torch import Tensor
 from training.corpora.clips import Clips
@@ -24,9 +25,12 @@ from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.device import placed
 from training.engine.files import fingerprint
 from training.engine.progress import Reporter
+from training.engine.sampling import padded_batches
 from training.engine.tensor_store import make_store, TensorStore
 
 BATCH = {Modality.TEXT: 32, Modality.AUDIO: 8, Modality.FACE: 8}  # utterances
+# Characters, samples or images of a batch; a longer utterance is a batch by itself.
+TOTAL = {Modality.TEXT: 32_000, Modality.AUDIO: 120 * SAMPLE_RATE, Modality.FACE: 400}
 
 
 class FeatureCache:
@@ -102,11 +106,12 @@ class _FeatureMaker:
     def compute(self, keys: Sequence[str]) -> dict[str, Tensor]:
         """Return the features (T, width) of the examples that have the modality."""
         given = {key: u for key in keys if (u := self._utterance(key)) is not None}
-        order = sorted(given, key=lambda key: _size(given[key]))  # little padding
+        names, sizes = list(given), np.array([_size(u) for u in given.values()], np.int64)
+        order = np.argsort(sizes, kind='stable')  # little padding
         found: dict[str, Tensor] = {}
-        step = BATCH[self.trained.modality]
-        for start in range(0, len(order), step):
-            part = order[start:start + step]
+        modality = self.trained.modality
+        for rows in padded_batches(order, sizes, BATCH[modality], TOTAL[modality]):
+            part = [names[row] for row in rows]
             utterances = [given[key] for key in part]
             encoded = self.trained.encoder.encode(
                 [evidence_of(u)[self.trained.modality] for u in utterances],

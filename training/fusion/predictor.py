@@ -23,7 +23,7 @@ from training.corpora.examples import Example
 from training.engine.device import placed
 from training.engine.fit import Batch
 from training.engine.predictions import Predictions
-from training.engine.sampling import Draw
+from training.engine.sampling import Draw, padded_batches
 from training.fusion.features import FeatureCache
 from training.fusion.stage import collate_features, FusionData, FusionItem
 
@@ -72,9 +72,8 @@ class FusionPredictor:
                  device: torch.device) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return calibrated logits and embeddings of all examples, in order."""
         logits, embeddings, order = [], [], np.argsort(data.sizes, kind='stable')
-        for start in range(0, len(order), BATCH):
-            items: list[FusionItem] = [data[Draw(int(i), 0, seed)]
-                                       for i in order[start:start + BATCH]]
+        for rows in padded_batches(order, np.asarray(data.sizes), BATCH, data.largest_batch):
+            items: list[FusionItem] = [data[Draw(int(i), 0, seed)] for i in rows]
             batch = collate_features(items, widths)
             given = {m: (values.to(device), mask.to(device))
                      for m, (values, mask) in batch['features'].items()}

@@ -83,6 +83,8 @@ class FusionData(DrawnDataset[FusionItem]):
     :param noise: Gaussian noise by modality, in units of the features' standard deviation.
     """
 
+    largest_batch = 50_000  # steps; of features that are 512 wide, 100 MB
+
     def __init__(self, cache: FeatureCache, examples: Sequence[Example], allowed: Modality, *,
                  dropout: float = 0.0, noise: Mapping[Modality, float] | None = None) -> None:
         self.cache, self.allowed = cache, allowed

@@ -11,30 +11,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+import math
 from pathlib import Path
 from typing import TypeVar
 
 import cv2
 from mmer_ros.networks.face_encoder import sample_evenly
 from mmer_ros.recordings.clips import resampled, utterance_of_clip
-from mmer_ros.recordings.media import read_audio, read_media
+from mmer_ros.recordings.media import duration, read_audio, read_media
 from mmer_ros.recordings.media_report import MediaReport
 from mmer_ros.sensing.face_detector import FaceDetector
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import (
+    AudioBlock,
     FACE_SIZE,
     Int16,
     InvalidInput,
     UInt8,
     Utterance,
+    VideoFrame,
 )
 import numpy as np
 from training.corpora.corpus import Problem, ProblemKind
 from training.corpora.examples import Example
 
+LONG_RATIO, LONG_EXCESS_S = 3.0, 20.0  # a clip beyond both is cut: the file is wrong
 Result = TypeVar('Result')
+Media = TypeVar('Media', bound=AudioBlock | VideoFrame)
 
 
 @dataclass
@@ -49,6 +54,17 @@ class ClipContent:
     audio: Int16 | None = None
     faces: list[UInt8] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+
+def until(items: Iterable[Media], end: float) -> Iterator[Media]:
+    """Yield the audio and images of a clip that begin before a stamp, seconds; cut the last."""
+    for item in items:
+        if item.stamp >= end:
+            return
+        if isinstance(item, AudioBlock) and math.isfinite(end):
+            count = max(1, round((end - item.stamp) * item.sample_rate))
+            item = replace(item, samples=item.samples[:count])
+        yield item
 
 
 class ClipReader:
@@ -77,7 +93,7 @@ class ClipReader:
             chosen = sample_evenly(example.faces, self._max_images)
             images = [self._attempt(path, self._image) for path in chosen]
             crops = [image for image in images if image is not None]
-        if not self._problems:
+        if all(problem.kind == 'long clip' for problem in self._problems):
             self._report_missing(audio, crops)
         return ClipContent(audio, crops, self._problems)
 
@@ -115,19 +131,32 @@ class ClipReader:
             return None, None
 
     def _utterance(self, path: Path) -> Utterance:
-        faces, media = FaceStream(self._detector), MediaReport()
-        utterance = utterance_of_clip(read_media(path, faces.sampler(), media), faces)
+        faces, media, end = FaceStream(self._detector), MediaReport(), self._end(path)
+        utterance = utterance_of_clip(until(read_media(path, faces.sampler(), media), end), faces)
         self._report_losses(path, media)
         return utterance
 
     def _audio(self, path: Path) -> Int16 | None:
-        media = MediaReport()
-        samples = resampled(read_audio(path, media))
+        media, end = MediaReport(), self._end(path)
+        samples = resampled(until(read_audio(path, media), end))
         self._report_losses(path, media)
         return samples
 
+    def _end(self, path: Path) -> float:
+        """Return where a clip ends, in seconds; it is cut if it is far longer than it should."""
+        wanted, found = self._example.seconds, duration(path)
+        if wanted is None or found < wanted * LONG_RATIO or found < wanted + LONG_EXCESS_S:
+            return math.inf
+        text = (f'it lasts {found:.0f} s, but the utterance {wanted:.1f} s by the times of the '
+                f'corpus; the first {wanted:.1f} s are used')
+        if not any(p.kind == 'long clip' for p in self._problems):
+            self._report('long clip', path, text)
+        return wanted
+
     def _report_losses(self, path: Path, media: MediaReport) -> None:
-        """Report the missing parts of each stream."""
+        """Report the missing parts of each stream, unless the clip was cut."""
+        if any(problem.kind == 'long clip' for problem in self._problems):
+            return
         for problem in media.problems:
             self._report('damaged clip', path, f'{problem}; the rest is used')
 

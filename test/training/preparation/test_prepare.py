@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example
 from training.corpora.meld import read_meld
+from training.preparation import clip_content
 from training.preparation.cache_format import PrepareConfig
 from training.preparation.clip_cache import ClipCache
 from training.preparation.prepare import prepare
@@ -82,6 +83,26 @@ def test_what_is_wrong_with_clips_is_told_and_ends_nothing(meld: Path, whole: Pa
     assert 0.5 * SAMPLE_RATE < samples < 2.5 * SAMPLE_RATE, 'of 3 s'
     with pytest.raises(InvalidInput, match="no example 'dev/dia0_utt6'"):
         cache.audio('dev/dia0_utt6')
+
+
+def test_a_clip_that_is_far_longer_than_its_row_says_is_cut(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two test clips of MELD last minutes instead of seconds; all others stay as they are."""
+    monkeypatch.setattr(clip_content, 'LONG_EXCESS_S', 2.0)
+    clips = {'train/long': 5.0, 'train/unknown': 5.0, 'train/near': 2.5}
+    for key, seconds in clips.items():
+        make_clip(tmp_path / f'{key}.mp4', seconds, face=key == 'train/long')
+    times = {'train/long': 1.0, 'train/unknown': None, 'train/near': 1.0}
+    prepare(Corpus([Example(key, 'train', video=tmp_path / f'{key}.mp4', seconds=times[key])
+                    for key in clips]), tmp_path / 'cache', CONFIG)
+    cache = ClipCache(tmp_path / 'cache')
+    samples, faces = cache.sizes('train/long')
+    assert samples == pytest.approx(1.0 * SAMPLE_RATE, abs=1000) and 3 <= faces <= 6
+    assert cache.sizes('train/unknown')[0] >= 4.9 * SAMPLE_RATE
+    assert cache.sizes('train/near')[0] >= 2.4 * SAMPLE_RATE
+    (told,) = (p for p in problems(tmp_path / 'cache') if p['kind'] != 'no face')
+    assert (told['key'], told['kind']) == ('train/long', 'long clip')
+    assert 'lasts 5 s' in told['text'] and 'first 1.0 s are used' in told['text']
 
 
 def test_files_of_a_manifest_take_the_place_of_the_clip(tmp_path: Path) -> None:

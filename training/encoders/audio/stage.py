@@ -58,10 +58,14 @@ class AudioConfig(SignalConfig):
     `init` names the published WaveRNN to start from: 'ljspeech', or a file.
 
     :param teacher: a published speech encoder whose states are learnt beside the emotions.
+    :param gradient_checkpointing: compute the inner values of the recurrent layers again for the
+        backward pass, window by window. A step takes a third longer, and the same memory for
+        utterances of any length; the gradients are those of all steps.
     :param ensemble: networks that differ in the seed; side by side they become one network of
         that many times the width. No two seeds of a recipe share a network.
     """
 
+    gradient_checkpointing: bool = False
     ensemble: int = Field(1, ge=1, le=8)
     model: AudioEncoderConfig = AudioEncoderConfig()
     data: AudioDataConfig = AudioDataConfig()
@@ -74,11 +78,14 @@ class AudioModule(nn.Module):
     AudioEncoder and its classifier over the mean of the features.
 
     :param teacher: whose states the features are trained to predict.
+    :param checkpointing: as of AudioConfig.gradient_checkpointing.
     """
 
     def __init__(self, encoder: AudioEncoder, config: RegularisationConfig,
-                 teacher: WhisperTeacherConfig | None, emotion_loss: EmotionLoss) -> None:
+                 teacher: WhisperTeacherConfig | None, emotion_loss: EmotionLoss, *,
+                 checkpointing: bool = False) -> None:
         super().__init__()
+        self.checkpointing = checkpointing
         self.encoder, self.config, self.emotion_loss = encoder, config, emotion_loss
         self.weight = teacher.weight if teacher else 0.0
         self.distillation = UnexplainedVariance(encoder.width, teacher.width) if teacher else None
@@ -89,7 +96,8 @@ class AudioModule(nn.Module):
         if self.training:
             kept = torch.rand(len(wave), 1, device=wave.device) >= self.config.wave_dropout
             wave = wave * kept
-        features, mask = self.encoder.features(wave, frames, batch['lengths'])
+        features, mask = self.encoder.features(wave, frames, batch['lengths'],
+                                               checkpointing=self.checkpointing)
         features = features.float()  # (B, T, width)
         pooled = summary(Modality.AUDIO, features, mask)  # (B, width)
         if self.training:
@@ -142,5 +150,6 @@ def _train_network(config: AudioConfig, cache: ClipCache, run: RunFolder, states
         reporter.console) if config.teacher and not run.finished else None
     return train_signal(
         Modality.AUDIO, config, encoder,
-        partial(AudioModule, encoder, config.regularisation, config.teacher),
+        partial(AudioModule, encoder, config.regularisation, config.teacher,
+                checkpointing=config.gradient_checkpointing),
         partial(AudioData, cache, config.data, teacher_states), cache, run, reporter)
