@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 import errno
 import json
+import logging
 from pathlib import Path
 import shutil
 
@@ -21,10 +22,13 @@ from accelerate import Accelerator
 from mmer_ros.types import InvalidInput
 import safetensors.torch
 from torch.optim.swa_utils import AveragedModel
+from training.engine.files import sha256_of
 from training.engine.run_folder import replace_folder, RunFolder
 
 KEPT = 2
-PROGRESS, AVERAGE = 'progress.json', 'average.safetensors'
+PROGRESS, AVERAGE, HASHES = 'progress.json', 'average.safetensors', 'sha256.json'
+DAMAGED = 'damaged-'  # before the name of a checkpoint that could not be read
+LOGGER = logging.getLogger('training')
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Progress:
     :param batch: batches of the epoch that are done.
     :param step: optimizer steps that are done.
     :param stale: evaluations since the best one.
+    :param lines: of metrics that were written; None in checkpoints of older versions.
     """
 
     epoch: int = 0
@@ -43,6 +48,7 @@ class Progress:
     best: float | None = None
     best_step: int = 0
     stale: int = 0
+    lines: int | None = None
 
 
 def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
@@ -53,7 +59,8 @@ def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
     :raises InvalidInput: if the disk is full; earlier checkpoints stay.
     """
     folder = run.path / 'checkpoints'
-    final = folder / f'step-{progress.step:08d}-{progress.batch:06d}'
+    # At the end of an epoch the batch is 0, and the epoch is the next one: it is the newer one.
+    final = folder / f'step-{progress.step:08d}-{progress.epoch:04d}-{progress.batch:06d}'
     partial = folder / '.partial'
     if accelerator.is_main_process:
         shutil.rmtree(partial, ignore_errors=True)
@@ -64,11 +71,14 @@ def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
         accelerator.save_state(str(partial), safe_serialization=False)
         accelerator.wait_for_everyone()  # each process writes its random state
         if accelerator.is_main_process:
-            (partial / PROGRESS).write_text(json.dumps(asdict(progress)))
             if average is not None:
                 safetensors.torch.save_file(
                     {k: v.contiguous() for k, v in average.state_dict().items()},
                     partial / AVERAGE)
+            (partial / HASHES).write_text(json.dumps(
+                {path.name: sha256_of(path) for path in sorted(partial.iterdir())}))
+            (partial / PROGRESS).write_text(json.dumps(asdict(
+                replace(progress, lines=run.lines))))
             replace_folder(partial, final)
             for old in checkpoints(run)[:-KEPT]:
                 shutil.rmtree(old)
@@ -84,15 +94,60 @@ def save(run: RunFolder, accelerator: Accelerator, progress: Progress,
 
 def checkpoints(run: RunFolder) -> list[Path]:
     """Return the complete checkpoints, oldest first."""
-    return sorted((run.path / 'checkpoints').glob('step-*'))
+    return sorted((run.path / 'checkpoints').glob('step-*'), key=_position)
 
 
 def restore(run: RunFolder, accelerator: Accelerator, average: AveragedModel | None) -> Progress:
-    """Load the last checkpoint, if there is one, and return the position of the run."""
+    """
+    Load the last checkpoint that can be read, and return the position of the run.
+
+    A damaged one is reported and set aside, beside the others.
+
+    :raises InvalidInput: if there are checkpoints, but none can be read.
+    """
     found = checkpoints(run)
-    if not found:
-        return Progress()
-    accelerator.load_state(str(found[-1]))
+    for folder in reversed(found):
+        problem = damage(folder)
+        if not problem:
+            return _load(folder, accelerator, average)
+        LOGGER.warning('run %s: the checkpoint %s is damaged (%s); going on from the one before',
+                       run.path, folder.name, problem)
+        accelerator.wait_for_everyone()  # all have looked at it
+        if accelerator.is_main_process:
+            replace_folder(folder, folder.with_name(DAMAGED + folder.name))
+        accelerator.wait_for_everyone()
+    if found:
+        raise InvalidInput(f'run {run.path}: none of its {len(found)} checkpoints can be read; '
+                           'remove its folder checkpoints to train from the beginning')
+    return Progress()
+
+
+def damage(folder: Path) -> str:
+    """Return what is wrong with the files of a checkpoint; '' if they are as they were written."""
+    try:
+        _progress(folder)
+        hashes = folder / HASHES
+        wanted = json.loads(hashes.read_text()) if hashes.is_file() else {}  # older versions
+        for name, sha256 in wanted.items():
+            if sha256_of(folder / name) != sha256:
+                return f'{name} has changed'
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return str(error)
+    return ''
+
+
+def _load(folder: Path, accelerator: Accelerator, average: AveragedModel | None) -> Progress:
+    accelerator.load_state(str(folder))
     if average is not None:
-        average.load_state_dict(safetensors.torch.load_file(found[-1] / AVERAGE))
-    return Progress(**json.loads((found[-1] / PROGRESS).read_text()))
+        average.load_state_dict(safetensors.torch.load_file(folder / AVERAGE))
+    return _progress(folder)
+
+
+def _progress(folder: Path) -> Progress:
+    return Progress(**json.loads((folder / PROGRESS).read_text()))
+
+
+def _position(folder: Path) -> tuple[int, ...]:
+    """Return step, epoch and batch; names of older versions have no epoch."""
+    step, *epoch, batch = (int(part) for part in folder.name.split('-')[1:])
+    return step, *(epoch or [not batch]), batch

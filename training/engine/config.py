@@ -23,6 +23,27 @@ import yaml
 CONFIGS = Path(__file__).parents[1] / 'configs'
 
 
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML 1.2: `no`, `yes`, `on` and `off` are words, as in engine.precision=no."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, pattern) for tag, pattern in resolvers
+                if tag != 'tag:yaml.org,2002:bool' or first in 'tTfF']
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+
+
+def parse_yaml(text: str) -> Any:
+    """
+    Return the values of a YAML text.
+
+    >>> parse_yaml('{precision: no, flip: true}')
+    {'precision': 'no', 'flip': True}
+
+    :raises yaml.YAMLError: if it is none.
+    """
+    return yaml.load(text, _Loader)  # noqa: S506
+
+
 class Settings(BaseModel):
     """Frozen and typed; unknown keys are refused."""
 
@@ -99,7 +120,7 @@ def find_recipe(recipe: str | Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+        values = parse_yaml(path.read_text(encoding='utf-8')) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidInput(f'recipe {path}: it is not valid YAML ({error})') from error
     if not isinstance(values, dict):
@@ -127,7 +148,7 @@ def _assign(values: dict[str, Any], override: str) -> None:
             inner = values[parent] = {}
         values = inner
     try:
-        values[last] = yaml.safe_load(text)
+        values[last] = parse_yaml(text)
     except yaml.YAMLError as error:
         raise InvalidInput(f'override {override!r}: the value is not YAML ({error})') from error
 

@@ -194,7 +194,7 @@ class _Fit:
     def run(self) -> None:
         self.progress = checkpoints.restore(self.folder, self.accelerator, self.average)
         if self.accelerator.is_main_process:
-            self.folder.forget_after(self.progress.step)
+            self.folder.forget_after(self.progress.step, self.progress.lines)
         self.accelerator.init_trackers('tensorboard', init_kwargs={
             'tensorboard': {'purge_step': self.progress.step + 1}})
         before = {s: signal.signal(s, self._ask_to_stop)

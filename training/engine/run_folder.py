@@ -23,9 +23,10 @@ from typing import Any
 
 from mmer_ros.types import InvalidInput
 import torch
-from training.engine.config import dump_settings, Settings
+from training.engine.config import dump_settings, parse_yaml, Settings
 from training.engine.files import write_file
-import yaml
+from training.engine.processes import rank
+from training.engine.run_lock import claim
 
 DATA = 'data.json'
 PACKAGES = ('accelerate', 'numpy', 'safetensors', 'sklearn', 'tokenizers', 'torch', 'torchaudio',
@@ -48,16 +49,21 @@ class RunFolder:
         """
         Start a run, or reopen one with the same settings.
 
-        :raises InvalidInput: if the folder holds a run with other settings.
+        The folder is locked until this process ends.
+
+        :raises InvalidInput: if the folder holds a run with other settings, or another process
+            trains in it.
         """
         run = cls(path)
+        path.mkdir(parents=True, exist_ok=True)
+        if not rank():  # of several processes the main one writes
+            claim(path)
         wanted = dump_settings(settings)
         config = path / 'config.yaml'
-        begun = yaml.safe_load(config.read_text('utf-8')) if config.is_file() else None
-        if begun is not None and begun != yaml.safe_load(wanted):
+        begun = parse_yaml(config.read_text('utf-8')) if config.is_file() else None
+        if begun is not None and begun != parse_yaml(wanted):
             raise InvalidInput(f'run {path}: it was started with other settings ({config}); give '
                                'a new folder, or the same settings to resume it')
-        path.mkdir(parents=True, exist_ok=True)
         if begun is None:
             write_file(config, wanted.encode())
             write_file(path / 'environment.json', json.dumps(environment(), indent=2).encode())
@@ -107,12 +113,23 @@ class RunFolder:
         with self.metrics.open('a', encoding='utf-8') as file:
             file.write(json.dumps(values) + '\n')
 
-    def forget_after(self, step: int) -> None:
-        """Drop metrics of steps that a resumed run will repeat, and a truncated last line."""
+    @property
+    def lines(self) -> int:
+        """Number of lines of metrics."""
+        return sum(1 for _ in self.read_metrics())
+
+    def forget_after(self, step: int, lines: int | None = None) -> None:
+        """
+        Drop metrics that a resumed run will repeat, and a truncated last line.
+
+        :param step: of the checkpoint; metrics of later steps go.
+        :param lines: that there were when it was written; None: not recorded. At the end of an
+            epoch, metrics are written between two checkpoints of one step.
+        """
         if self.metrics.is_file():
             kept = [json.dumps(line) + '\n' for line in self.read_metrics()
                     if line['step'] <= step]
-            write_file(self.metrics, ''.join(kept).encode())
+            write_file(self.metrics, ''.join(kept[:lines]).encode())
 
     def read_metrics(self) -> Iterator[dict[str, Any]]:
         """Yield the metrics; a truncated last line is skipped."""
@@ -127,7 +144,7 @@ class RunFolder:
 def recipe_of(run: Path) -> dict[str, Any]:
     """Return the recorded settings and data of a run; {} if there are none."""
     found: dict[str, Any] = {}
-    for name, parse in (('config.yaml', yaml.safe_load), (DATA, json.loads)):
+    for name, parse in (('config.yaml', parse_yaml), (DATA, json.loads)):
         if (run / name).is_file():
             found[name.partition('.')[0]] = parse((run / name).read_text(encoding='utf-8'))
     return found

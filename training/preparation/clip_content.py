@@ -36,6 +36,7 @@ from mmer_ros.types import (
 import numpy as np
 from training.corpora.corpus import Problem, ProblemKind
 from training.corpora.examples import Example
+from training.corpora.meld import KNOWN_DEFECTS
 
 LONG_RATIO, LONG_EXCESS_S = 3.0, 20.0  # a clip beyond both is cut: the file is wrong
 Result = TypeVar('Result')
@@ -106,6 +107,7 @@ class ClipReader:
             self._report('no face', example.video or example.faces[0], 'no face was found in it')
 
     def _report(self, kind: ProblemKind, path: Path, text: str) -> None:
+        text += ' (a known defect of MELD)' * (self._example.key in KNOWN_DEFECTS)
         self._problems.append(Problem(kind, str(path), text, self._example.key))
 
     def _attempt(self, path: Path, read: Callable[[Path], Result]) -> Result | None:

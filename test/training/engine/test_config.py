@@ -28,7 +28,7 @@ from training.engine.config import (
     with_seed,
     without_seeds,
 )
-from training.engine.fit import make_schedule
+from training.engine.fit import EngineConfig, make_schedule
 from training.fusion.stage import FusionRecipe
 
 KINDS: dict[str, type[Settings]] = {
@@ -126,3 +126,17 @@ def test_what_does_not_fit_is_refused_by_name(override: str, said: str) -> None:
 def test_an_unknown_recipe_is_told_with_those_that_there_are() -> None:
     with pytest.raises(InvalidInput, match='text/default'):
         load_settings(TextConfig, 'nonsense')
+
+
+@pytest.mark.parametrize('text', ['no', 'bf16'])
+def test_words_that_older_yaml_reads_as_false_stay_words(tmp_path: Path, text: str) -> None:
+    """`no` is a precision; `false` is no word."""
+    assert load_settings(EngineConfig, '', [f'precision={text}']).precision == text
+    (tmp_path / 'mine.yaml').write_text(f'precision: {text}\n')
+    found = load_settings(EngineConfig, tmp_path / 'mine.yaml')
+    assert found.precision == text
+    (tmp_path / 'again.yaml').write_text(dump_settings(found))
+    assert load_settings(EngineConfig, tmp_path / 'again.yaml') == found
+    assert load_settings(TextConfig, '', ['pretrain=null']).pretrain is None
+    with pytest.raises(InvalidInput, match='precision'):
+        load_settings(EngineConfig, '', ['precision=false'])

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 import io
 import json
+import os
 from pathlib import Path
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,7 +37,7 @@ from training.encoders.text.stage import TextConfig, train_text
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine import checkpoints, speed
 from training.engine.checkpoints import Progress
-from training.engine.config import dump_settings
+from training.engine.config import dump_settings, Settings
 from training.engine.fit import EngineConfig
 from training.engine.loss_watch import LossWatch
 from training.engine.progress import Reporter
@@ -112,6 +114,98 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(
     assert metrics(torn) == metrics(whole)
     for name, expected in weights(whole).items():
         assert torch.equal(weights(torn)[name], expected), name
+
+
+def test_the_end_of_an_epoch_is_newer_than_its_last_batch(tmp_path: Path) -> None:
+    """Both may have the same step; going on from the earlier one would score the epoch twice."""
+    run, accelerator = RunFolder(tmp_path), Accelerator(cpu=True)
+    middle, end = Progress(epoch=0, batch=7, step=7), Progress(epoch=1, batch=0, step=7)
+    for progress in (middle, end):
+        checkpoints.save(run, accelerator, progress, None)
+    found = checkpoints.restore(run, accelerator, None)
+    assert (found.epoch, found.batch, found.step) == (1, 0, 7)
+    later = Progress(epoch=1, batch=3, step=10)
+    checkpoints.save(run, accelerator, later, None)
+    assert len(checkpoints.checkpoints(run)) == checkpoints.KEPT
+    assert checkpoints.restore(run, accelerator, None).step == 10
+
+
+def test_names_of_older_checkpoints_are_in_order(tmp_path: Path) -> None:
+    for name in ('step-00000007-000000', 'step-00000007-000007', 'step-00000009-000002'):
+        (tmp_path / 'checkpoints' / name).mkdir(parents=True)
+    assert [p.name for p in checkpoints.checkpoints(RunFolder(tmp_path))] == [
+        'step-00000007-000007', 'step-00000007-000000', 'step-00000009-000002']
+
+
+@pytest.mark.parametrize('harm', ['cut', 'changed', 'missing'])
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(
+        tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: str) -> None:
+    config = recipe(epochs=3, keep='last')
+    train(tmp_path / 'whole', config)
+    shutil.copytree(tmp_path / 'whole', tmp_path / 'torn')
+    run = RunFolder(tmp_path / 'torn' / 'finetune')
+    (run.path / 'finished.json').unlink()
+    newest = checkpoints.checkpoints(run)[-1]
+    (file,) = newest.glob('*model*')
+    content = file.read_bytes()
+    if harm == 'missing':
+        file.unlink()
+    else:
+        file.write_bytes(content[:len(content) // 2] + (
+            b'' if harm == 'cut' else bytes([content[len(content) // 2] ^ 1])
+            + content[len(content) // 2 + 1:]))
+    train(tmp_path / 'torn', config)
+    assert f'{newest.name} is damaged' in caplog.text and 'the one before' in caplog.text
+    assert metrics(tmp_path / 'torn') == metrics(tmp_path / 'whole')
+    for name, expected in weights(tmp_path / 'whole').items():
+        assert torch.equal(weights(tmp_path / 'torn')[name], expected), name
+    for each in checkpoints.checkpoints(run):
+        (each / 'progress.json').write_text('{')
+    (run.path / 'finished.json').unlink()
+    with pytest.raises(InvalidInput, match='none of its 2 checkpoints can be read; remove'):
+        train(tmp_path / 'torn', config)
+
+
+def test_a_kill_between_scores_and_checkpoint_repeats_no_line(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last step of an epoch has a checkpoint; its scores are written after it."""
+    config = recipe(epochs=2, checkpoint_steps=1, log_steps=1)
+    train(tmp_path / 'whole', config)
+    save = checkpoints.save
+
+    def die_at_the_end_of_an_epoch(run: RunFolder, accelerator: Accelerator, progress: Progress,
+                                   average: None) -> None:
+        if progress.batch == 0:
+            raise Killed
+        save(run, accelerator, progress, average)
+
+    monkeypatch.setattr(checkpoints, 'save', die_at_the_end_of_an_epoch)
+    with pytest.raises(Killed):
+        train(tmp_path / 'torn', config)
+    assert metrics(tmp_path / 'torn')[-1]['split'] == 'dev'
+    monkeypatch.setattr(checkpoints, 'save', save)
+    train(tmp_path / 'torn', config)
+    assert metrics(tmp_path / 'torn') == metrics(tmp_path / 'whole')
+
+
+def start_elsewhere(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Start a run without settings in another process, which ends at once."""
+    code = ('import sys; from pathlib import Path; '
+            'from training.engine.config import Settings; '
+            'from training.engine.run_folder import RunFolder; '
+            'RunFolder.start(Path(sys.argv[1]), Settings())')
+    return subprocess.run([sys.executable, '-c', code, str(folder)], cwd=ROOT,
+                          capture_output=True, text=True)
+
+
+def test_a_run_folder_is_refused_to_a_second_process(tmp_path: Path) -> None:
+    for _ in range(2):  # the same process may
+        RunFolder.start(tmp_path / 'mine', Settings())
+    second = start_elsewhere(tmp_path / 'mine')
+    assert second.returncode != 0
+    assert f'process {os.getpid()} on ' in second.stderr and 'is training in it' in second.stderr
+    assert start_elsewhere(tmp_path / 'free').returncode == 0
+    RunFolder.start(tmp_path / 'free', Settings())  # the lock ended with the process
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:

@@ -105,6 +105,17 @@ def test_a_clip_that_is_far_longer_than_its_row_says_is_cut(
     assert 'lasts 5 s' in told['text'] and 'first 1.0 s are used' in told['text']
 
 
+def test_a_clip_that_is_known_to_be_broken_is_named_as_such(tmp_path: Path) -> None:
+    """As published it is there, but cannot be decoded: not the user's fault, nor ours."""
+    (tmp_path / 'broken.mp4').write_bytes(np.random.default_rng(0).bytes(5000))
+    prepare(Corpus([Example(key, 'train', video=tmp_path / 'broken.mp4')
+                    for key in ('train/dia125_utt3', 'train/dia0_utt0')]),
+            tmp_path / 'cache', CONFIG)
+    known, other = problems(tmp_path / 'cache')
+    assert 'a known defect of MELD' in known['text'] and known['kind'] == 'unreadable clip'
+    assert 'known defect' not in other['text']
+
+
 def test_files_of_a_manifest_take_the_place_of_the_clip(tmp_path: Path) -> None:
     """Sound from its own file, faces from images of any size, the first and last among them."""
     write_wav(tmp_path / 'a.wav', tone(0.5))
