@@ -20,7 +20,12 @@ import logging
 import os
 import re
 import sys
-from typing import NoReturn
+from typing import NoReturn, TYPE_CHECKING
+
+from mmer_ros.nodes.runtime.stop_signals import StopSignals
+
+if TYPE_CHECKING:
+    from mmer_ros.nodes.managed_node import ManagedNode
 
 CLASSES = {  # executable: module and class of its node
     'emotion': ('mmer_ros.nodes.emotion_node', 'EmotionNode'),
@@ -33,29 +38,29 @@ def main(name: str, arguments: list[str] | None = None) -> int:
     """
     Run a node until it is told to stop and return the exit code.
 
-    Modules that take seconds to import are imported here, so that an interrupt in the meantime
-    causes no traceback.
+    SIGINT and SIGTERM end it: the open utterance is estimated and published first. Modules that
+    take seconds to import are imported here, so that they are obeyed in the meantime.
 
     :param name: 'emotion', 'segmenter' or 'estimator'.
     :param arguments: of the process, its own name first.
-    :return: 0 after an interrupt; 2 if the arguments or the parameters cannot be used.
+    :return: 0 after a signal; 2 if the arguments or the parameters cannot be used.
     """
     try:
-        return _spin(name, arguments)
+        signals = StopSignals()
+        with signals.awaited():
+            return _run(name, arguments, signals)
     except KeyboardInterrupt:
         return 0
 
 
-def _spin(name: str, arguments: list[str] | None) -> int:
+def _run(name: str, arguments: list[str] | None, signals: StopSignals) -> int:
     module, node_class = CLASSES[name]
     make = getattr(import_module(module), node_class)
-    from mmer_ros.nodes.managed_node import SUCCESS
     import rclpy
     from rclpy.exceptions import ParameterException
-    from rclpy.executors import ExternalShutdownException
     from rclpy.impl.implementation_singleton import rclpy_implementation as rcl
     try:
-        rclpy.init(args=arguments)
+        rclpy.init(args=arguments, signal_handler_options=rclpy.SignalHandlerOptions.NO)
     except (rcl.RCLError, rcl.UnknownROSArgsError) as error:  # e.g. a file that is no YAML
         place = re.compile(r',? at /\S+:\d+')  # in the source of rcl
         print(f'mmer_ros: arguments: {" ".join(place.sub("", str(error)).split())}',
@@ -64,12 +69,7 @@ def _spin(name: str, arguments: list[str] | None) -> int:
     try:
         node = make()
         try:
-            if node.get_parameter('autostart').value:
-                if node.trigger_configure() == SUCCESS:
-                    node.trigger_activate()
-            rclpy.spin(node)
-        except (KeyboardInterrupt, ExternalShutdownException):
-            pass
+            _spin(node, signals)
         finally:
             node.destroy_node()
     except ParameterException as error:
@@ -78,6 +78,25 @@ def _spin(name: str, arguments: list[str] | None) -> int:
     finally:
         rclpy.try_shutdown()
     return 0
+
+
+def _spin(node: ManagedNode, signals: StopSignals) -> None:
+    """Start a node, spin it until it is told to stop, and finish its open utterance."""
+    from mmer_ros.nodes.managed_node import SUCCESS
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.task import Future
+    if node.get_parameter('autostart').value:
+        if node.trigger_configure() == SUCCESS:
+            node.trigger_activate()
+    told_to_stop = Future()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    signals.stop = lambda: told_to_stop.set_result(None)
+    try:
+        executor.spin_until_future_complete(told_to_stop)
+    except ExternalShutdownException:
+        return
+    node.finish()
 
 
 def run(name: str, arguments: list[str] | None = None) -> NoReturn:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+import time
 from typing import Any, ClassVar, Protocol
 
 from mmer_ros.nodes.health.checks import Report
@@ -27,12 +28,15 @@ from mmer_ros.nodes.runtime.session import clock_seconds
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.settings import HealthLimits, NodeSettings
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 import torch
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
+FINISH_S = 3.0  # time for the open utterance when the process is told to stop
+RECEIVED_S = 0.5  # time for subscribers to receive what was published last
 STOP_S = 1.2  # time for the worker to end its step when the process is told to stop
 
 
@@ -172,6 +176,15 @@ class ManagedNode(LifecycleNode):
         self._stop(finish=False)
         self._release_all()
         return SUCCESS
+
+    def finish(self) -> None:
+        """Estimate and publish the open utterance, as far as there is time; then it may end."""
+        if self._session is None:
+            return
+        self._stop(finish=True, timeout_s=FINISH_S)
+        until = time.monotonic() + RECEIVED_S
+        for publisher in self.publishers:
+            publisher.wait_for_all_acked(Duration(seconds=max(until - time.monotonic(), 0.0)))
 
     def destroy_node(self) -> None:
         """Stop the threads before the node is destroyed."""

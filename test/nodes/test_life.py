@@ -379,10 +379,11 @@ def until(process: subprocess.Popen[str], text: str) -> str:
     return said
 
 
-def interrupt(process: subprocess.Popen[str], said: str = '') -> str:
+def interrupt(process: subprocess.Popen[str], said: str = '',
+              number: signal.Signals = signal.SIGINT) -> str:
     """Interrupt; it must end by itself, well and quietly. Return how long it took."""
     begin = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     try:
         said += process.communicate(timeout=120)[0]
     finally:
@@ -407,23 +408,30 @@ def test_an_interrupt_while_a_model_loads_is_no_traceback() -> None:
     assert 'UNTRAINED' not in interrupt(process, said)
 
 
-def test_an_interrupt_in_mid_speech_is_no_traceback() -> None:
-    process = start('--ros-args', '-p', 'partial_rate:=5.0')
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_told_to_stop_in_mid_speech_it_publishes_the_open_utterance_and_ends(
+        number: signal.Signals, tmp_path: Path) -> None:
+    process = start('--ros-args', '-p', f'bundle:={tiny(tmp_path)}', '-p', 'partial_rate:=5.0')
+    context = rclpy.Context()
+    context.init()
+    node = rclpy.create_node('talker', context=context)
+    estimates: list[EmotionEstimate] = []
+    node.create_subscription(EmotionEstimate, 'emotion', estimates.append, 50)
+    audio = node.create_publisher(AudioChunk, 'audio', 50)
     try:
-        context = rclpy.Context()
-        context.init()
-        node = rclpy.create_node('talker', context=context)
-        audio = node.create_publisher(AudioChunk, 'audio', 50)
-        said = until(process, 'bundle starter, hash')
-        assert eventually(lambda: audio.get_subscription_count() == 1)
-        for _, _, message in [m for m in recorded(3.0) if m[1] == 'audio']:
-            audio.publish(message)
-            time.sleep(0.03)
-        interrupt(process, said)
+        with spinning(context, node):
+            said = until(process, 'bundle tiny, hash')
+            assert eventually(lambda: audio.get_subscription_count() == 1)
+            for _, _, message in [m for m in recorded(3.0) if m[1] == 'audio']:
+                audio.publish(message)
+                time.sleep(0.08)
+            assert eventually(lambda: bool(estimates), 20)
+            assert not any(estimate.final for estimate in estimates)  # somebody speaks
+            interrupt(process, said, number)
+            assert eventually(lambda: estimates[-1].final, 20)
+            assert estimates[-1].utterance_id == estimates[0].utterance_id
     finally:
         process.kill()
-        node.destroy_node()
-        context.try_shutdown()
 
 
 def test_parameters_that_cannot_be_are_told_in_a_sentence(capfd) -> None:
