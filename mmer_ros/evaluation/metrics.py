@@ -222,6 +222,23 @@ def harmonic_f1(confusion: NDArray[np.int64]) -> Floats:
     return _divide(2 * weighted * recall, weighted + recall)
 
 
+def class_scores(confusion: NDArray[np.int64]) -> Floats:
+    """
+    Return what the paper's Table 1 shows.
+
+    :param confusion: (..., 7, 7), rows truth, columns answer.
+    :return: (..., 23): precision, recall and F1 of each class, in this order, and their means
+        weighted by support, without that of F1.
+    """
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    support, answers = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    precision, recall = _divide(right, answers), _divide(right, support)
+    means = [_divide((each * support).sum(axis=-1), support.sum(axis=-1))[..., None]
+             for each in (precision, recall)]
+    return np.concatenate([precision, recall, _divide(2 * right, support + answers), *means],
+                          axis=-1)
+
+
 def _divide(upper: NDArray[Any], lower: NDArray[Any]) -> Floats:
     """Divide; x / 0 is 0."""
     result: Floats = np.divide(upper, lower, out=np.zeros(np.shape(upper)), where=lower > 0)
@@ -257,6 +274,20 @@ def bootstrap_interval(statistic: Statistic, labels: Labels, probabilities: Prob
     resampled = _resample(_cells(labels, probabilities), resamples, seed)
     values = statistic(resampled).mean(axis=1)
     return Interval(float(values[0]), *_percentiles(values[1:], level))
+
+
+def bootstrap_intervals(statistics: Statistic, labels: Labels, probabilities: Probabilities, *,
+                        resamples: int = 1000, seed: int = 0, level: float = .95
+                        ) -> list[Interval]:
+    """
+    Return several statistics with their intervals, from the same resamples.
+
+    :param statistics: (..., K) of confusion matrices, e.g. `class_scores`; the rest as of
+        `bootstrap_interval`.
+    """
+    resampled = _resample(_cells(labels, probabilities), resamples, seed)
+    values = statistics(resampled).mean(axis=1)  # (1 + resamples, K)
+    return [Interval(float(each[0]), *_percentiles(each[1:], level)) for each in values.T]
 
 
 def paired_difference(statistic: Statistic, labels: Labels, probabilities: Probabilities,

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from mmer_ros.networks.fusion import Features, FusionConfig
 from mmer_ros.types import MODALITIES, Modality
@@ -49,10 +50,20 @@ class CrossmodalBlock(nn.Module):
         :return: (B, T_target, width).
         """
         query = self.query(target)
+        return self._feed(self._attend(query, source, source_mask) + query)
+
+    def without_source(self, target: Tensor) -> Tensor:
+        """Return the target, as of `forward`, where there is nothing to attend to."""
+        return self._feed(self.query(target))
+
+    def _attend(self, query: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
         attended = nn.functional.scaled_dot_product_attention(
             self._split(query), self._split(self.key(source)), self._split(self.value(source)),
             attn_mask=source_mask[:, None, None, :])          # eq. 6, (B, heads, T_target, d)
-        x = self.attention_norm(attended.transpose(1, 2).flatten(2) + query)    # eq. 7
+        return attended.transpose(1, 2).flatten(2)
+
+    def _feed(self, x: Tensor) -> Tensor:
+        x = self.attention_norm(x)                                              # eq. 7
         fused: Tensor = self.output_norm(self.feed_forward(x) + x)              # eq. 8 to 11
         return fused
 
@@ -66,7 +77,7 @@ class CrossmodalFusion(nn.Module):
     Enrich each modality by the two others, then pool it over time.
 
     Of two sources the Hadamard product is taken (equation 12); of one, that one; with none, the
-    target's own projection stands alone.
+    target stands alone, as `config.without_source` says.
     """
 
     def __init__(self, sizes: Mapping[Modality, int], config: FusionConfig) -> None:
@@ -79,7 +90,7 @@ class CrossmodalFusion(nn.Module):
         self.own = nn.ModuleDict({
             target.key: nn.Sequential(
                 nn.Linear(sizes[target], config.width), nn.LayerNorm(config.width))
-            for target in MODALITIES})
+            for target in MODALITIES} if config.without_source == 'projection' else {})
 
     def forward(self, features: Features) -> dict[Modality, Tensor]:
         """
@@ -117,10 +128,20 @@ class CrossmodalFusion(nn.Module):
             product = out if product is None else product * out  # eq. 12
             any_source = any_source | here
         if product is None:
-            return self.own[target.key](x)  # type: ignore[no-any-return]
+            return self._alone(target, x)
         if bool(any_source.all()):
             return product
-        return torch.where(any_source[:, None, None], product, self.own[target.key](x))
+        return torch.where(any_source[:, None, None], product, self._alone(target, x))
+
+    def _alone(self, target: Modality, x: Tensor) -> Tensor:
+        """Return a target of which there is no source, (B, T, width)."""
+        if self.own:
+            alone: Tensor = self.own[target.key](x)
+            return alone
+        blocks: list[Any] = [self.blocks[f'{source.key}_to_{target.key}']
+                             for source in MODALITIES if source != target]
+        product: Tensor = blocks[0].without_source(x) * blocks[1].without_source(x)  # eq. 12
+        return product
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

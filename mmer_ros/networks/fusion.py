@@ -57,6 +57,9 @@ class FusionConfig(BaseModel):
     :param pooling: how a target is reduced over time, where the paper is silent: 'mean' of all
         steps, or 'summary', the vector that the encoder's own classifier reads: the last step of
         text (<cls>) and face, which have seen all before them, and the mean of audio.
+    :param without_source: what becomes of a target when no other modality is there, where the
+        paper is silent: 'projection', one of its own, which only training with missing
+        modalities trains, or 'blocks': its crossmodal blocks without what they would attend to.
     :param late_fusion: add the encoders' own log-probabilities to the logits (late_fusion.py).
     """
 
@@ -68,6 +71,7 @@ class FusionConfig(BaseModel):
     embracement_size: int = 256
     dropout: float = 0.1
     pooling: Literal['mean', 'summary'] = 'mean'
+    without_source: Literal['projection', 'blocks'] = 'projection'
     # Bundles of format 1 may call it own_answers.
     late_fusion: bool = Field(False, validation_alias=AliasChoices('late_fusion', 'own_answers'))
 

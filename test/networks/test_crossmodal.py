@@ -14,13 +14,16 @@ from __future__ import annotations
 import itertools
 
 from mmer_ros.networks.crossmodal import CrossmodalBlock, CrossmodalFusion
-from mmer_ros.networks.fusion import FusionConfig
+from mmer_ros.networks.fusion import FusionConfig, make_fusion
 from mmer_ros.types import MODALITIES, Modality
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 import torch
 from torch import nn, Tensor
+from training.engine.config import load_settings
+from training.engine.losses import EmotionLoss
+from training.fusion.stage import FusionModule, FusionRecipe
 
 from ..fixtures.model import seeded, TOLERANCE
 
@@ -181,6 +184,34 @@ def test_rows_of_a_batch_lack_modalities_one_by_one() -> None:
             np.testing.assert_allclose(array(out[target][row]), target_by_hand(module, target, x),
                                        atol=10 * TOLERANCE)
     assert all(torch.isfinite(x).all() for x in out.values())
+
+
+def test_alone_a_target_may_go_through_its_blocks_without_attention() -> None:
+    """Equations 7 to 12 with nothing to attend to, so that there is no weight of its own."""
+    module = seeded(CrossmodalFusion, SIZES, CONFIG.model_copy(
+        update={'without_source': 'blocks'}))
+    assert not [name for name, _ in module.named_parameters() if name.startswith('own')]
+    for target in MODALITIES:
+        x, mask = sequences((target,))[target]
+        expected = np.ones((LENGTHS[target], CONFIG.width))
+        for source in (m for m in MODALITIES if m != target):
+            block: CrossmodalBlock = module.blocks[  # type: ignore[assignment]
+                f'{source.name}_to_{target.name}'.lower()]
+            attended = torch.zeros_like(block.query(x))
+            y = block.attention_norm(attended + block.query(x))
+            expected = expected * array(block.output_norm(block.feed_forward(y) + y)[0])
+        found = module({target: (x, mask)})[target][0]
+        np.testing.assert_allclose(array(found), expected.mean(axis=0), atol=10 * TOLERANCE)
+
+
+def test_the_papers_recipe_trains_every_weight_that_it_uses() -> None:
+    """All modalities are there in training, so nothing may wait for one that is missing."""
+    recipe = load_settings(FusionRecipe, 'fusion/paper', ['fusion.width=16', 'fusion.heads=2'])
+    assert recipe.modality_dropout == 0
+    module = FusionModule(make_fusion(SIZES, recipe.fusion),
+                          EmotionLoss(recipe.loss, [1.0] * 7), recipe.modality_weights)
+    module({'features': sequences(MODALITIES, 4), 'targets': torch.eye(7)[:4]}).loss.backward()
+    assert [name for name, p in module.named_parameters() if p.grad is None] == []
 
 
 def test_mean_over_time_is_of_the_valid_steps_only() -> None:

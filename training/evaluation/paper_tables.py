@@ -11,21 +11,24 @@
 
 from __future__ import annotations
 
-from mmer_ros.report.formats import NONE, percent
+from mmer_ros.report.formats import NONE
 from mmer_ros.report.table import Cell, Row, row, Table
-from mmer_ros.types import EMOTIONS, Modality
+from mmer_ros.types import Modality
 from training.evaluation import paper
 from training.evaluation.conditions import reply_title
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.results import Result, title_of
 from training.evaluation.wording import of_figure, of_paper, OVERALL, provenance, TITLES
 
+UNIMODAL = ('Audio, Face, Text: the unimodal models that were given beside this one, as in the '
+            'paper; – where none was. What the fusion answers from one modality stands in the '
+            'table of the subsets.')
+
 
 def table_1(evaluation: Evaluation, *, causal: bool) -> Table:
     """Return precision, recall and F1 of each class; ours, and the paper's beneath."""
     groups = [('', 1)] + [(_column(m), 3) for m in paper.TABLE_MODALITIES]
-    found = {m: evaluation.find(_paper_key(evaluation, m), causal=causal)
-             or evaluation.find(_paper_key(evaluation, m)) for m in paper.TABLE_MODALITIES}
+    found = {m: column(evaluation, m, causal=causal) for m in paper.TABLE_MODALITIES}
     rows = [row(name.capitalize(), *(
         cell for m in paper.TABLE_MODALITIES
         for cell in _class_cells(found[m], name, paper.PER_CLASS[m][name])))
@@ -39,8 +42,9 @@ def table_1(evaluation: Evaluation, *, causal: bool) -> Table:
         ('Emotion', *('PRE', 'REC', 'F1') * 4), rows, groups=groups,
         heavy=frozenset({len(rows) - 2, len(rows) - 1}),
         key=f'table-1-{"causal" if causal else "reply"}', title=f'Table 1, {mode}: classes',
-        caption='Precision, recall and F1 in percent; ours, and the paper’s after it in '
-        'brackets. The averages are weighted by support: the paper prints the harmonic mean of '
+        caption='Precision, recall and F1 in percent; ours with the 95 % bootstrap interval, and '
+        f'the paper’s after it in round brackets. {UNIMODAL} The averages are weighted by '
+        'support: the paper prints the harmonic mean of '
         'its precision and recall as F1; its weighted F1 is that of its Table 3, and for the '
         'fusion it follows from these rows. '
         + ('The robot’s case: no reply is known yet, the paper’s text had it.' if causal else
@@ -50,16 +54,21 @@ def table_1(evaluation: Evaluation, *, causal: bool) -> Table:
 
 def _class_cells(result: Result | None, name: str,
                  printed: tuple[float, float, float]) -> list[Cell]:
-    keys = ('precision', 'recall', 'f1')
-    return [Cell(percent(result.per_class(key)[EMOTIONS.index(name)]) if result else NONE,
-                 f'({value:.1f})') for key, value in zip(keys, printed, strict=True)]
+    keys = [f'{kind}/{name}' for kind in ('precision', 'recall', 'f1')]
+    return [_beside(result, key, value) for key, value in zip(keys, printed, strict=True)]
+
+
+def _beside(result: Result | None, key: str, printed: float) -> Cell:
+    """Return our figure with the paper's after it."""
+    cell = of_figure(result.figures[key]) if result else Cell(NONE)
+    return Cell(cell.text, f'{cell.small} ({printed:.1f})'.strip())
 
 
 def _average_cells(result: Result | None, modalities: Modality, f1: str) -> list[Cell]:
     precision, recall, harmonic = paper.WEIGHTED_AVERAGE[modalities]
     printed = harmonic if f1 == 'harmonic_f1' else paper.WEIGHTED_F1[modalities]
     keys = ('weighted_precision', 'weighted_recall', f1)
-    return [Cell(percent(result.figures[key].mean) if result else NONE, f'({value:.1f})')
+    return [_beside(result, key, value)
             for key, value in zip(keys, (precision, recall, printed), strict=True)]
 
 
@@ -71,7 +80,7 @@ def table_2(evaluation: Evaluation) -> Table:
         for causal in (True, False):
             if Modality.TEXT not in modalities and not causal:
                 continue
-            result = evaluation.find(_paper_key(evaluation, modalities), causal=causal)
+            result = column(evaluation, modalities, causal=causal)
             as_paper = not causal or Modality.TEXT not in modalities
             name = _column(modalities) + ('' if causal else ', with reply')
             if result is evaluation.main:
@@ -81,7 +90,8 @@ def table_2(evaluation: Evaluation) -> Table:
     return Table(
         ('Modality', *('ours', 'paper') * 4, 'ours'), rows, groups=spans, heavy=frozenset(heavy),
         key='table-2', title='Table 2: overall', caption=f'In percent. {provenance(evaluation)} '
-        'In brackets: 95 % bootstrap interval over the examples. Weighted F1 is the mean F1 of '
+        f'In brackets: 95 % bootstrap interval over the examples. {UNIMODAL} Weighted F1 is the '
+        'mean F1 of '
         'the classes weighted by support; harmonic F1 is that of weighted precision and recall, '
         'which the paper prints as F1. Its text had the reply, so its figures stand beside ours '
         'with reply.')
@@ -125,10 +135,21 @@ def table_3(evaluation: Evaluation) -> Table:
         'beside it give both.')
 
 
-def _paper_key(evaluation: Evaluation, modalities: Modality) -> Modality:
-    """Return the modalities of the data that stand for a column of the paper."""
+def column(evaluation: Evaluation, modalities: Modality, *, causal: bool) -> Result | None:
+    """
+    Return our result for a column of the paper's Tables 1 and 2; None without such a model.
+
+    :param causal: False: with the reply, where the column has text.
+    """
+    if Modality.TEXT not in modalities:
+        causal = True
     several = len(evaluation.available) > 1
-    return evaluation.whole if modalities == paper.WHOLE and several else modalities
+    if modalities == paper.WHOLE and several:
+        return evaluation.find(evaluation.whole, causal=causal)
+    if modalities == evaluation.whole:
+        return evaluation.find(modalities, causal=causal)
+    return next((r for r in evaluation.others
+                 if (r.modalities, r.causal) == (modalities, causal)), None)
 
 
 def _column(modalities: Modality) -> str:

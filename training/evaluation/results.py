@@ -18,7 +18,7 @@ from typing import Any
 
 from mmer_ros.evaluation import metrics
 from mmer_ros.evaluation.metrics import score, Scores, Statistic
-from mmer_ros.types import InvalidInput, Modality
+from mmer_ros.types import EMOTIONS, InvalidInput, Modality
 import numpy as np
 from numpy.typing import NDArray
 from training.engine.predictions import Predictions
@@ -26,6 +26,10 @@ from training.engine.predictions import Predictions
 STATISTICS: dict[str, Statistic] = {
     'accuracy': metrics.accuracy, 'balanced_accuracy': metrics.balanced_accuracy,
     'weighted_f1': metrics.weighted_f1, 'harmonic_f1': metrics.harmonic_f1}
+
+# Of `metrics.class_scores`, in its order.
+CLASS_STATISTICS = (*(f'{kind}/{name}' for kind in ('precision', 'recall', 'f1')
+                      for name in EMOTIONS), 'weighted_precision', 'weighted_recall')
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Result:
     :param modalities: its inputs.
     :param causal: without the reply.
     :param predictions: one per seed, of the same examples in the same order.
-    :param figures: of STATISTICS, and ece, nll and brier without an interval.
+    :param figures: of STATISTICS and CLASS_STATISTICS, and ece, nll and brier without an interval.
     """
 
     name: str
@@ -115,8 +119,9 @@ def measure(name: str, modalities: Modality, predictions: Sequence[Predictions],
     result = Result(name, modalities, causal, seeds, {})
     figures = {key: interval(statistic, seeds, resamples)
                for key, statistic in STATISTICS.items()}
+    figures |= class_intervals(seeds, resamples)
     figures |= {key: Figure.over([getattr(s, key) for s in result.scores])
-                for key in ('weighted_precision', 'weighted_recall', 'ece', 'nll', 'brier')}
+                for key in ('ece', 'nll', 'brier')}
     result.figures.update(figures)
     return result
 
@@ -127,6 +132,16 @@ def interval(statistic: Statistic, seeds: Sequence[Predictions], resamples: int)
     found = metrics.bootstrap_interval(statistic, labels, probabilities, resamples=resamples)
     each = statistic(metrics.confusion_matrices(labels, probabilities))
     return replace(Figure.over(each.tolist()), low=found.low, high=found.high)
+
+
+def class_intervals(seeds: Sequence[Predictions], resamples: int) -> dict[str, Figure]:
+    """Return CLASS_STATISTICS over aligned seeds with their bootstrap intervals."""
+    labels, probabilities = seeds[0].labels, np.stack([p.probabilities for p in seeds])
+    found = metrics.bootstrap_intervals(metrics.class_scores, labels, probabilities,
+                                        resamples=resamples)
+    each = metrics.class_scores(metrics.confusion_matrices(labels, probabilities))  # (S, K)
+    return {name: replace(Figure.over(values.tolist()), low=interval.low, high=interval.high)
+            for name, values, interval in zip(CLASS_STATISTICS, each.T, found, strict=True)}
 
 
 def align(predictions: Sequence[Predictions]) -> tuple[Predictions, ...]:

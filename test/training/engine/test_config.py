@@ -14,6 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmer_ros.networks.emotion_model import ModelConfig
+from mmer_ros.networks.fusion import FusionConfig
 from mmer_ros.types import InvalidInput
 import pytest
 import torch
@@ -66,7 +67,8 @@ def test_the_papers_recipes_have_the_papers_sizes() -> None:
         config = load_settings(KINDS[stage], f'{stage}/paper')
         assert config.model == getattr(ModelConfig(), stage)  # type: ignore[attr-defined]
     fusion = load_settings(FusionRecipe, 'fusion/paper')
-    assert fusion.fusion == ModelConfig().fusion and fusion.fusion.family == 'full'
+    assert fusion.fusion == FusionConfig(without_source='blocks')
+    assert fusion.fusion.family == 'full' and fusion.modality_dropout == 0
     assert (fusion.engine.optimizer, fusion.engine.lr) == ('sgd', .001)
     assert fusion.loss.kind == 'cross_entropy' and fusion.engine.momentum == 0
     factor = make_schedule(torch.optim.SGD([torch.zeros(1)], lr=1), fusion.engine, 100)

@@ -35,6 +35,7 @@ from training.evaluation.paper_tables import table_1, table_2, table_3
 from training.evaluation.report import render_tables, write_report
 from training.evaluation.results import measure
 from training.evaluation.tables import models_table, singles_table, specialist_table
+from training.evaluation.wording import of_figure
 
 from .test_evaluation import ALL, evaluation, FACE, SEEDS, TEXT
 from ...fixtures.evaluation import LinearPredictor, make_features
@@ -95,15 +96,46 @@ def test_table_1_holds_ours_and_the_papers_in_its_layout() -> None:
                                   'Disgust']
         result = evaluation().find(ALL, causal=causal)
         assert result is not None
-        ours = percent(result.per_class('f1')[EMOTIONS.index('joy')])
-        assert rows['Joy'][-1] == f'{ours} (56.9)'
-        face = evaluation().find(FACE)
-        assert face is not None
-        assert rows['Neutral'][3] == f'{percent(face.per_class("precision")[0])} (48.1)'
         figures = result.figures
-        assert rows['Average, harmonic F1'][-1] == f'{percent(figures["harmonic_f1"].mean)} (64.0)'
-        assert rows['Average, weighted F1'][-1] == f'{percent(figures["weighted_f1"].mean)} (63.0)'
+        assert rows['Joy'][-1] == f'{of_figure(figures["f1/joy"])} (56.9)'
+        assert rows['Average, harmonic F1'][-1] == f'{of_figure(figures["harmonic_f1"])} (64.0)'
+        assert rows['Average, weighted F1'][-1] == f'{of_figure(figures["weighted_f1"])} (63.0)'
         assert rows['Average, weighted F1'][-4].endswith('(61.2)')
+
+
+def test_single_columns_are_the_unimodal_models_as_in_the_paper() -> None:
+    """What the fusion answers from one modality is another thing, and has a table of its own."""
+    for causal in (True, False):
+        reader = next(r for r in evaluation().others if r.name.startswith('reader')
+                      and r.causal == causal)
+        viewer = next(r for r in evaluation().others if r.name == 'viewer')
+        rows = rows_of(table_1(evaluation(), causal=causal))
+        audio, face, text = (rows['Neutral'][i:i + 3] for i in (0, 3, 6))
+        assert audio == ['– (48.5)', '– (99.8)', '– (65.2)'], 'there is no audio model'
+        assert face[0] == f'{of_figure(viewer.figures["precision/neutral"])} (48.1)'
+        assert text[2] == f'{of_figure(reader.figures["f1/neutral"])} (77.1)'
+        alone = evaluation().find(TEXT, causal=causal)
+        assert alone is not None and alone.figures['f1/joy'] != reader.figures['f1/joy']
+        name = 'Text' if causal else 'Text, with reply'
+        assert rows_of(table_2(evaluation()))[name][0] == str(
+            of_figure(reader.figures['accuracy']))
+    assert rows_of(table_1(text_only(), causal=True))['Joy'][8] == (
+        f'{of_figure(text_only().main.figures["f1/joy"])} (54.1)')
+
+
+def test_each_figure_of_a_class_has_an_interval_and_the_deviation_of_the_seeds() -> None:
+    main = evaluation().main
+    for kind in ('precision', 'recall', 'f1'):
+        for place, name in enumerate(EMOTIONS):
+            figure = main.figures[f'{kind}/{name}']
+            assert figure.mean == pytest.approx(main.per_class(kind)[place])
+            assert figure.deviation == pytest.approx(
+                np.std([getattr(s, kind)[place] for s in main.scores], ddof=1))
+            assert figure.low is not None and figure.high is not None
+            assert figure.low <= figure.mean <= figure.high
+    assert main.figures['weighted_recall'].mean == pytest.approx(main.figures['accuracy'].mean)
+    assert main.figures['weighted_precision'].mean == pytest.approx(
+        np.mean([s.weighted_precision for s in main.scores]))
 
 
 def test_table_2_sets_the_paper_beside_what_also_had_the_reply() -> None:
