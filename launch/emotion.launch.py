@@ -20,7 +20,9 @@ import sys
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction
+from launch.events import matches_action
+from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 import yaml
@@ -72,6 +74,7 @@ OVERRIDES = {  # name: (values that it may have, description)
 OTHERS = {
     'use_sim_time': (BOOLEAN, 'The nodes take the time from /clock, as when a bag is played.'),
 }
+UNUSABLE = 2  # exit code of a node whose arguments or parameters cannot be used
 DEFAULT_FILE = Path(get_package_share_directory('mmer_ros')) / 'config' / 'emotion.yaml'
 ARGUMENTS = {  # name: (default, description)
     'split': ('false', 'true starts two nodes, segmenter and estimator, instead of emotion.'),
@@ -112,8 +115,17 @@ def _nodes(context):
         package='mmer_ros', executable=name, name=name, output='screen',
         namespace=argument('namespace'), parameters=[argument('params_file'), overrides],
         arguments=['--ros-args', '--log-level', argument('log_level')],
-        respawn=_checked('respawn', argument('respawn'), BOOLEAN),
+        on_exit=_end_respawning, respawn=_checked('respawn', argument('respawn'), BOOLEAN),
         respawn_delay=float(argument('respawn_delay'))) for name in names]
+
+
+def _end_respawning(event, context):
+    """Leave a node ended that no new start can help: its parameters cannot be used."""
+    if event.returncode != UNUSABLE:
+        return None
+    return [
+        LogInfo(msg=f'{event.process_name} is not started again: correct its parameters first'),
+        EmitEvent(event=ShutdownProcess(process_matcher=matches_action(event.action)))]
 
 
 def _names(run, *, split):
@@ -157,7 +169,7 @@ def _check_parameter_file(path, names):
                          f'like {DEFAULT_FILE}')
     try:
         blocks = list(_blocks(yaml.safe_load(path.read_text(encoding='utf-8')), ''))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ValueError(f'argument params_file: {path} cannot be read: {error}') from error
     if not any(block.rpartition('/')[2] in (*names, '*', '**') for block in blocks):
         raise ValueError(

@@ -63,8 +63,9 @@ def _run(name: str, arguments: list[str] | None, signals: StopSignals) -> int:
         rclpy.init(args=arguments, signal_handler_options=rclpy.SignalHandlerOptions.NO)
     except (rcl.RCLError, rcl.UnknownROSArgsError) as error:  # e.g. a file that is no YAML
         place = re.compile(r',? at /\S+:\d+')  # in the source of rcl
-        print(f'mmer_ros: arguments: {" ".join(place.sub("", str(error)).split())}',
-              file=sys.stderr)
+        said = ' '.join(place.sub('', str(error)).split())
+        remedy = '; set ROS_LOG_DIR to a folder that may be written' * ('log directory' in said)
+        print(f'mmer_ros: arguments: {said}{remedy}', file=sys.stderr)
         return 2
     try:
         node = make()

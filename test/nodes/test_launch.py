@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import os
 from pathlib import Path
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -260,6 +261,24 @@ def test_each_of_the_two_can_be_started_alone(on_the_robot, context):
     assert run.exit_codes == [0], run.text
 
 
+@launch_pytest.fixture
+def unusable(tmp_path: Path) -> tuple[LaunchDescription, Run]:
+    path = tmp_path / 'file.yaml'
+    path.write_text('emotion: {ros__parameters: {partial_rate: 99.0}}')
+    return describe(params_file=str(path), respawn_delay='0.5')
+
+
+@pytest.mark.slow
+@pytest.mark.launch(fixture=unusable)
+def test_a_node_whose_parameters_cannot_be_used_is_not_started_again(unusable, context):
+    run = unusable[1]
+    assert eventually(lambda: 'is not started again' in run.text or run.exit_codes, START_S)
+    time.sleep(3.0)  # it would be there again by now
+    yield
+    assert run.exit_codes == [2] and len(run.pids) == 1, run.text
+    assert 'partial_rate' in run.text and 'Traceback' not in run.text
+
+
 def nodes_of(*argv: str, **arguments: str) -> Any:
     """Return what the launch file would start."""
     context = LaunchContext(argv=argv)
@@ -291,7 +310,8 @@ def test_a_wrong_argument_is_refused_with_what_was_expected(arguments, words):
 
 @pytest.mark.parametrize(('text', 'words'), [
     ('emotoin: {ros__parameters: {threads: 2}}', 'has parameters for /emotoin; expected emotion'),
-    ('threads: 2', 'has parameters for no node'), ('a: [', 'cannot be read')])
+    ('threads: 2', 'has parameters for no node'), ('a: [', 'cannot be read'),
+    ('a: ' + '[' * 10_000, 'cannot be read')])
 def test_a_parameter_file_for_other_nodes_is_refused(text, words, tmp_path):
     (tmp_path / 'file.yaml').write_text(text)
     with pytest.raises(ValueError, match=words):

@@ -452,3 +452,12 @@ def test_arguments_that_ros_refuses_are_told_in_a_sentence(
     assert main('emotion', ['emotion', '--ros-args', *arguments]) == 2
     said = capfd.readouterr().err
     assert words in said.splitlines()[-1] and 'Traceback' not in said and '/src/' not in said
+
+
+def test_a_home_that_may_not_be_written_is_told_in_a_sentence(monkeypatch) -> None:
+    monkeypatch.setenv('HOME', '/proc/nobody')
+    monkeypatch.delenv('ROS_LOG_DIR', raising=False)
+    process = start()
+    said = process.communicate(timeout=120)[0].splitlines()
+    assert process.returncode == 2 and len(said) == 1
+    assert '/proc/nobody' in said[0] and 'set ROS_LOG_DIR' in said[0]
