@@ -132,11 +132,11 @@ class HealthLimits(BaseModel):
         'Images and audio whose stamps differ by this many seconds when they arrive together '
         f'cause an error. {OFF}'))
     latency_warn_s: float = Field(1.0, ge=0, le=3600, description=(
-        'Final estimates whose 95th percentile of latency reaches this many seconds cause a '
-        f'warning. {OFF}'))
+        'Final estimates whose 95th percentile of latency reaches this many seconds, or utterance '
+        f'parts that are on the way as long, cause a warning. {OFF}'))
     latency_error_s: float = Field(5.0, ge=0, le=3600, description=(
-        'Final estimates whose 95th percentile of latency reaches this many seconds cause an '
-        f'error. {OFF}'))
+        'Final estimates whose 95th percentile of latency reaches this many seconds, or utterance '
+        f'parts that are on the way as long, cause an error. {OFF}'))
     memory_warn_mb: float = Field(0.0, ge=0, le=1e6, description=(
         f'A process with this many MB of resident memory causes a warning. {OFF}'))
     memory_error_mb: float = Field(0.0, ge=0, le=1e6, description=(

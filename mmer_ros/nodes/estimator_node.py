@@ -11,11 +11,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
 from mmer_ros.nodes.bundle_loader import LoadedBundle
-from mmer_ros.nodes.health.checks import check_parts, check_recognition, Report
+from mmer_ros.nodes.health.checks import (
+    check_parts,
+    check_recognition,
+    PartCounts,
+    Report,
+)
 from mmer_ros.nodes.health.reports import Status, unmeasured
 from mmer_ros.nodes.outputs.outputs import RobotOutputs
 from mmer_ros.nodes.recognizing_node import RecognizingNode
@@ -26,6 +32,7 @@ from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.settings import ESTIMATOR, HealthLimits, NodeSettings
 
 BATCH = 16  # utterances processed together on other devices than the CPU
+RESTART_S = 10.0  # before this node was made, one that ended may have been there
 
 
 class EstimatorNode(RecognizingNode):
@@ -40,6 +47,7 @@ class EstimatorNode(RecognizingNode):
         self._estimator: Estimator | None = None
         self._outputs: RobotOutputs | None = None
         self._session: PartSession | None = None
+        self._since = time.time() - RESTART_S
         super().__init__(ESTIMATOR, **kwargs)
 
     def _create_engine(self, settings: NodeSettings, recognizer: Recognizer) -> None:
@@ -65,8 +73,9 @@ class EstimatorNode(RecognizingNode):
 
     def _new_session(self) -> PartSession:
         assert self._estimator is not None and self._outputs is not None
+        since, self._since = self._since, math.inf
         return PartSession(self, self._settings, self._estimator, publish=self._publish,
-                           events=self._events, meter=self._meter)
+                           events=self._events, meter=self._meter, since=since)
 
     # ------------------------------------------------------------------ other threads
 
@@ -82,10 +91,12 @@ class EstimatorNode(RecognizingNode):
         session, estimator = self._session, self._estimator
         if session is None or estimator is None or session.inputs is None:
             return unmeasured(status, ['parts', 'recognition'])
-        counts: dict[str, tuple[int, int, int]] = {}
+        counts: dict[str, PartCounts] = {}
         for (name, _), source in list(estimator.sources.items()):
-            before = counts.get(name, (0, 0, 0))
-            counts[name] = (before[0] + source.received, before[1] + source.lost,
-                            before[2] + source.repeated)
+            count = counts.setdefault(name, PartCounts())
+            count.received += source.received
+            count.lost += source.lost
+            count.repeated += source.repeated
+            count.missed += source.missed
         return [check_parts(session.topic, session.publishers, counts, self._meter, limits),
                 check_recognition(self._meter, limits)]

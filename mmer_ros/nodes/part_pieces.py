@@ -21,7 +21,7 @@ from mmer_ros.types import InvalidInput
 
 # A packet has 1500 bytes on Ethernet and Wi-Fi. Of these the headers of IP, UDP and RTPS with a
 # heartbeat take about 120, and those of encryption as many again.
-MESSAGE_BYTES = 1200
+MESSAGE_BYTES = 1320
 FIXED_BYTES = 140  # of a message without texts, rounded up
 CROP_BYTES = 64    # of a crop without its coding, likewise
 IDENTITY = ('source', 'session', 'sequence', 'utterance_id', 'index', 'pieces')

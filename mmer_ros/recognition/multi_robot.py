@@ -54,7 +54,8 @@ class Source:
     """
     State of one sender.
 
-    :param received: number of parts; `lost` and `repeated` count parts as well.
+    :param received: number of parts; `lost` and `repeated` count parts as well, `missed` those
+        that were sent before the first one received.
     :param latest: time at which the latest part was received, seconds.
     :param unfinished: latest part of the open utterance.
     :param ended: by utterance, how often it was closed without its last part.
@@ -64,6 +65,7 @@ class Source:
     received: int = 0
     lost: int = 0
     repeated: int = 0
+    missed: int = 0
     latest: float = 0.0
     sequence: int = -1
     unfinished: UtterancePart | None = None
@@ -198,7 +200,12 @@ class Estimator:
                         f'part {source.sequence}; it was left out')
             return False
         lost = sent.sequence - source.sequence - 1
-        if lost and source.received:  # parts before the first one were not meant for us
+        if lost and not source.received:
+            source.missed = lost
+            self._event('parts_missed', sent, f'{lost} of its parts were sent before the first '
+                        'one received, while no estimator was there or on a way that lost them; '
+                        'their utterances have no estimate or one from the rest')
+        elif lost:
             source.lost += lost
             self._event('parts_lost', sent, f'{lost} of its parts were lost on the way; check '
                         'the network')

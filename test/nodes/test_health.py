@@ -24,7 +24,15 @@ pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_msgs.msg import AudioChunk
-from mmer_ros.nodes.health.checks import check_input, check_recognition, check_skew, Level, Report
+from mmer_ros.nodes.health.checks import (
+    check_input,
+    check_parts,
+    check_recognition,
+    check_skew,
+    Level,
+    PartCounts,
+    Report,
+)
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.window import percentile, Window
 from mmer_ros.nodes.tools.playback import spinning
@@ -185,6 +193,31 @@ def test_gaps_errors_and_late_estimates_are_noticed() -> None:
     assert check_recognition(bench.meter, HealthLimits()).level == ERROR
     bench.now += 11.0
     assert check_recognition(bench.meter, HealthLimits()).level == OK
+
+
+def test_a_slow_network_is_named_where_it_is_the_network() -> None:
+    bench = Bench()
+    for seconds in (0.0, 0.1, 25.0):
+        bench.meter.record_arrival('part', 0.2 + seconds)
+        bench.meter.record_transit(seconds)
+        bench.meter.record_estimate(estimate(), 0.3 + seconds)
+    parts = check_parts('/utterance_parts', 1, {'hall': PartCounts(90, 2, 1, 7)}, bench.meter,
+                        HealthLimits())
+    assert parts.level == ERROR and parts.problems[0].key == 'transit'
+    assert 's on the way: check the network' in parts.message
+    assert parts.values['hall: received, lost, repeated'] == '90, 2, 1'
+    assert parts.values['hall: sent before the first received'] == '7'
+    recognition = check_recognition(bench.meter, HealthLimits())
+    assert 'check the network' in recognition.message
+    assert 'smaller bundle' not in recognition.message
+
+
+def test_a_slow_computer_is_named_where_the_network_is_quick() -> None:
+    bench = Bench()
+    bench.meter.record_transit(0.1)
+    bench.meter.record_estimate(estimate(), 3.0)
+    assert check_parts('/p', 1, {}, bench.meter, HealthLimits()).level == OK
+    assert 'smaller bundle' in check_recognition(bench.meter, HealthLimits()).message
 
 
 def test_a_limit_of_zero_is_never_passed() -> None:

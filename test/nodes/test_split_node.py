@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,12 @@ from mmer_ros.nodes.conversions import to_estimate_message
 from mmer_ros.nodes.health.checks import Level
 from mmer_ros.nodes.outputs.outputs import emotion_topic_of
 from mmer_ros.nodes.part_messages import to_part_messages
+from mmer_ros.nodes.runtime.part_session import part_qos
 from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.multi_robot import SentPart
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.sensing.face_detector import FaceConfig
+from mmer_ros.settings import NodeSettings
 from mmer_ros.types import Estimate
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -122,11 +125,15 @@ def called(rig: SplitRig, node: Any, kind: Any, name: str, **fields: Any) -> Any
 class Sender:
     """Somebody who sends parts himself, and loses some."""
 
-    def __init__(self, rig: SplitRig) -> None:
+    def __init__(self, rig: SplitRig, *, wait: bool = True) -> None:
         talker = next(iter(rig.talkers.values()))
         self.publisher = talker.node.create_publisher(
-            PartMessage, rig.estimator.get_parameter('parts_topic').value, 100)
-        assert eventually(lambda: self.publisher.get_subscription_count() == 1)
+            PartMessage, rig.estimator.get_parameter('parts_topic').value,
+            part_qos(NodeSettings()))
+        assert not wait or eventually(self.matched)
+
+    def matched(self) -> bool:
+        return self.publisher.get_subscription_count() == 1
 
     def send(self, parts: Sequence[SentPart], **fields: Any) -> None:
         for sent in parts:
@@ -223,6 +230,37 @@ def test_who_is_disabled_does_not_listen(tmp_path) -> None:
         assert eventually(lambda: sender.publisher.get_subscription_count() == 0)
         assert called(rig, rig.segmenters[''], SetBool, 'enable', data=False).success
         assert eventually(lambda: not rig.talkers[''].matched())
+
+
+def test_an_estimator_that_starts_again_gets_what_was_sent_meanwhile_and_counts_the_rest(
+        tmp_path) -> None:
+    with split(bundle=tiny(tmp_path), activate=False, estimator={'prior': ''}) as rig:
+        sender, parts, heard = Sender(rig, wait=False), sent(), rig.talkers[''].estimates
+        sender.send([replace(s, sequence=s.sequence + 7) for s in parts[:-3]])
+        rig.estimator.trigger_configure()
+        rig.estimator.trigger_activate()
+        assert eventually(sender.matched)
+        sender.send([replace(s, sequence=s.sequence + 7) for s in parts[-3:]])
+        assert eventually(lambda: len(heard) == 2)
+        np.testing.assert_array_equal([message.probabilities for message in heard],
+                                      [estimate.probabilities for estimate in alone('hall')])
+        source, = rig.estimator._estimator.sources.values()
+        assert (source.received, source.missed, source.lost) == (len(parts), 7, 0)
+        assert eventually(lambda: 'parts_missed' in rig.estimator._events.counts)
+
+
+def test_what_is_said_while_the_estimator_is_disabled_is_never_estimated(tmp_path) -> None:
+    with split(bundle=tiny(tmp_path)) as rig:
+        sender, parts, heard = Sender(rig), sent(), rig.talkers[''].estimates
+        half = 1 + next(i for i, s in enumerate(parts) if s.part.last)
+        called(rig, rig.estimator, SetBool, 'enable', data=False)
+        assert eventually(lambda: not sender.matched())
+        sender.send(parts[:half])
+        called(rig, rig.estimator, SetBool, 'enable', data=True)
+        assert eventually(sender.matched)
+        sender.send(parts[half:])
+        assert eventually(lambda: len(heard) == 1)
+        assert heard[0].utterance_id == parts[-1].part.utterance_id
 
 
 def test_what_cannot_be_configured_says_why(tmp_path) -> None:

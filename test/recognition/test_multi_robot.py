@@ -173,6 +173,17 @@ def test_the_first_part_that_is_heard_need_not_be_the_first(estimator: Estimator
     assert kinds(estimator) == []
 
 
+def test_parts_before_the_first_one_received_are_counted_and_reported(
+        estimator: Estimator) -> None:
+    parts = sent('hall')
+    estimator.push(parts[4:], 0.0)
+    source = estimator.sources['hall', 1]
+    assert (source.missed, source.lost, source.received) == (4, 0, len(parts) - 4)
+    events = estimator.drain_events()
+    assert {e.kind for e in events} == {'parts_missed', 'part_lost'}
+    assert '4 of its parts were sent before the first one received' in events[0].text
+
+
 def test_an_utterance_whose_end_was_lost_ends_with_the_next(estimator: Estimator) -> None:
     first, _ = _halves(parts_of('hall'))
     parts = sent('hall')

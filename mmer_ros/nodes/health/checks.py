@@ -88,6 +88,20 @@ class Report:
         self.message = '; '.join(problem.text for problem in self.problems)
 
 
+@dataclass
+class PartCounts:
+    """
+    Utterance parts of a robot.
+
+    :param missed: sent before the first that was received.
+    """
+
+    received: int = 0
+    lost: int = 0
+    repeated: int = 0
+    missed: int = 0
+
+
 def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
                 limits: HealthLimits, *, sparse: bool) -> Report:
     """
@@ -204,10 +218,14 @@ def check_recognition(meter: Meter, limits: HealthLimits) -> Report:
     """Check the latency of the final estimates, and report the time of each stage."""
     report = _stages('recognition', meter, {'final': 'final estimates',
                                             'partial': 'partial estimates'})
-    report.check('latency', percentile(meter.latencies['final'].values(meter.steady()), 95),
-                 limits.latency_warn_s, limits.latency_error_s, (
-                     'estimates are {value:.1f} s late: use a smaller bundle, a GPU, or fewer '
-                     'images'))
+    now = meter.steady()
+    late = percentile(meter.latencies['final'].values(now), 95)
+    transit = percentile(meter.lags['transit'].values(now), 95)
+    advice = 'use a smaller bundle, a GPU, or fewer images'
+    if late is not None and transit is not None and transit > late / 2:
+        advice = f'their parts were {transit:.1f} s on the way, check the network'
+    report.check('latency', late, limits.latency_warn_s, limits.latency_error_s,
+                 f'estimates are {{value:.1f}} s late: {advice}')
     return _with_errors(report, meter)
 
 
@@ -220,23 +238,29 @@ def check_segmentation(meter: Meter, limits: HealthLimits) -> Report:
     return _with_errors(report, meter)
 
 
-def check_parts(topic: str, publishers: int, counts: Mapping[str, tuple[int, int, int]],
+def check_parts(topic: str, publishers: int, counts: Mapping[str, PartCounts],
                 meter: Meter, limits: HealthLimits) -> Report:
     """
     Check the utterance parts that arrive from the segmenters.
 
-    :param counts: parts received, lost and repeated, by source.
+    :param counts: by source.
     """
     now = meter.steady()
     report = Report('parts')
     arrivals = meter.arrivals['part']
     report.values = {'topic': topic, 'segmenters': str(publishers),
                      'rate [Hz]': f'{arrivals.rate(now):.1f}', 'received': str(arrivals.total)}
-    for source, (received, lost, repeated) in sorted(counts.items()):
+    for source, count in sorted(counts.items()):
         report.values[f'{source or "/"}: received, lost, repeated'] = (
-            f'{received}, {lost}, {repeated}')
+            f'{count.received}, {count.lost}, {count.repeated}')
+        report.values[f'{source or "/"}: sent before the first received'] = str(count.missed)
     if lags := meter.lags['part'].values(now):
         report.values |= _spread('delay [ms]', [1000 * lag for lag in lags])
+    transits = meter.lags['transit'].values(now)
+    if transits:
+        report.values |= _spread('on the way [ms]', [1000 * seconds for seconds in transits])
+    report.check('transit', percentile(transits, 95), limits.latency_warn_s,
+                 limits.latency_error_s, 'parts are {value:.1f} s on the way: check the network')
     if not publishers:
         report.check('silent', now - meter.since, limits.silent_warn_s, 0, (
             'no segmenter is visible; start one with the same `parts_topic` in this domain'))

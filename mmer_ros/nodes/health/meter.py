@@ -105,6 +105,10 @@ class Meter:
             self.arrivals[name].add(self.steady())
             self.record_quality(name, text.partition(': ')[2] or text)
 
+    def record_transit(self, seconds: float) -> None:
+        """Record how long an utterance part was on the way, beyond the fastest of its sender."""
+        self.lags['transit'].add(self.steady(), seconds)
+
     def record_stage(self, name: str, seconds: float) -> None:
         """Record one run of a processing stage."""
         self.stages[name].add(self.steady(), seconds)

@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+import math
 import time
 from typing import Any
 
@@ -24,13 +25,14 @@ from mmer_ros.nodes.part_pieces import Assembly
 from mmer_ros.nodes.runtime.event_log import EventLog
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
 from mmer_ros.nodes.runtime.session import clock_seconds
+from mmer_ros.nodes.runtime.transit import Transit
 from mmer_ros.nodes.runtime.worker import Worker
 from mmer_ros.recognition.multi_robot import Estimator, SourceEstimate
 from mmer_ros.sensing.stream_clock import StreamClock
 from mmer_ros.settings import NodeSettings
 from mmer_ros.types import InvalidInput
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 BATCHES = 4  # taken from the inbox at once
 PIECES = 8  # messages of a part with a crop
@@ -39,9 +41,14 @@ OTHER_FACES = ('{source}: the segmenter crops faces by other settings than those
 
 
 def part_qos(settings: NodeSettings) -> QoSProfile:
-    """Return the quality of service of utterance parts, of which none may be lost."""
+    """
+    Return the quality of service of utterance parts, of which none may be lost.
+
+    A segmenter keeps the latest for an estimator that is started again meanwhile.
+    """
     return QoSProfile(depth=PIECES * settings.parts_depth,
-                      reliability=ReliabilityPolicy.RELIABLE)
+                      reliability=ReliabilityPolicy.RELIABLE,
+                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class PartSession:
@@ -49,11 +56,12 @@ class PartSession:
     Receive utterance parts, estimate, publish; from activation to deactivation.
 
     :param publish: takes each estimate, its latency in seconds, and its frame_id.
+    :param since: utterances that began before are left out, as Transit.
     """
 
     def __init__(self, node: Node, settings: NodeSettings, estimator: Estimator, *,
                  publish: Callable[[SourceEstimate, float, str], object], events: EventLog,
-                 meter: Meter) -> None:
+                 meter: Meter, since: float) -> None:
         self.inputs: PartSession | None = None  # itself, while it listens
         self.inbox = Inbox({'part': settings.parts_queue})
         self._node = node
@@ -65,6 +73,7 @@ class PartSession:
         self._clocks: dict[str, StreamClock] = {}
         self._frames: dict[str, str] = {}
         self._assembly = Assembly()
+        self._transit = Transit(since)
         self._subscription: Any = None
         self._worker: Worker[SourceEstimate] | None = Worker(
             estimator, self.inbox, feed=partial(self._feed, estimator), now=time.monotonic,
@@ -89,6 +98,7 @@ class PartSession:
 
     def listen(self) -> None:
         """Subscribe to the parts."""
+        self._transit.begin(time.time())
         self._subscription = self._node.create_subscription(
             UtterancePart, self.topic, self._on_part, part_qos(self._settings))
         self.inputs = self
@@ -96,6 +106,7 @@ class PartSession:
     def pause(self) -> None:
         """Unsubscribe and finish the open utterances."""
         self._unsubscribe()
+        self._transit = Transit(math.inf)  # what is said meanwhile is not for us
         if self._estimator is not None:
             self.inbox.request(self._estimator.flush)
 
@@ -120,7 +131,10 @@ class PartSession:
             self._node.destroy_subscription(self._subscription)
         self._subscription = self.inputs = None
 
-    def _on_part(self, message: UtterancePart) -> None:
+    def _on_part(self, message: UtterancePart, info: Mapping[str, int]) -> None:
+        sent_s, received_s = (info[f'{name}_timestamp'] / 1e9 for name in ('source', 'received'))
+        if self._transit.is_old(message, sent_s, received_s):
+            return
         try:
             part = self._assembly.push(message)
             if part is None:
@@ -141,6 +155,9 @@ class PartSession:
         self._frames[sent.source] = part.header.frame_id
         item = Item('part', time.monotonic(), stamp, sent)  # in the order of arrival
         self._meter.record_arrival('part', self._now(sent.source) - stamp)
+        seconds = self._transit.measure((sent.source, sent.session), sent_s, received_s)
+        if seconds is not None:
+            self._meter.record_transit(seconds)
         self.inbox.enqueue(item)
 
     def _feed(self, estimator: Estimator, items: Sequence[Item]) -> list[SourceEstimate]:
