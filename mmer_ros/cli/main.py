@@ -27,6 +27,7 @@ from rich.logging import RichHandler
 BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 2, 4, 130
 EXIT_CODES = ('exit code: 0 good; 1 nothing was estimated; 2 bad input; 3 a part of the input was '
               'left out; 4 a fault of the program')
+ROS_ARGUMENTS = '--ros-args'
 TRACEBACK_VARIABLE = 'MMER_TRACEBACK'
 # name -> what it does, and the function that adds its arguments; only that of the command which
 # is run is imported, since most need torch
@@ -41,6 +42,8 @@ COMMANDS = {
                  'mmer_ros.cli.meld2bag', 'add_arguments'),
     'monitor': ('show the estimates and the health of a running node (needs ROS 2)',
                 'mmer_ros.cli.monitor', 'add_arguments'),
+    'policy': ('print the SROS2 policy for robots with namespaces',
+               'mmer_ros.cli.policy', 'add_arguments'),
     'create-bundle': ('write an untrained bundle to a folder',
                       'mmer_ros.cli.bundles', 'add_create_arguments'),
     'inspect': ('check a bundle and print what it is',
@@ -55,7 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     :return: as in EXIT_CODES.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    given, ros_arguments = _apart(given)
     options = _parser(given[0] if given else '').parse_args(given)
+    options.ros_arguments = ros_arguments
     console = Console(stderr=True)
     logging.basicConfig(format='%(message)s', handlers=[RichHandler(
         console=console, show_time=False, show_path=False)])
@@ -79,6 +84,14 @@ def main(arguments: list[str] | None = None) -> int:
                      f'report it with what {TRACEBACK_VARIABLE}=1 shows', INTERNAL_ERROR)
 
 
+def _apart(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments of a command, and what is meant for the node that it starts."""
+    if arguments[:1] != ['monitor'] or ROS_ARGUMENTS not in arguments:
+        return arguments, []
+    begin = arguments.index(ROS_ARGUMENTS)
+    return arguments[:begin], arguments[begin:]
+
+
 def _fail(console: Console, text: str, code: int) -> int:
     print_line(console, text, 'error:', 'bold red')
     return code
@@ -87,8 +100,8 @@ def _fail(console: Console, text: str, code: int) -> int:
 def replay_main() -> int:
     """Run `mmer replay`, for `ros2 run mmer_ros replay`."""
     arguments = sys.argv[1:]
-    if '--ros-args' in arguments:  # what follows is meant for nodes
-        arguments = arguments[:arguments.index('--ros-args')]
+    if ROS_ARGUMENTS in arguments:  # what follows is meant for nodes
+        arguments = arguments[:arguments.index(ROS_ARGUMENTS)]
     return main(['replay', *arguments])
 
 

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
             raise InvalidInput(
                 f'monitor: ROS 2 or mmer_msgs cannot be imported ({error}); source the setup file '
                 'of ROS 2 and that of the workspace first') from error
-        code: int = monitor(options)
+        code: int = monitor(options, ['mmer', *getattr(options, 'ros_arguments', [])])
         return code
     raise InvalidInput(f'monitor: nothing is registered in the entry points {GROUP!r}; install '
                        'mmer_ros again')

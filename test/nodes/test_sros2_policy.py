@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 import gc
 from pathlib import Path
+from subprocess import run
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,17 +40,19 @@ from ..fixtures.message_packages import in_own_process, use
 from ..fixtures.model import tiny_bundle
 from ..fixtures.ros import eventually, Rig, running
 from ..fixtures.split import split
-from ..fixtures.sros2_policy import Allowed, matches, read
+from ..fixtures.sros2_policy import Allowed, FILE, matches, read
 
 POLICY = read()
 EMOTION = POLICY['/mmer/emotion']
+ROBOTS = ('kitchen', 'lab/left')
+SAMPLE_IMAGES = '/camera/image'
 NODES = ('/mmer/emotion', '/mmer/segmenter', '/mmer/estimator')
 ACTIONS = ('publish', 'subscribe', 'reply', 'request')
 
 
-def seen(by: Any, name: str) -> Allowed:
+def seen(by: Any, name: str, namespace: str = '/') -> Allowed:
     """Return what a node of the graph does, as another sees it."""
-    return Allowed(*({topic for topic, _ in ask(name, '/')} for ask in (
+    return Allowed(*({topic for topic, _ in ask(name, namespace)} for ask in (
         by.get_publisher_names_and_types_by_node, by.get_subscriber_names_and_types_by_node,
         by.get_service_names_and_types_by_node, by.get_client_names_and_types_by_node)))
 
@@ -82,6 +86,23 @@ def with_camera(bundle: str, image_type: type) -> Allowed:
         info = rig.talker.node.create_publisher(AudioInfo, 'audio_info', 1)
         assert eventually(lambda: info.get_subscription_count() == 1)
         return alone(rig.talker.node)
+
+
+def with_topic_of_the_sample(bundle: str, image_type: type) -> Allowed:
+    """Return what the node does with the images of the shipped sample."""
+    with running(activate=False, bundle=bundle, image_topic=SAMPLE_IMAGES) as rig:
+        rig.node.trigger_configure()
+        rig.node.trigger_activate()
+        assert subscribed(rig.talker.node, image_type)
+        return alone(rig.talker.node)
+
+
+def subscribed(node: Any, image_type: type) -> bool:
+    """Publish images on the topic of the sample, and wait for a subscription."""
+    compressed = image_type is CompressedImage
+    images = node.create_publisher(
+        image_type, f'{SAMPLE_IMAGES}/compressed' if compressed else SAMPLE_IMAGES, 1)
+    return eventually(lambda: images.get_subscription_count() == 1)
 
 
 def publish_humans(rig: Rig) -> list[Any]:
@@ -124,7 +145,8 @@ def in_all_modes(folder: Path) -> list[Allowed]:
     use('ros4hri')
     tiny_bundle().save(folder)
     bundle = str(folder)
-    return [with_camera(bundle, Image), with_camera(bundle, CompressedImage), with_humans(bundle)]
+    return [with_camera(bundle, Image), with_camera(bundle, CompressedImage), with_humans(bundle),
+            *(with_topic_of_the_sample(bundle, kind) for kind in (Image, CompressedImage))]
 
 
 def test_the_emotion_node_may_do_what_it_does_and_nothing_else(tmp_path: Path) -> None:
@@ -151,6 +173,17 @@ def apart(bundle: str, image_type: type, *, humans: bool = False) -> tuple[Allow
         return alone(talker.node, 'segmenter'), alone(talker.node, 'estimator')
 
 
+def apart_with_topic_of_the_sample(bundle: str, image_type: type) -> tuple[Allowed, Allowed]:
+    """Return what segmenter and estimator do with the images of the shipped sample."""
+    with split(bundle=bundle, activate=False, segmenter={'image_topic': SAMPLE_IMAGES}) as rig:
+        for node in rig.nodes:
+            node.trigger_configure()
+            node.trigger_activate()
+        talker = rig.talkers[''].node
+        assert subscribed(talker, image_type)
+        return alone(talker, 'segmenter'), alone(talker, 'estimator')
+
+
 def in_two_processes(folder: Path) -> list[tuple[Allowed, Allowed]]:
     """Return what they do with raw and with compressed images, and with ROS4HRI."""
     use('ros_drivers')
@@ -158,7 +191,8 @@ def in_two_processes(folder: Path) -> list[tuple[Allowed, Allowed]]:
     tiny_bundle().save(folder)
     bundle = str(folder)
     return [apart(bundle, Image), apart(bundle, CompressedImage),
-            apart(bundle, Image, humans=True)]
+            apart(bundle, Image, humans=True),
+            *(apart_with_topic_of_the_sample(bundle, kind) for kind in (Image, CompressedImage))]
 
 
 def test_segmenter_and_estimator_may_do_what_they_do_and_nothing_else(tmp_path: Path) -> None:
@@ -167,6 +201,64 @@ def test_segmenter_and_estimator_may_do_what_they_do_and_nothing_else(tmp_path: 
         allowed = POLICY[f'/mmer/{name}']
         assert set().union(*(denied(one, allowed) for one in found)) == set(), name
         assert unused(list(found), allowed) == set(), name
+
+
+def of_two_robots(folder: Path) -> dict[str, Allowed]:
+    """Return what the nodes of two robots with namespaces do, by their enclaves."""
+    use('ros_drivers')
+    use('ros4hri')
+    tiny_bundle().save(folder)
+    with split(Image, ROBOTS, bundle=str(folder), segmenter={'debug_image': True}) as rig:
+        talker = rig.talkers[ROBOTS[0]].node
+        for robot in ROBOTS:
+            rig.estimator._outputs.publish_estimate(SourceEstimate(robot, shown()), 0.0, '')
+        assert eventually(lambda: all(
+            talker.count_publishers(f'/{robot}/humans/faces/f/expression') for robot in ROBOTS))
+        monitors = [Monitor(context=talker.context, namespace=robot) for robot in ROBOTS]
+        names = {f'/mmer/{robot}/segmenter': ('segmenter', f'/{robot}') for robot in ROBOTS} | {
+            '/mmer/estimator': ('estimator', '/')} | {
+            f'/mmer/viewer {robot}': (monitor.get_name(), f'/{robot}')
+            for robot, monitor in zip(ROBOTS, monitors)}
+        done = {path: seen(talker, *place) for path, place in names.items()}
+        for monitor in monitors:
+            monitor.destroy_node()
+        return done
+
+
+def rendered(tmp_path: Path, *arguments: str) -> dict[str, Allowed]:
+    """Return what `mmer policy` prints, read."""
+    process = run([sys.executable, '-m', 'mmer_ros.cli.main', 'policy', str(FILE), *arguments],
+                  capture_output=True, text=True, check=True)
+    (tmp_path / 'policy.xml').write_text(process.stdout)
+    return read(tmp_path / 'policy.xml')
+
+
+def test_two_robots_may_do_what_they_do_and_not_what_the_other_does(tmp_path: Path) -> None:
+    policy = rendered(tmp_path, *(f'--namespace={robot}' for robot in ROBOTS))
+    done = in_own_process(of_two_robots, tmp_path / 'tiny', timeout_s=240.0)
+    assert len(done) == 5
+    for path, one in done.items():
+        assert one.publish and one.reply, path
+        assert denied(one, policy[path.split()[0]]) == set(), path
+    kitchen, hall = (policy[f'/mmer/{robot}/segmenter'] for robot in ROBOTS)
+    shared = {'/utterance_parts', '/diagnostics', '/rosout', '/parameter_events'}
+    assert kitchen.publish & hall.publish == shared
+    assert not kitchen.reply & hall.reply
+    estimates = {f'/{robot}/emotion' for robot in ROBOTS}
+    assert estimates <= policy['/mmer/estimator'].publish
+    assert [path for path, allowed in policy.items() if '/kitchen/emotion' in allowed.publish] == [
+        '/mmer/kitchen/emotion', '/mmer/estimator']
+    for robot in ROBOTS:
+        assert policy[f'/mmer/{robot}/segmenter'].reply <= policy['/mmer/operator'].request
+
+
+def test_the_estimator_may_have_a_namespace_of_its_own(tmp_path: Path) -> None:
+    policy = rendered(tmp_path, '--namespace=kitchen', '--estimator-namespace=/desk')
+    assert '/desk/estimator/get_state' in policy['/mmer/estimator'].reply
+    assert '/desk/estimator/get_state' in policy['/mmer/viewer'].request
+    assert policy['/mmer/estimator'].reply <= policy['/mmer/operator'].request
+    assert not any(name.startswith('/estimator/') for allowed in policy.values()
+                   for name in allowed.reply | allowed.request)
 
 
 @pytest.fixture
@@ -183,8 +275,9 @@ def test_the_player_may_publish_what_the_node_hears_and_nothing_else(
     node = rclpy.create_node('player', context=context)
     Player(node, SimpleNamespace(topics={
         '/image': IMAGE, '/image/compressed': COMPRESSED_IMAGE, '/audio': AUDIO,
-        '/transcript': TRANSCRIPT}))
-    assert eventually(lambda: len(seen(node, 'player').publish) == 7)
+        '/transcript': TRANSCRIPT, SAMPLE_IMAGES: IMAGE,
+        f'{SAMPLE_IMAGES}/compressed': COMPRESSED_IMAGE}))
+    assert eventually(lambda: len(seen(node, 'player').publish) == 9)
     done = seen(node, 'player')
     node.destroy_node()
     assert denied(done, POLICY['/mmer/player']) == set()
@@ -223,7 +316,9 @@ def test_the_operator_may_ask_whatever_the_nodes_answer_and_hear_whatever_they_s
     assert operator.request == set().union(*(POLICY[name].reply for name in NODES))
     said = set().union(*(POLICY[name].publish for name in NODES)) - {'/utterance_parts'}
     assert operator.subscribe == {n for n in said if not n.startswith('/humans/')}
-    assert operator.reply == {'/_ros2cli_*/get_type_description'}  # of the ros2 command
+    own = {f'/_ros2cli_*/{name.rpartition("/")[2]}' for name in EMOTION.reply
+           if name.endswith(('parameters', 'parameter_types', '_atomically', 'type_description'))}
+    assert operator.reply == own and len(own) == 7  # of the nodes that the ros2 command makes
 
 
 def test_only_the_operator_can_change_anything_and_few_hear_people() -> None:
@@ -233,7 +328,8 @@ def test_only_the_operator_can_change_anything_and_few_hear_people() -> None:
     assert len(changing) == 17  # load_bundle is not offered by the segmenter
     assert [path for path, allowed in POLICY.items() if allowed.request & changing] == [
         '/mmer/operator']
-    sensors = {'/image', '/image/compressed', '/audio'}
+    sensors = {'/image', '/image/compressed', '/audio', SAMPLE_IMAGES,
+               f'{SAMPLE_IMAGES}/compressed'}
     assert [path for path, allowed in POLICY.items() if allowed.subscribe & sensors] == [
         '/mmer/emotion', '/mmer/segmenter']
     assert [path for path, allowed in POLICY.items()
