@@ -24,7 +24,7 @@ setup(
     version='0.1.0',
     packages=find_packages(include=['mmer_ros', 'mmer_ros.*']),
     package_data={package_name: ['**/*.json', '**/*.html', '**/*.css', '**/*.js', '**/*.txt',
-                                 'bundles/*/*', 'py.typed']},
+                                 '**/*.xml', 'bundles/*/*', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),

@@ -81,6 +81,9 @@ ARGUMENTS = {  # name: (default, description)
     'run': ('both', 'With split:=true: both, segmenter (on the robot) or estimator (elsewhere).'),
     'params_file': (str(DEFAULT_FILE), 'The parameters of the nodes are in this YAML file.'),
     'namespace': ('', 'The nodes are in this namespace.'),
+    'enclave': ('', (
+        'The SROS2 enclaves are below this path, e.g. /mmer: <path>/<namespace>/<node>, and '
+        '<path>/estimator. If empty, the nodes have none.')),
     'log_level': ('info', 'Log level: debug, info, warn, error or fatal.'),
     'respawn': ('true', 'true starts a node again when it ends.'),
     'respawn_delay': ('2.0', 'Seconds until a node is started again.'),
@@ -114,7 +117,8 @@ def _nodes(context):
     return [Node(
         package='mmer_ros', executable=name, name=name, output='screen',
         namespace=argument('namespace'), parameters=[argument('params_file'), overrides],
-        arguments=['--ros-args', '--log-level', argument('log_level')],
+        arguments=['--ros-args', '--log-level', argument('log_level'),
+                   *_enclave(argument('enclave'), argument('namespace'), name)],
         on_exit=_end_respawning, respawn=_checked('respawn', argument('respawn'), BOOLEAN),
         respawn_delay=float(argument('respawn_delay'))) for name in names]
 
@@ -137,6 +141,14 @@ def _names(run, *, split):
             raise ValueError(f'argument run is {run!r}, which needs split:=true')
         return NODES[:1]
     return NODES[1:] if run == 'both' else (run,)
+
+
+def _enclave(path, namespace, name):
+    """Return the arguments that name the enclave of a node, as `mmer policy` names them."""
+    if not path:
+        return []
+    robot = '' if name == 'estimator' else namespace.strip('/')
+    return ['--enclave', '/'.join(['', *filter(None, (path.strip('/'), robot)), name])]
 
 
 def _checked(name, value, values):

@@ -30,6 +30,7 @@ import tempfile
 import time
 from typing import Any
 
+from mmer_ros.nodes.middleware import prepare_lossy_network
 from mmer_ros.nodes.part_messages import to_part_messages
 from mmer_ros.nodes.tools.part_player import as_row, write_message
 from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
@@ -87,14 +88,19 @@ class Outcome:
                 f'from the estimator {self.received / 1e6:.2f} MB')
 
 
-def write_parts(path: Path, bundle: str, robot: str, rounds: int) -> list[dict[str, Any]]:
+def write_parts(path: Path, bundle: str, robot: str, rounds: int, utterances: int
+                ) -> list[dict[str, Any]]:
     """
     Write the messages of a robot's segmenter for the sample, one round after another.
 
+    :param utterances: of the sample, the first; 0: all.
     :return: the final estimates that a single process gives, as `as_row`.
     """
     torch.set_num_threads(1)  # as the node does by default
     once, finals, sequence = sample(bundle), [], 0
+    if utterances:
+        ends = [i for i, part in enumerate(once) if part.last]
+        once = once[:1 + ends[utterances - 1]]
     settings = Bundle.read_config(bundle).faces.digest
     stream = DialogueStream(Recognizer.load(bundle, prior='meld'), partial_rate=1.0)
     length = once[-1].end - once[0].start + 1.0
@@ -120,12 +126,14 @@ def write_parts(path: Path, bundle: str, robot: str, rounds: int) -> list[dict[s
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of all processes."""
-    return {**os.environ, 'ROS_DOMAIN_ID': DOMAIN, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET',
-            'PYTHONPATH': os.pathsep.join([os.getcwd(), os.environ.get('PYTHONPATH', '')]),
-            'OMP_NUM_THREADS': '1', **extra}
+    variables = {**os.environ, 'ROS_DOMAIN_ID': DOMAIN, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET',
+                 'PYTHONPATH': os.pathsep.join([os.getcwd(), os.environ.get('PYTHONPATH', '')]),
+                 'OMP_NUM_THREADS': '1', **extra}
+    prepare_lossy_network(variables)
+    return variables
 
 
-def measure(link: Link, bundle: str = DEFAULT_BUNDLE, rounds: int = 1,
+def measure(link: Link, bundle: str = DEFAULT_BUNDLE, rounds: int = 1, *, utterances: int = 0,
             variables: Mapping[str, str] | None = None) -> Outcome:
     """
     Run robots and estimator on computers of their own and return what came of it.
@@ -137,7 +145,8 @@ def measure(link: Link, bundle: str = DEFAULT_BUNDLE, rounds: int = 1,
     links = {'robot': link, 'neighbour': Link(), 'desk': Link()}
     with tempfile.TemporaryDirectory() as name, network(links) as net:
         folder = Path(name)
-        expected = {robot: write_parts(folder / robot, bundle, robot, rounds) for robot in ROBOTS}
+        expected = {robot: write_parts(folder / robot, bundle, robot, rounds, utterances)
+                    for robot in ROBOTS}
         processes: list[subprocess.Popen[str]] = []
 
         def start(host: str, *words: str) -> subprocess.Popen[str]:
@@ -213,7 +222,7 @@ def main() -> int:
     options = parser.parse_args()
     link = Link(options.loss, options.rate, options.queue, options.delay)
     variables = {'FASTDDS_BUILTIN_TRANSPORTS': options.transport} if options.transport else {}
-    print(measure(link, options.bundle, options.rounds, variables))
+    print(measure(link, options.bundle, options.rounds, variables=variables))
     return 0
 
 

@@ -22,6 +22,7 @@ import re
 import sys
 from typing import NoReturn, TYPE_CHECKING
 
+from mmer_ros.nodes.middleware import prepare_lossy_network
 from mmer_ros.nodes.runtime.stop_signals import StopSignals
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def main(name: str, arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, arguments: list[str] | None, signals: StopSignals) -> int:
+    if name != 'emotion':
+        prepare_lossy_network(os.environ)
     module, node_class = CLASSES[name]
     make = getattr(import_module(module), node_class)
     import rclpy

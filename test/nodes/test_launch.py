@@ -30,6 +30,8 @@ from launch import LaunchContext, LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription, RegisterEventHandler
 from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import TextSubstitution
+from launch.utilities import perform_substitutions
 import launch_pytest
 from lifecycle_msgs.srv import GetState
 from mmer_msgs.msg import AudioChunk
@@ -285,6 +287,26 @@ def nodes_of(*argv: str, **arguments: str) -> Any:
     context.launch_configurations.update(arguments)
     description = PythonLaunchDescriptionSource(LAUNCH_FILE).get_launch_description(context)
     return [entity.visit(context) for entity in description.entities][-1]
+
+
+def given(substitutions: Any) -> bool:
+    """Tell whether a word of a command is known before the launch."""
+    return all(isinstance(part, TextSubstitution) for part in substitutions)
+
+
+def text(substitutions: Any) -> str:
+    return perform_substitutions(LaunchContext(), substitutions)
+
+
+def test_an_enclave_is_below_the_namespace_of_the_robot_and_that_of_the_estimator_is_not():
+    found = {}
+    for node in nodes_of(split='true', enclave='/mmer', namespace='/lab/left'):
+        words = [text(word) for word in node.process_description.cmd if given(word)]
+        found[node.node_executable] = words[words.index('--enclave') + 1]
+    assert found == {'segmenter': '/mmer/lab/left/segmenter', 'estimator': '/mmer/estimator'}
+    for node in nodes_of():
+        assert '--enclave' not in [
+            text(word) for word in node.process_description.cmd if given(word)]
 
 
 def test_nothing_starts_if_an_argument_is_wrong() -> None:

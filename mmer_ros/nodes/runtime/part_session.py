@@ -99,8 +99,9 @@ class PartSession:
     def listen(self) -> None:
         """Subscribe to the parts."""
         self._transit.begin(time.time())
+        take: Any = self._on_part  # its second argument is not in the types of rclpy
         self._subscription = self._node.create_subscription(
-            UtterancePart, self.topic, self._on_part, part_qos(self._settings))
+            UtterancePart, self.topic, take, part_qos(self._settings))
         self.inputs = self
 
     def pause(self) -> None:
