@@ -35,6 +35,7 @@ from torch.utils.checkpoint import checkpoint
 from typing_extensions import Self
 
 WINDOW_STEPS = 4096  # recurrent steps whose inner values are in memory at the same time
+MU = 255  # of the companding: G.711, and torchaudio.functional.mu_law_encoding
 MIN_LEVEL_DB = -100.0  # of the spectrogram, as torchaudio's LJSpeech vocoder normalises it
 
 
@@ -49,6 +50,8 @@ class AudioEncoderConfig(EncoderConfig):
     :param n_output: width of that network's output. Its first quarter goes into the first
         recurrent layer, its second into the second; the rest is WaveRNN's for the layers behind
         the features, which are left out here.
+    :param waveform: as it enters the recurrent layers: 'linear', or 'mu_law', companded as in the
+        published vocoder (8 bit, here without the rounding), whose weights expect that.
     :param mel_mean: subtracted from the spectrogram, which lies in [0, 1] before.
     :param mel_std: by which it is divided then.
     """
@@ -68,6 +71,7 @@ class AudioEncoderConfig(EncoderConfig):
     samples_per_step: int = 1
     upsample_scales: tuple[int, ...] = (5, 5, 8)
     classifier_hidden: int = 256
+    waveform: Literal['linear', 'mu_law'] = 'linear'
     mel_mean: float = 0.0
     mel_std: float = Field(1.0, gt=0)
 
@@ -241,6 +245,8 @@ class AudioEncoder(Encoder):
         :return: (B, hops * hop_length / samples_per_step, width), for the paper (B, 47200, 512),
             and the state after them.
         """
+        if self.config.waveform == 'mu_law':
+            wave = wave.sign() * (MU * wave.abs()).log1p() / math.log1p(MU)
         steps = wave.unflatten(1, (-1, self.config.samples_per_step))  # (B, steps, samples)
         output: tuple[Tensor, tuple[Tensor, Tensor]] = self.wavernn(
             steps, frames, hidden or (None, None), residual)

@@ -52,10 +52,16 @@ class TextEncoderConfig(EncoderConfig):
 
 @dataclass(frozen=True)
 class TextInput:
-    """Token ids and token types of one dialogue context, of equal length."""
+    """
+    Token ids and token types of one dialogue context, of equal length.
+
+    :param reply_tokens: how many of them, before the last one, are the reply's, its speaker's
+        included.
+    """
 
     token_ids: list[int]
     token_types: list[int]
+    reply_tokens: int = 0
 
 
 class DialogueTokenizer:
@@ -89,6 +95,7 @@ class DialogueTokenizer:
         turns = [*history, Turn(speaker, text), *([reply] if reply else [])]
         token_ids: list[int] = []
         token_types: list[int] = []
+        ids: list[int] = []
         for turn in turns:
             who = self.speaker1 if turn.speaker == speaker else self.speaker2
             ids = [who, *self.tokenizer.encode(turn.text, add_special_tokens=False).ids]
@@ -97,7 +104,8 @@ class DialogueTokenizer:
         room = max_tokens - 2
         token_ids, token_types = token_ids[-room:], token_types[-room:]
         return TextInput([self.bos, *token_ids, self.cls],
-                         [token_types[0], *token_types, token_types[-1]])
+                         [token_types[0], *token_types, token_types[-1]],
+                         min(len(ids), room) if reply else 0)
 
 
 def byte_tokenizer() -> Tokenizer:

@@ -141,6 +141,29 @@ def test_state_is_carried_from_window_to_window(config: AudioEncoderConfig) -> N
     assert not torch.allclose(fresh, one[:, head.shape[1]:], atol=1e-3)
 
 
+@torch.inference_mode()
+def test_mu_law_is_the_published_vocoders_without_its_rounding() -> None:
+    """The vocoder was trained on 256 levels of companded samples, not on linear ones."""
+    linear = encoder(TINY_AUDIO)
+    companded = AudioEncoder(TINY_AUDIO.model_copy(update={'waveform': 'mu_law'}), 7).eval()
+    companded.load_state_dict(linear.state_dict())
+    wave = 2 * noise(1, 10 * TINY_AUDIO.hop_length) - 1
+    frames = noise(1, TINY_AUDIO.n_freq, 14, seed=1)
+    levels = torch.tensor([[0.5 + 0.5 * math.copysign(math.log(1 + 255 * abs(x)) / math.log(256),
+                                                      x) for x in wave[0].tolist()]])
+    expected, _ = linear.sample_features(2 * levels - 1, frames, None)
+    found, _ = companded.sample_features(wave, frames, None)
+    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=0)
+    functional = pytest.importorskip('torchaudio.functional')
+    rounded = functional.mu_law_encoding(wave, 256)  # 0..255
+    assert (levels * 255 - rounded).abs().max() <= 0.501
+    silence, _ = companded.sample_features(0 * wave, frames, None)
+    torch.testing.assert_close(silence, linear.sample_features(0 * wave, frames, None)[0])
+    speech = waveform(7 * TINY_AUDIO.hop_length + 3)
+    torch.testing.assert_close(streamed(companded, [speech[:50], speech[50:]]),
+                               whole(companded, speech), atol=TOLERANCE, rtol=0)
+
+
 # ---------------------------------------------------------------- memory
 
 

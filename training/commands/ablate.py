@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     recipe = load_settings(FusionRecipe, options.recipe, options.settings)
     cache, reporter = ClipCache(options.data), Reporter('ablate')
     encoders = {seed: load_encoders(options, seed) for seed in options.seeds}
-    data = {seed: _features(options, cache, each, reporter) for seed, each in encoders.items()}
+    data = {seed: _features(options, cache, each, recipe.reply, reporter)
+            for seed, each in encoders.items()}
     trained = _train(options, recipe, data, cache, reporter)
     full, rest = Variant('full'), list(trained)[1:]
     families = [v for v in rest if v.family != 'full']
@@ -90,9 +91,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _features(options: argparse.Namespace, cache: ClipCache,
-              encoders: Mapping[Modality, TrainedEncoder], reporter: Reporter) -> SeedData:
+              encoders: Mapping[Modality, TrainedEncoder], reply: bool, reporter: Reporter
+              ) -> SeedData:
     folder = features_folder(options)
-    learned = make_features(encoders, cache, folder, reporter, splits=(TRAIN, DEV))
+    learned = make_features(encoders, cache, folder, reporter, splits=(TRAIN, DEV),
+                            with_reply=reply)
     causal, with_reply = (make_features(encoders, cache, folder, reporter, with_reply=reply,
                                         splits=[options.split]) for reply in (False, True))
     return SeedData(learned, causal, with_reply)

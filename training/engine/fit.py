@@ -54,6 +54,7 @@ class EngineConfig(Settings):
     :param batch_size: examples per device and batch; `accumulate` batches make one optimizer step.
     :param precision: accelerate's mixed precision.
     :param warmup: share of all steps during which the learning rate rises to `lr`.
+    :param clip_norm: largest norm of the gradient; longer ones are scaled down. 0: not limited.
     :param average: decay of an exponential moving average of the weights; the average is then
         evaluated and kept. 0: off.
     :param keep: keep the weights of the epoch with the best dev score, or those of the last
@@ -74,7 +75,7 @@ class EngineConfig(Settings):
     weight_decay: float = Field(0.01, ge=0)
     schedule: Literal['constant', 'cosine'] = 'cosine'
     warmup: float = Field(0.05, ge=0, lt=1)
-    clip_norm: float = Field(1.0, gt=0)
+    clip_norm: float = Field(1.0, ge=0)
     average: float = Field(0.0, ge=0, lt=1)
     keep: Literal['best', 'last'] = 'best'
     patience: int = Field(0, ge=0)
@@ -261,7 +262,7 @@ class _Fit:
             output: StepOutput = self.module(batch)
             self.losses.add(self.progress.step, batch.get('keys', []), output.loss)
             self.accelerator.backward(output.loss)
-            if self.accelerator.sync_gradients:
+            if self.accelerator.sync_gradients and self.config.clip_norm:
                 self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
             self.optimizer.step()
             if self.accelerator.sync_gradients:

@@ -38,6 +38,8 @@ class FusionRecipe(Settings):
     """
     Recipe of a fusion; `fusion.family` selects the full model or an ablation.
 
+    :param reply: train, select and calibrate on text features with the reply, which the paper has
+        and a robot has not. `evaluate` scores both ways.
     :param modalities: inputs of the model, in training and after.
     :param modality_dropout: share of the training examples that show a random subset of their
         modalities, so that any subset works.
@@ -47,6 +49,7 @@ class FusionRecipe(Settings):
     """
 
     fusion: AnyFusionConfig = FusionConfig()
+    reply: bool = False
     modalities: tuple[Literal['text', 'audio', 'face'], ...] = ('text', 'audio', 'face')
     modality_dropout: float = Field(0.5, ge=0, le=1)
     feature_noise: float = Field(0.0, ge=0)

@@ -41,7 +41,8 @@ def train_bundle(recipe: FusionRecipe, encoders: Mapping[Modality, TrainedEncode
     :param folder: of the run.
     :param features_folder: where features are kept, as of `make_features`.
     """
-    features = make_features(encoders, cache, features_folder, reporter, splits=(TRAIN, DEV))
+    features = make_features(encoders, cache, features_folder, reporter, splits=(TRAIN, DEV),
+                             with_reply=recipe.reply)
     network = train_fusion(recipe, features, cache.examples, folder, reporter)
     dev = [e for e in cache.examples if e.split == DEV]
     predictor = partial(FusionPredictor, name, network, features, dev,
@@ -51,7 +52,7 @@ def train_bundle(recipe: FusionRecipe, encoders: Mapping[Modality, TrainedEncode
     return assemble(
         name, encoders, recipe.fusion, network, temperatures=temperatures,
         faces=cache.info.preprocessing.faces, modality_weights=recipe.modality_weights,
-        card=card(name, figures),
+        card=card(name, figures, reply=recipe.reply),
         priors=dict.fromkeys(temperatures, calibrated_shares(dev)),
         training={'dev': figures, 'recipe': recipe.model_dump(mode='json'),
                   'encoders': {m.key: {**trained.facts, 'run': dict(trained.recipe)}
@@ -82,12 +83,14 @@ def dev_figures(predictor: FusionPredictor) -> dict[str, dict[str, float]]:
     return figures
 
 
-def card(name: str, figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the model card with the dev scores."""
+def card(name: str, figures: Mapping[str, Mapping[str, Any]], *, reply: bool = False) -> str:
+    """Return the model card with the dev scores; `reply` says that the text had the reply."""
     rows = [f'| {subset} | {f["examples"]} | {100 * f["accuracy"]:.1f} | '
             f'{100 * f["weighted_f1"]:.1f} | {100 * f["ece"]:.1f} |'
             for subset, f in figures.items()]
     return '\n'.join([
         f'# {name}', '', 'Scores on the dev split in %. They are optimistic: the same split chose '
-        'the weights and fitted the temperatures.', '',
+        'the weights and fitted the temperatures.' + reply * (
+            ' The text had the reply, which a robot does not have yet: live scores are lower.'),
+        '',
         '| given | examples | accuracy | weighted F1 | ECE |', '|---|---|---|---|---|', *rows, ''])

@@ -35,12 +35,15 @@ class PrepareConfig(Settings):
 
     :param faces: face detection, with the settings of the robot.
     :param max_images: faces per utterance; longer sequences are sampled evenly (50 in the paper).
+    :param spread_images: look for faces in `max_images` frames of each clip, spread over its
+        length, as the paper does; otherwise in `faces.rate_hz` frames a second, as the robot does.
     :param image_format: JPEG, or lossless PNG in four times the space.
     :param shard_size: examples per shard; a killed run loses at most one shard per job.
     """
 
     faces: FaceConfig = FaceConfig()
     max_images: int = Field(50, ge=2)
+    spread_images: bool = False
     image_format: Literal['jpeg', 'png'] = 'jpeg'
     jpeg_quality: int = Field(95, ge=1, le=100)
     shard_size: int = Field(64, ge=1, le=4096)
@@ -198,7 +201,9 @@ def fingerprint_json(facts: object) -> str:
 def _fingerprint(examples: Sequence[Example], config: PrepareConfig) -> str:
     facts = [[example.key, *(_identity(path) for path in (
         example.audio, example.video, *example.faces))] for example in examples]
-    return fingerprint_json([FORMAT, config.model_dump(mode='json'), facts])
+    # Caches that were made before there was a choice stay valid.
+    left_out = None if config.spread_images else {'spread_images'}
+    return fingerprint_json([FORMAT, config.model_dump(mode='json', exclude=left_out), facts])
 
 
 def _identity(path: Path | None) -> list[object] | None:

@@ -73,10 +73,11 @@ class ClipReader:
     Reads examples with the decoding, resampling and face detection of the robot.
 
     :param max_images: longer sequences of faces are sampled evenly down to this.
+    :param spread: look for that many in each clip, however long it is.
     """
 
-    def __init__(self, detector: FaceDetector, max_images: int) -> None:
-        self._detector = detector
+    def __init__(self, detector: FaceDetector, max_images: int, *, spread: bool = False) -> None:
+        self._detector, self._spread = detector, spread
         self._max_images = max_images
         self._example = Example('', 'train')
         self._problems: list[Problem] = []
@@ -134,7 +135,11 @@ class ClipReader:
 
     def _utterance(self, path: Path) -> Utterance:
         faces, media, end = FaceStream(self._detector), MediaReport(), self._end(path)
-        utterance = utterance_of_clip(until(read_media(path, faces.sampler(), media), end), faces)
+        sampler = faces.sampler()
+        seconds = min(end, duration(path))
+        if self._spread and seconds:
+            sampler.rate_hz = self._max_images / seconds
+        utterance = utterance_of_clip(until(read_media(path, sampler, media), end), faces)
         self._report_losses(path, media)
         return utterance
 

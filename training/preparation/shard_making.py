@@ -72,7 +72,8 @@ class ShardMaker:
     journal: bool = False
 
     def __post_init__(self) -> None:
-        self._reader = ClipReader(make_detector(self.config.faces), self.config.max_images)
+        self._reader = ClipReader(make_detector(self.config.faces), self.config.max_images,
+                                  spread=self.config.spread_images)
 
     def make(self, plan: ShardPlan, skip: frozenset[str] = frozenset()) -> None:
         """

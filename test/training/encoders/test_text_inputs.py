@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mmer_ros.networks.text_encoder import DialogueTokenizer, TextEncoder
 from mmer_ros.types import EMOTIONS
 import pytest
@@ -18,7 +20,9 @@ import torch
 from torch.nn import functional
 from training.encoders.text.data import collate_text, dialogues, TextData, TextDataConfig, TextItem
 from training.encoders.text.module import TextLossWeights, TextModule
+from training.encoders.text.stage import text_task, TextConfig
 from training.encoders.text.tokenizer import train_tokenizer
+from training.engine.config import load_settings
 from training.engine.losses import EmotionLoss, LossConfig
 from training.engine.sampling import Draw
 
@@ -29,11 +33,11 @@ LAYOUT = DialogueTokenizer(train_tokenizer([e.text for e in EXAMPLES], 400))
 ROWS = dialogues(EXAMPLES, TINY.history_turns)
 
 
-def module(**weights: float) -> TextModule:
+def module(**weights: float | bool) -> TextModule:
     torch.manual_seed(0)
     sizes = TINY.model_copy(update={'dropout': 0.0})
     return TextModule(TextEncoder(sizes, len(EMOTIONS)), EmotionLoss(LossConfig(), [1.0] * 7),
-                      TextLossWeights(**weights))
+                      TextLossWeights.model_validate(weights))
 
 
 def drawn(epochs: int = 6, *, training: bool = True, with_reply: bool = False, **config: float
@@ -126,3 +130,76 @@ def test_the_loss_is_the_weighted_sum_of_the_papers_three() -> None:
     assert 0 < asked.sum() < 16
     expected = 0.3 * words + 0.7 * follows + 0.5 * emotion
     assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def candidates(count: int = 16) -> list[TextItem]:
+    return [item for _, item in drawn(1, reply=1.0, candidates=3)][:count]
+
+
+def test_candidates_differ_in_the_reply_alone() -> None:
+    """As in TransferTransfo: the true reply, and two distractors in its place."""
+    for row, item in drawn(1, reply=1.0, candidates=3):
+        if ROWS[row].reply is None:
+            assert not item.distractors and item.text.reply_tokens == 0
+            continue
+        assert said(item)[-1] == ROWS[row].reply.text  # type: ignore[union-attr]
+        assert len(item.distractors) == 2
+        for text in item.distractors:
+            other = replace(item, text=text)
+            assert said(other)[:-1] == said(item)[:-1]
+
+
+def test_choosing_the_reply_is_a_softmax_over_its_candidates() -> None:
+    """Distractors have no emotion and no language model, whatever they say."""
+    network, items = module(next_sentence=1.0, language_model=1.0).train(), candidates()
+    batch = collate_text(items, LAYOUT.pad)
+    parts = network(batch).parts
+    hidden, _ = network.encoder(batch['ids'], batch['types'], batch['lengths'])
+    rows = torch.arange(len(hidden))
+    scores = network.next_sentence(hidden[rows, batch['lengths'] - 1])[:, 0]
+    asked = [n for n, item in enumerate(items) if item.distractors]
+    assert 0 < len(asked) < 16
+    table = torch.stack([scores[batch['choice'] == n] for n in asked])  # (items, 3), true first
+    assert table.shape[1] == 3
+    expected = functional.cross_entropy(table, torch.zeros(len(asked), dtype=torch.long))
+    torch.testing.assert_close(parts['next_sentence'], expected)
+    alone = network(collate_text([replace(i, distractors=()) for i in items], LAYOUT.pad)).parts
+    for name in ('emotion', 'language_model'):
+        torch.testing.assert_close(parts[name], alone[name])
+
+
+def test_the_language_model_may_predict_the_words_of_the_reply_alone() -> None:
+    """Its speaker is known; `<cls>` ends it."""
+    network, items = module(reply_only=True).train(), candidates()
+    batch = collate_text(items, LAYOUT.pad)
+    hidden, mask = network.encoder(batch['ids'], batch['types'], batch['lengths'])
+    predicted = network._predicted(mask, batch)
+    for row, item in enumerate(items):
+        tokens = batch['clean'][row][predicted[row]].tolist()
+        if not item.distractors:
+            assert tokens == []
+        else:
+            assert tokens[-1] == LAYOUT.cls
+            assert LAYOUT.tokenizer.decode(tokens[:-1]).strip() == said(item)[-1]
+    assert not predicted[len(items):].any()
+    words = functional.cross_entropy(
+        (hidden[:, :-1] @ network.encoder.gpt.tokens_embed.weight.T)[predicted[:, 1:]],
+        batch['clean'][:, 1:][predicted[:, 1:]])
+    torch.testing.assert_close(network(batch).parts['language_model'], words)
+
+
+def test_a_distractor_is_not_what_the_language_model_is_to_say() -> None:
+    false = [item for _, item in drawn(2, reply=1.0) if item.follows == 0][:8]
+    batch = collate_text(false, LAYOUT.pad)
+    network = module(reply_only=True).train()
+    assert network(batch).parts['language_model'] == 0
+
+
+def test_the_dev_split_may_be_scored_with_the_reply() -> None:
+    network = module()
+    for shown in (False, True):
+        task = text_task(network, LAYOUT, [ROWS], TextDataConfig(eval_reply=shown), {})
+        items = [task.dev[Draw(i, 0, 0)] for i in range(len(task.dev))]
+        assert any(item.text.reply_tokens for item in items) == shown
+    assert load_settings(TextConfig, 'text/paper').data.eval_reply
+    assert not load_settings(TextConfig, 'text/default').data.eval_reply

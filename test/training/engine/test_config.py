@@ -12,10 +12,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from mmer_ros.networks.emotion_model import ModelConfig
 from mmer_ros.networks.fusion import FusionConfig
-from mmer_ros.types import InvalidInput
+from mmer_ros.types import InvalidInput, SAMPLE_RATE
 import pytest
 import torch
 from training.encoders.audio.stage import AudioConfig
@@ -64,11 +65,19 @@ def test_the_recipes_that_come_with_it_are_valid(recipe: str) -> None:
 def test_the_papers_recipes_have_the_papers_sizes() -> None:
     """Those that the architecture `paper` gives to a bundle, but for the vocabulary."""
     for stage in ('audio', 'face'):
-        config = load_settings(KINDS[stage], f'{stage}/paper')
-        assert config.model == getattr(ModelConfig(), stage)  # type: ignore[attr-defined]
+        config: Any = load_settings(KINDS[stage], f'{stage}/paper')
+        companded = {'waveform': 'mu_law'} if stage == 'audio' else {}
+        assert config.model == getattr(ModelConfig(), stage).model_copy(update=companded)
+        assert config.engine.clip_norm == 0
+    audio = load_settings(AudioConfig, 'audio/paper')
+    assert audio.data.train_s * SAMPLE_RATE == (240 - 5 + 1) * 200 == 47_200
+    assert audio.gradient_checkpointing
+    text = load_settings(TextConfig, 'text/paper')
+    assert text.data.candidates == 2 and text.weights.reply_only
     fusion = load_settings(FusionRecipe, 'fusion/paper')
     assert fusion.fusion == FusionConfig(without_source='blocks')
-    assert fusion.fusion.family == 'full' and fusion.modality_dropout == 0
+    assert fusion.fusion.family == 'full' and fusion.modality_dropout == 0 and fusion.reply
+    assert fusion.engine.clip_norm == 0
     assert (fusion.engine.optimizer, fusion.engine.lr) == ('sgd', .001)
     assert fusion.loss.kind == 'cross_entropy' and fusion.engine.momentum == 0
     factor = make_schedule(torch.optim.SGD([torch.zeros(1)], lr=1), fusion.engine, 100)

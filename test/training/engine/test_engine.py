@@ -217,6 +217,16 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
     assert not torch.equal(weights(runs['one'])[name], weights(runs['other'])[name])
 
 
+def test_gradients_are_not_clipped_where_the_limit_is_0(tmp_path: Path) -> None:
+    """As in the paper, which names no clipping; it is one setting."""
+    sgd = {'optimizer': 'sgd', 'momentum': 0.0, 'epochs': 1}
+    for name, limit in (('none', 0.0), ('vast', 1e9), ('tight', 1e-3)):
+        train(tmp_path / name, recipe(clip_norm=limit, **sgd))  # type: ignore[arg-type]
+    none, vast, tight = (weights(tmp_path / name)['classifier.0.weight']
+                         for name in ('none', 'vast', 'tight'))
+    assert torch.equal(none, vast) and not torch.equal(none, tight)
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     train(tmp_path, recipe())
     before = (tmp_path / 'finetune' / 'metrics.jsonl').read_bytes()

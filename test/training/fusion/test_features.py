@@ -24,8 +24,9 @@ from torch import Tensor
 from training.corpora.examples import Example
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.progress import Reporter
-from training.fusion import features
+from training.fusion import features, train_bundle
 from training.fusion.features import make_features
+from training.fusion.stage import FusionRecipe
 
 from ...fixtures.model import random_audio, seeded, TINY_AUDIO
 
@@ -82,3 +83,22 @@ def test_a_long_clip_is_not_padded_against_and_its_features_are_those_of_one_pas
             expected: Tensor = encoder(wave[None], torch.tensor([len(wave)]))[0][0]
             found = cache.get(key)[Modality.AUDIO]
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize('reply', [False, True])
+def test_a_fusion_is_trained_selected_and_calibrated_with_the_reply_where_the_recipe_says_so(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: bool) -> None:
+    """The paper's text had the reply; a robot has not."""
+    asked: list[object] = []
+
+    def make(*_: object, splits: Sequence[str], with_reply: bool) -> None:
+        asked.append((tuple(splits), with_reply))
+        raise StopAsyncIteration
+
+    monkeypatch.setattr(train_bundle, 'make_features', make)
+    with pytest.raises(StopAsyncIteration):
+        train_bundle.train_bundle(
+            FusionRecipe(reply=reply), {}, Sounds(), tmp_path,  # type: ignore[arg-type]
+            tmp_path, QUIET, 'bundle')
+    assert asked == [(('train', 'dev'), reply)]
+    assert ('had the reply' in train_bundle.card('bundle', {}, reply=reply)) == reply

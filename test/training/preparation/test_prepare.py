@@ -105,6 +105,22 @@ def test_a_clip_that_is_far_longer_than_its_row_says_is_cut(
     assert 'lasts 5 s' in told['text'] and 'first 1.0 s are used' in told['text']
 
 
+def test_images_may_be_spread_over_the_length_of_a_clip(tmp_path: Path) -> None:
+    """The paper takes 50 of a clip; the robot five a second."""
+    for seconds in (1.0, 3.0):
+        make_clip(tmp_path / f'{seconds}.mp4', seconds)
+    corpus = Corpus([Example(f'train/{seconds}', 'train', video=tmp_path / f'{seconds}.mp4')
+                     for seconds in (1.0, 3.0)])
+    counts = {}
+    for spread in (False, True):
+        config = PrepareConfig(max_images=9, spread_images=spread)
+        prepare(corpus, tmp_path / str(spread), config)
+        cache = ClipCache(tmp_path / str(spread))
+        counts[spread] = [cache.sizes(example.key)[1] for example in cache.examples]
+    assert counts[False] == [5, 9]
+    assert all(8 <= count <= 9 for count in counts[True])
+
+
 def test_a_clip_that_is_known_to_be_broken_is_named_as_such(tmp_path: Path) -> None:
     """As published it is there, but cannot be decoded: not the user's fault, nor ours."""
     (tmp_path / 'broken.mp4').write_bytes(np.random.default_rng(0).bytes(5000))

@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from mmer_ros.networks.text_encoder import DialogueTokenizer, TextEncoder, TextInput
 from mmer_ros.types import Turn
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 import torch
 from training.augment.asr_errors import AsrConfig, AsrSimulator
 from training.corpora.examples import Example
@@ -35,15 +35,27 @@ class TextDataConfig(Settings):
     Augmentation of the text in training.
 
     :param reply: share of the examples that show the reply, which a robot does not have yet.
+    :param candidates: with a reply, the number of inputs between which the network chooses the one
+        with the true reply, as in TransferTransfo; the others end in a distractor and have
+        neither emotion nor language model. 0: the reply or a distractor, one input each.
+    :param eval_reply: score the dev split with the reply, as the paper does.
     :param history_drop: share of the examples without history.
     :param token_noise: share of the input tokens that are replaced by random ones.
     :param asr: simulated transcripts of a speech recogniser, history included.
     """
 
     reply: float = Field(0.0, ge=0, le=1)
+    candidates: int = Field(0, ge=0, le=20)
+    eval_reply: bool = False
     history_drop: float = Field(0.1, ge=0, le=1)
     token_noise: float = Field(0.1, ge=0, lt=1)
     asr: AsrConfig = AsrConfig()
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        if self.candidates == 1:
+            raise ValueError('candidates 1: there is nothing to choose; give 0, or 2 and more')
+        return self
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,7 @@ class TextItem:
     :param corpus: number of the corpus and its emotion head; head 0 is that of the bundle.
     :param soft: (7,) soft target of a teacher for head 0; zeros without one.
     :param follows: 1 if the last turn is the reply, 0 if it is a distractor, -1 without either.
+    :param distractors: the same input with distractors in place of the reply, to choose from.
     """
 
     key: str
@@ -90,6 +103,7 @@ class TextItem:
     corpus: int
     soft: torch.Tensor
     follows: int
+    distractors: tuple[TextInput, ...] = ()
 
 
 class TextData(DrawnDataset[TextItem]):
@@ -117,11 +131,12 @@ class TextData(DrawnDataset[TextItem]):
         row = self.rows[draw.row]
         history: Sequence[Turn] = row.history
         reply, follows = row.reply if self.with_reply else None, -1
-        random = draw.generator()
+        random, choose = draw.generator(), False
         if self.training:
             history = () if random.random() < self.config.history_drop else history
             if row.reply is not None and random.random() < self.config.reply:
-                follows = int(random.random() < 0.5)
+                choose = bool(self.config.candidates)
+                follows = int(choose or random.random() < 0.5)
                 reply = row.reply if follows else self._distractor(row, random)
             row, history = self._transcribed(row, history, random)
         text = self._context(row, history, reply)
@@ -129,7 +144,13 @@ class TextData(DrawnDataset[TextItem]):
         return TextItem(
             row.example.key, text, self._noisy(text.token_ids, random),
             target_of(row.example.target), self.corpora[draw.row],
-            torch.zeros(7) if soft is None else torch.from_numpy(soft), follows)
+            torch.zeros(7) if soft is None else torch.from_numpy(soft), follows,
+            self._distractors(row, history, random) if choose else ())
+
+    def _distractors(self, row: Dialogue, history: Sequence[Turn], random: np.random.Generator
+                     ) -> tuple[TextInput, ...]:
+        found = [self._distractor(row, random) for _ in range(self.config.candidates - 1)]
+        return tuple(self._context(row, history, turn) for turn in found if turn)
 
     def _context(self, row: Dialogue, history: Sequence[Turn], reply: Turn | None) -> TextInput:
         return self.encoder.context(self.tokenizer, row.example.text, reply=reply,
@@ -169,11 +190,18 @@ class TextData(DrawnDataset[TextItem]):
 
 def collate_text(items: Sequence[TextItem], pad: int) -> Batch:
     """
-    Return a batch of text: ids, types, clean (B, T) int64; lengths, corpora, follows (B,).
+    Return a batch of text: ids, types, clean (B, T) int64; lengths, corpora, follows, choice (B,).
 
-    `ids` are the inputs, `clean` the targets of the language model.
+    `ids` are the inputs, `clean` the targets of the language model, of which the last
+    `replies` (B,) before <cls> are those of the true reply. The distractors of all items come
+    last, without targets; `choice` is the item of each row that is to be chosen from, or -1.
     """
-    lengths = torch.tensor([len(item.text.token_ids) for item in items])
+    others = [(number, text) for number, item in enumerate(items) for text in item.distractors]
+    texts = [*(item.text for item in items), *(text for _, text in others)]
+    lengths = torch.tensor([len(text.token_ids) for text in texts])
+
+    def filled(rows: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.stack([*rows, *[torch.zeros(7)] * len(others)])
 
     def padded(rows: Sequence[Sequence[int]]) -> torch.Tensor:
         result: torch.Tensor = torch.nn.utils.rnn.pad_sequence(
@@ -182,12 +210,19 @@ def collate_text(items: Sequence[TextItem], pad: int) -> Batch:
 
     batch: dict[str, Any] = {
         'keys': [item.key for item in items], 'lengths': lengths,
-        'ids': padded([item.noisy_ids for item in items]),
-        'clean': padded([item.text.token_ids for item in items]),
-        'types': padded([item.text.token_types for item in items]),
-        'targets': torch.stack([item.target for item in items]),
-        'soft': torch.stack([item.soft for item in items]),
-        'corpora': torch.tensor([item.corpus for item in items]),
-        'follows': torch.tensor([item.follows for item in items]),
+        'ids': padded([*(item.noisy_ids for item in items),
+                       *(text.token_ids for _, text in others)]),
+        'clean': padded([text.token_ids for text in texts]),
+        'types': padded([text.token_types for text in texts]),
+        'targets': filled([item.target for item in items]),
+        'soft': filled([item.soft for item in items]),
+        'corpora': torch.tensor([*(item.corpus for item in items), *[0] * len(others)]),
+        'follows': torch.tensor([*(-1 if item.distractors else item.follows for item in items),
+                                 *[-1] * len(others)]),
+        'choice': torch.tensor([*(number if item.distractors else -1
+                                  for number, item in enumerate(items)),
+                                *(number for number, _ in others)]),
+        'replies': torch.tensor([*(item.text.reply_tokens * (item.follows == 1)
+                                   for item in items), *[0] * len(others)]),
     }
     return batch

@@ -27,6 +27,8 @@ class TextLossWeights(Settings):
     Coefficients of the sum L(l) + L(s) + L(e), and of distillation.
 
     :param teacher: of the cross-entropy with the teacher's soft targets.
+    :param reply_only: train the language model on the words of the reply alone, as the paper does;
+        otherwise on all words.
     :param token_share: share of the tokens, drawn in each step, on which the language model is
         trained: its softmax over the vocabulary costs more than a small network.
     """
@@ -35,6 +37,7 @@ class TextLossWeights(Settings):
     next_sentence: float = Field(0.5, ge=0)
     emotion: float = Field(1.0, ge=0)
     teacher: float = Field(0.0, ge=0)
+    reply_only: bool = False
     token_share: float = Field(1.0, gt=0, le=1)
 
 
@@ -66,7 +69,8 @@ class TextModule(nn.Module):
         if self.training:
             parts |= self._teacher(own, batch) | self._next_sentence(last, batch)
             if self.weights.language_model:
-                parts['language_model'] = self._language_model(hidden, mask, batch['clean'])
+                predicted = self._predicted(mask, batch)
+                parts['language_model'] = self._language_model(hidden, predicted, batch['clean'])
         loss = torch.stack([getattr(self.weights, name) * part
                             for name, part in parts.items()]).sum()
         return StepOutput(loss, logits, {k: v.detach() for k, v in parts.items()})
@@ -82,16 +86,50 @@ class TextModule(nn.Module):
         """Return the loss of telling the reply from a distractor."""
         if not self.weights.next_sentence:
             return {}
+        if 'choice' in batch and bool((batch['choice'] >= 0).any()):
+            return {'next_sentence': choice_loss(self.next_sentence(last)[:, 0], batch['choice'])}
         asked = batch['follows'] >= 0
         rows = functional.binary_cross_entropy_with_logits(
             self.next_sentence(last)[:, 0], batch['follows'].clamp(min=0).float(),
             reduction='none')
         return {'next_sentence': (rows * asked).sum() / asked.sum().clamp(min=1)}
 
-    def _language_model(self, hidden: Tensor, mask: Tensor, clean: Tensor) -> Tensor:
-        keep = mask[:, 1:]
+    def _predicted(self, mask: Tensor, batch: Batch) -> Tensor:
+        """Return the tokens that the language model is to predict, (B, T); never the first."""
+        places = torch.arange(mask.shape[1], device=mask.device)
+        keep = mask & (places > 0)
+        if 'choice' in batch:  # a distractor follows from nothing
+            first = torch.arange(len(mask), device=mask.device) < len(batch['keys'])
+            keep = keep & first[:, None]
+        if self.weights.reply_only:  # from the first word to <cls>, without the speaker's token
+            begin = (batch['lengths'] - batch['replies'])[:, None]
+            keep = keep & (places >= begin) & (batch['replies'] > 0)[:, None]
         if self.weights.token_share < 1:
-            keep = keep & (torch.rand(keep.shape, device=keep.device) < self.weights.token_share)
-            keep[0, 0] = True  # at least one
+            drawn = torch.rand(keep[:, 1:].shape, device=keep.device) < self.weights.token_share
+            drawn[0, 0] = True  # at least one
+            keep = keep & nn.functional.pad(drawn, (1, 0))
+        return keep
+
+    def _language_model(self, hidden: Tensor, predicted: Tensor, clean: Tensor) -> Tensor:
+        keep = predicted[:, 1:]
         logits = hidden[:, :-1][keep] @ self.encoder.gpt.tokens_embed.weight.T  # (n, vocab)
-        return functional.cross_entropy(logits, clean[:, 1:][keep])
+        losses = functional.cross_entropy(logits, clean[:, 1:][keep], reduction='sum')
+        return losses / keep.sum().clamp(min=1)
+
+
+def choice_loss(scores: Tensor, choice: Tensor) -> Tensor:
+    """
+    Return the mean cross-entropy of choosing the first input of each item.
+
+    :param scores: (B,) of the inputs.
+    :param choice: (B,) number of the item of each; -1: there is nothing to choose.
+    """
+    asked = choice >= 0
+    items, number = choice[asked].unique(return_inverse=True)
+    given = scores[asked].float()
+    largest = given.detach().max()
+    sums = given.new_zeros(len(items)).index_add(0, number, (given - largest).exp())
+    rows = torch.arange(len(number), device=number.device)
+    first = torch.full((len(items),), len(number), device=number.device).scatter_reduce(
+        0, number, rows, 'amin')
+    return (sums.log() + largest - given[first]).mean()

@@ -147,7 +147,7 @@ def text_task(module: TextModule, tokenizer: DialogueTokenizer,
     def data(members: Sequence[tuple[Dialogue, int]], training: bool) -> TextData:
         return TextData([row for row, _ in members], [n for _, n in members], module.encoder,
                         tokenizer, config, training=training, targets=targets,
-                        recogniser=recogniser)
+                        recogniser=recogniser, with_reply=config.eval_reply and not training)
 
     def collate(items: Sequence[TextItem]) -> Batch:
         return collate_text(items, tokenizer.pad)
