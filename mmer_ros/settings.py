@@ -154,6 +154,10 @@ class NodeSettings(BaseModel):
     bundle: str = setting(NODE, DEFAULT_BUNDLE, (
         'The model bundle is given by its folder or by its name, which is looked up in the '
         'folders of MMER_BUNDLE_PATH and then in the package.'), replayed=True, launch=True)
+    bundle_folders: str = setting(NODE, '', (
+        'Bundles are loaded only from below these folders (with : between them), those of '
+        'MMER_BUNDLE_PATH and the package. If it is empty, they are loaded from any folder.'),
+        read_only=True)
     device: str = setting(NODE, 'cpu', (
         "The networks run on this device: 'cpu', 'cuda', or 'cuda:1' for the second GPU."),
         pattern=r'^(cpu|cuda|mps|xpu)(:\d+)?$', form='cpu, cuda or cuda:N',

@@ -122,3 +122,17 @@ def without_sounds(text: str) -> tuple[str, int]:
 
     words = ' '.join(_BRACKETS.sub(replaced, text).split())
     return (words if any(char.isalnum() for char in words) or not tags else ''), tags
+
+
+def one_line(text: str, most: int = 500) -> str:
+    r"""
+    Return text with data in it for one line of a log or of a response.
+
+    >>> one_line('bundle \x1b[31mred: nothing\nhere')
+    'bundle ?[31mred: nothing here'
+
+    :param most: characters at most; what is longer is cut in the middle.
+    """
+    if len(text) > most:
+        text = f'{text[:most // 2]} ... {text[-most // 3:]}'
+    return ''.join(c if c.isprintable() else '?' for c in ' '.join(text.split()))

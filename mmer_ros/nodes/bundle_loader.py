@@ -16,9 +16,11 @@ import threading
 from typing import Any
 
 from mmer_ros.nodes.health.process_usage import release_memory
+from mmer_ros.recognition.bundle import check_place
 from mmer_ros.recognition.recognizer import Recognizer, UNTRAINED
 from mmer_ros.sensing.face_detector import FaceDetector, make_detector
 from mmer_ros.settings import NodeSettings
+from mmer_ros.text_repair import one_line
 from mmer_ros.types import InvalidInput
 from rclpy.node import Node
 from rclpy.task import Future
@@ -32,12 +34,15 @@ class LoadedBundle:
     detector: FaceDetector
 
 
-def load_bundle(bundle: str, device: str, expected_hash: str, prior: str) -> LoadedBundle:
+def load_bundle(bundle: str, device: str, expected_hash: str, prior: str, folders: str = ''
+                ) -> LoadedBundle:
     """
     Load a bundle and run its networks once.
 
+    :param folders: as in recognition.bundle.check_place.
     :raises InvalidInput: if it cannot be used.
     """
+    check_place(bundle, folders)
     recognizer = _load_recognizer(bundle, device, expected_hash, prior)
     return LoadedBundle(recognizer, make_detector(recognizer.config.faces, recognizer.device))
 
@@ -48,7 +53,8 @@ def load_configured_recognizer(node: Node, settings: NodeSettings) -> Recognizer
 
     :raises InvalidInput: if it cannot be used.
     """
-    node.get_logger().info(f'loading bundle {settings.bundle}')
+    node.get_logger().info(f'loading bundle {one_line(settings.bundle)}')
+    check_place(settings.bundle, settings.bundle_folders)
     return _load_recognizer(settings.bundle, settings.device, settings.bundle_hash,
                             settings.prior)
 
@@ -99,11 +105,12 @@ class BundleLoader:
     def _work(self, future: Any, *options: str) -> None:
         try:
             loaded = load_bundle(*options)
-        except Exception as error:  # whatever is wrong with the bundle, the old one stays
+        except BaseException as error:  # whatever is wrong with the bundle, the old one stays
             _release_frames(error)
             release_memory()
             self._busy = False
-            future.set_exception(error)
+            future.set_exception(error if isinstance(error, Exception) else InvalidInput(
+                f'bundle {options[0]}: {error}'))  # a panic of a library
         else:
             self._busy = False
             future.set_result(loaded)

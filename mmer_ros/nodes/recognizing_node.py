@@ -61,10 +61,11 @@ class RecognizingNode(ManagedNode):
         self._run_on_worker(self._configured().reset_history)
         return 'the dialogue history is cleared'
 
-    def bundle_options(self) -> tuple[str, str, str]:
-        """Return device, expected hash and prior of a bundle; see services.BundleOwner."""
+    def bundle_options(self) -> tuple[str, str, str, str]:
+        """Return device, expected hash, prior and folders; see services.BundleOwner."""
         self._configured()
-        return self._settings.device, self._settings.bundle_hash, self._settings.prior
+        settings = self._settings
+        return settings.device, settings.bundle_hash, settings.prior, settings.bundle_folders
 
     def change_bundle(self, name: str, loaded: LoadedBundle) -> str:
         """Use another bundle from the next utterance on; see services.BundleOwner."""

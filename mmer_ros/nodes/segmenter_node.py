@@ -27,7 +27,7 @@ from mmer_ros.nodes.runtime.part_session import part_qos
 from mmer_ros.nodes.runtime.session import Session
 from mmer_ros.nodes.services import ControlServices
 from mmer_ros.profiling import Stages
-from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.bundle import Bundle, check_place
 from mmer_ros.recognition.multi_robot import SentPart
 from mmer_ros.recognition.recognizer import check_device
 from mmer_ros.sensing.face_detector import make_detector
@@ -61,6 +61,7 @@ class SegmenterNode(ManagedNode):
     def _create(self, settings: NodeSettings) -> None:
         settings.require_input()
         self._source = settings.source.strip('/') or self.get_namespace().strip('/')
+        check_place(settings.bundle, settings.bundle_folders)
         config = Bundle.read_config(settings.bundle)
         faces = config.faces
         self._face_settings = faces.digest

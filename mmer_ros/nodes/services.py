@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 from mmer_msgs.srv import LoadBundle
 from mmer_ros.nodes.bundle_loader import BundleLoader, LoadedBundle
+from mmer_ros.nodes.runtime.internal_error import describe_error
+from mmer_ros.text_repair import one_line
 from mmer_ros.types import InvalidInput
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
@@ -38,9 +40,9 @@ class Controllable(Protocol):
 class BundleOwner(Controllable, Protocol):
     """A node with the service ~/load_bundle."""
 
-    def bundle_options(self) -> tuple[str, str, str]:
+    def bundle_options(self) -> tuple[str, str, str, str]:
         """
-        Return device, expected hash and prior for a bundle to be loaded.
+        Return device, expected hash, prior and folders for a bundle to be loaded.
 
         :raises InvalidInput: if no bundle can be loaded now.
         """
@@ -95,7 +97,7 @@ class BundleService:
             response.hash = loaded.recognizer.bundle.content_hash
             response.success = True
         except InvalidInput as error:
-            response.message = str(error)
+            response.message = one_line(str(error))
         except Exception as error:
-            response.message = f'{request.bundle}: {type(error).__name__}: {error}'
+            response.message = one_line(f'{request.bundle}: {describe_error(error)}')
         return response

@@ -14,8 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 import hashlib
 from importlib import resources
+import json
 import os
 from pathlib import Path
+import re
 import shutil
 import tempfile
 from typing import Annotated, Any, Literal
@@ -30,8 +32,16 @@ from mmer_ros.recognition.weights_file import (
     Shapes,
 )
 from mmer_ros.sensing.face_detector import FaceConfig
+from mmer_ros.text_repair import one_line
 from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, SAMPLE_RATE, SUBSETS
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    ValidationError,
+)
 import safetensors.torch
 from tokenizers import Tokenizer
 import torch
@@ -52,12 +62,18 @@ CIRCUMPLEX = ((0.0, 0.0), (0.4, 0.8), (-0.6, 0.7), (-0.8, -0.4), (0.9, 0.5), (-0
 # Beyond these, float32 would overflow or a modality would not count at all.
 Factor = Annotated[float, Field(ge=1e-6, le=1e6)]
 Coordinate = Annotated[float, Field(ge=-1, le=1)]
+MAX_NAME, MAX_NOTICE, MAX_LANGUAGES = 100, 2000, 200  # characters; codes
+FILE_NAME = re.compile(r'[\w-][\w.-]{0,99}')
+OWN_KEYS = {'name', 'model', 'files'}  # by which a bundle's settings are known
 # Files that are larger are refused unread.
 MAX_BYTES = {CONFIG: 4_000_000, TOKENIZER: 100_000_000, CARD: 4_000_000}
 
 
 class BundleError(InvalidInput):
     """A bundle that cannot be used; the message says which, why and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))  # it may quote what is in the files
 
 
 class BundleConfig(BaseModel):
@@ -81,7 +97,7 @@ class BundleConfig(BaseModel):
                               allow_inf_nan=False)
 
     format_version: int = FORMAT_VERSION
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     labels: tuple[str, ...] = EMOTIONS
     sample_rate: int = SAMPLE_RATE
     trained: bool = False
@@ -97,11 +113,20 @@ class BundleConfig(BaseModel):
         validation_alias=AliasChoices('modality_weights', 'trust'))
     circumplex: tuple[tuple[Coordinate, Coordinate], ...] = Field(
         CIRCUMPLEX, min_length=len(EMOTIONS), max_length=len(EMOTIONS))
-    notice: str = ''
-    languages: tuple[str, ...] = ENGLISH
+    notice: str = Field('', max_length=MAX_NOTICE)
+    languages: Annotated[tuple[Annotated[str, Field(max_length=20)], ...],
+                         Field(max_length=MAX_LANGUAGES)] = ENGLISH
     weights: Literal['float32', 'float16'] = 'float32'
     training: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator('name', 'notice', 'languages')
+    @classmethod
+    def _check_printable(cls, value: Any) -> Any:
+        for text in [value] if isinstance(value, str) else value:
+            if not text.isprintable():
+                raise ValueError('control characters are not allowed')
+        return value
 
     def to_json(self) -> bytes:
         """Return the file's content."""
@@ -241,10 +266,10 @@ def find_bundle(name_or_path: str | Path) -> Path | None:
     searched = [Path(p).expanduser() / path
                 for p in os.environ.get(SEARCH_PATH_VARIABLE, '').split(os.pathsep) if p]
     searched.append(Path(str(resources.files('mmer_ros'))) / 'bundles' / path)
-    if path.name in ('', '.') or (path / CONFIG).is_file() or path.is_absolute():
+    if path.name in ('', '.') or _holds_bundle(path) or path.is_absolute():
         searched = [path]
     for folder in searched:
-        if (folder / CONFIG).is_file():
+        if _holds_bundle(folder):
             return folder
     if str(name_or_path) in architectures():
         return None
@@ -253,6 +278,39 @@ def find_bundle(name_or_path: str | Path) -> Path | None:
         f'; name one of the bundles {", ".join(available_bundles())}, or of the untrained '
         f'{", ".join(architectures())}; or give the folder of a bundle, or set '
         f'{SEARCH_PATH_VARIABLE} to the folder that it is in')
+
+
+def _holds_bundle(folder: Path) -> bool:
+    try:
+        return (folder / CONFIG).is_file()
+    except (OSError, ValueError):  # no file can have this name
+        return False
+
+
+def check_place(name_or_path: str | Path, folders: str) -> None:
+    """
+    Check that a bundle is where bundles may be loaded from.
+
+    :param folders: with os.pathsep between them, besides the search path and the package;
+        '' allows any.
+    :raises BundleError: if it is elsewhere; what is there is not told.
+    """
+    if not folders:
+        return
+    places = [*folders.split(os.pathsep), *os.environ.get(SEARCH_PATH_VARIABLE, '').split(
+        os.pathsep), str(resources.files('mmer_ros') / 'bundles')]
+    try:
+        folder = find_bundle(name_or_path)
+    except BundleError:
+        allowed = False
+    else:
+        allowed = folder is None or any(
+            folder.resolve().is_relative_to(Path(place).expanduser().resolve())
+            for place in places if place)
+    if not allowed:
+        raise BundleError(f'bundle {str(name_or_path)!r}: there is none where bundles may be '
+                          f'loaded from; there is {", ".join(available_bundles())}; or put it '
+                          'into one of the parameter bundle_folders')
 
 
 def available_bundles() -> list[str]:
@@ -295,8 +353,11 @@ def _read_config(folder: Path) -> tuple[BundleConfig, str]:
     try:
         config = BundleConfig.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         where = '.'.join(map(str, first['loc'])) or 'the whole file'
+        if not _is_of_a_bundle(raw):  # of another program: its keys are nobody's business
+            raise BundleError(f'bundle {folder}: {CONFIG} is not valid at the whole file: it is '
+                              'not that of a bundle; name the folder of one') from None
         raise BundleError(f'bundle {folder}: {CONFIG} is not valid at {where}: '
                           f'{first["msg"]}; write it again with this version') from error
     _check_config(folder, config)
@@ -307,6 +368,14 @@ def _check_hash(name_or_path: str | Path, found: str, expected: str) -> None:
     if expected and found != expected:
         raise BundleError(f'bundle {name_or_path}: its hash is {found}, expected {expected}; '
                           'fetch the right one or correct the parameter')
+
+
+def _is_of_a_bundle(raw: bytes) -> bool:
+    try:
+        settings = json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(settings, dict) and OWN_KEYS <= settings.keys()
 
 
 def _read(folder: Path, config: BundleConfig, content_hash: str) -> Bundle:
@@ -348,7 +417,7 @@ def _check_config(folder: Path, config: BundleConfig) -> None:
 
 def _check_file(folder: Path, name: str, digest: str) -> None:
     path = folder / name
-    if Path(name).name != name or not path.is_file():
+    if not FILE_NAME.fullmatch(name) or not path.is_file():
         raise BundleError(f'bundle {folder}: the file {name} is missing; copy the whole folder')
     _check_bytes(folder, name)
     found = hashlib.sha256()

@@ -173,6 +173,19 @@ def test_a_pinned_hash_holds_for_bundles_that_are_loaded_later(tmp_path: Path) -
         assert not refused.success and pinned[:8] in refused.message
 
 
+def test_only_bundles_of_the_allowed_folders_are_loaded(tmp_path: Path) -> None:
+    (tmp_path / 'allowed').mkdir()
+    one, other = tiny(tmp_path / 'allowed', 1), tiny(tmp_path, 2)
+    with running(bundle=one, bundle_folders=str(tmp_path / 'allowed')) as rig:
+        for wrong in (other, str(tmp_path), '/etc', '\x1b[31m' * 100_000):
+            refused = call(rig, LoadBundle, 'load_bundle', bundle=wrong)
+            assert not refused.success and 'bundle_folders' in refused.message
+            assert refused.message.isprintable() and len(refused.message) < 1000
+        assert call(rig, LoadBundle, 'load_bundle', bundle=one).success
+    with running(bundle=other, activate=False, bundle_folders=str(tmp_path / 'allowed')) as rig:
+        assert rig.node.trigger_configure().name == 'FAILURE'
+
+
 # ---------------------------------------------------------------- memory
 
 

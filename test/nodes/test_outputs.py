@@ -26,8 +26,11 @@ from mmer_ros.nodes.outputs.expressions import (
     EXPRESSIONS,
     Expressions,
 )
+from mmer_ros.nodes.outputs.outputs import RobotOutputs
+from mmer_ros.recognition.multi_robot import SourceEstimate, SOURCES
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.settings import NodeSettings
 from mmer_ros.types import AudioBlock, EMOTIONS
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -186,3 +189,36 @@ def test_the_picture_is_drawn_only_while_somebody_looks(tmp_path: Path) -> None:
         assert (message.header.stamp.sec, message.header.stamp.nanosec // 1000) in stamps
     colours = np.frombuffer(shown[-1].data, np.uint8).reshape(-1, 3)
     assert (colours == 255).all(axis=1).any()  # the frame of a face
+
+
+def test_the_topics_of_robots_are_bounded_and_go_after_a_time() -> None:
+    own_domain()
+    context = rclpy.Context()
+    context.init()
+    node = LifecycleNode('estimator', context=context)
+    node.declare_parameter('publish_transcript', False)
+    before, now = len(list(node.publishers)), [100.0]
+    settings = NodeSettings(publish_expressions=False)
+    outputs = RobotOutputs(node, settings, clock=lambda: now[0])
+
+    def robots() -> int:
+        return len(list(node.publishers)) - before
+
+    try:
+        for number in range(200):
+            outputs.publish_estimate(SourceEstimate(f'r{number}', estimate()), 0.1, '')
+            outputs.publish_estimate(SourceEstimate('ours', estimate()), 0.1, '')
+        assert robots() == SOURCES
+        assert any(p.topic_name == '/ours/emotion' for p in node.publishers)
+        now[0] += 300.0
+        outputs.publish_estimate(SourceEstimate('ours', estimate()), 0.1, '')
+        now[0] += 301.0
+        outputs.tick()
+        assert robots() == 1
+        outputs.publish_estimate(SourceEstimate('r1', estimate()), 0.1, '')
+        assert robots() == 2
+        outputs.close()
+        assert robots() == 0
+    finally:
+        node.destroy_node()
+        context.try_shutdown()

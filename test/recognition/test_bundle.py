@@ -26,6 +26,7 @@ from mmer_ros.recognition.bundle import (
     Bundle,
     BundleError,
     CARD,
+    check_place,
     CONFIG,
     MAX_BYTES,
     SEARCH_PATH_VARIABLE,
@@ -208,6 +209,13 @@ def test_unknown_name_is_refused_with_what_there_is() -> None:
     message = refusal('no_such_bundle')
     assert CONFIG in message and SEARCH_PATH_VARIABLE in message
     assert 'compact, paper' in message
+
+
+@pytest.mark.parametrize('name', ['x' * 100_000, 'no\0name', '\x1b[31m' * 9999, '\ud800'])
+def test_names_that_no_file_can_have_are_refused(name: str) -> None:
+    with pytest.raises(BundleError) as error:
+        Bundle.load(name)
+    assert str(error.value).isprintable() and len(str(error.value)) < 1000
 
 
 def test_unknown_architecture_is_refused_with_what_there_is() -> None:
@@ -510,3 +518,50 @@ def test_files_of_absurd_size_are_refused_unread(folder: Path, name: str) -> Non
 def test_weights_with_a_broken_header_are_refused(folder: Path, data: bytes) -> None:
     replace_file(folder, WEIGHTS, data)
     assert WEIGHTS in refusal(folder) or 'do not fit' in refusal(folder)
+
+
+# ---------------------------------------------------------------- what a bundle may say, and where
+
+
+@pytest.mark.parametrize('change', [
+    {'name': 'x' * 5_000_000}, {'name': 'red \x1b[31m'}, {'name': ''}, {'name': 'two\nlines'},
+    {'notice': 'x' * 3000}, {'notice': '\x07'}, {'languages': ['\x1b[2J']},
+    {'languages': ['en'] * 1000}, {'labels': ['\x1b[31m' * 9999]},
+    {'temperatures': {'\x1b[31m' * 9999: 1.0}}, {'\x1b[31m' * 9999: 1},
+    {'files': {'\x1b[31m' * 9999: ''}}, {'model': {'text': {'backbone': '\x1b[31m' * 9999}}}])
+def test_no_bundle_can_steer_a_terminal_or_fill_a_log(folder: Path, change: dict[str, Any]
+                                                      ) -> None:
+    edit(folder, lambda c: c.update(change))
+    message = refusal(folder)
+    assert message.isprintable() and len(message) < 1000
+
+
+@pytest.mark.parametrize('content', [
+    {'api_key': 'swordfish'}, {'name': 'app', 'password_swordfish': 1}, ['swordfish'],
+    {'model': {'swordfish': 1}}])
+def test_the_settings_of_other_programs_are_not_quoted(folder: Path, content: Any) -> None:
+    (folder / CONFIG).write_text(json.dumps(content))
+    message = refusal(folder)
+    assert 'not that of a bundle' in message and 'swordfish' not in message
+
+
+def test_bundles_are_loaded_only_from_the_folders_that_are_allowed(
+        folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed, other = tmp_path / 'allowed', tmp_path / 'other'
+    allowed.mkdir()
+    other.mkdir()
+    for place in ('', f'{folder.parent}', f'{other}:{folder}'):
+        check_place(folder, place)
+    check_place('starter', str(allowed))
+    check_place('compact', str(allowed))
+    monkeypatch.chdir(folder)
+    (allowed / 'link').symlink_to(folder)
+    refused = set()
+    for name in (folder, '.', allowed / 'link', allowed / '..' / 'tiny', tmp_path / 'nothing',
+                 '/etc', 'no\0name', 'x' * 100_000):
+        with pytest.raises(BundleError) as error:
+            check_place(name, str(allowed))
+        refused.add(str(error.value).partition(': ')[2])
+    assert len([text for text in refused if text.startswith('there is none')]) == 1
+    monkeypatch.setenv(SEARCH_PATH_VARIABLE, str(folder.parent))
+    check_place('tiny', str(allowed))

@@ -11,16 +11,21 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Lock
+import time
 
 from mmer_ros.nodes.outputs.debug_image import DebugImage
 from mmer_ros.nodes.outputs.expressions import create_expressions, Expressions
 from mmer_ros.nodes.outputs.publishing import EstimatePublisher
-from mmer_ros.recognition.multi_robot import SourceEstimate
+from mmer_ros.recognition.multi_robot import SourceEstimate, SOURCES
 from mmer_ros.settings import NodeSettings
 from mmer_ros.types import Estimate, FaceCrop, VideoFrame
 from rclpy.lifecycle import LifecycleNode
+
+FORGET_S = 600.0  # without an estimate for this long, the topics of a robot are removed
 
 
 class Outputs:
@@ -63,49 +68,73 @@ class Outputs:
                 output.close()
 
 
+@dataclass
+class _Robot:
+    estimates: EstimatePublisher
+    expressions: Expressions | None
+    used: float = 0.0  # seconds, by the clock
+
+    def close(self) -> None:
+        self.estimates.close()
+        if self.expressions is not None:
+            self.expressions.close()
+
+
 class RobotOutputs:
     """
     The outputs of the estimator, below the namespace of each robot.
 
     The topics of a robot are created with its first estimate. If `emotion_topic` is absolute,
-    the estimates of all robots are published there.
+    the estimates of all robots are published there. The topics of a robot without estimates
+    for FORGET_S are removed, and of more than SOURCES robots those of the one silent longest.
+
+    :param clock: monotonic time, seconds.
     """
 
-    def __init__(self, node: LifecycleNode, settings: NodeSettings) -> None:
+    def __init__(self, node: LifecycleNode, settings: NodeSettings,
+                 clock: Callable[[], float] = time.monotonic) -> None:
         self._node = node
         self._settings = settings
-        self._robots: dict[str, tuple[EstimatePublisher, Expressions | None]] = {}
+        self._clock = clock
+        self._robots: OrderedDict[str, _Robot] = OrderedDict()  # latest used last
         self._lock = Lock()
 
     def publish_estimate(self, found: SourceEstimate, latency: float, frame_id: str) -> None:
         """Publish an estimate, `latency` seconds after the capture of its evidence."""
         with self._lock:
-            if found.source not in self._robots:
-                topic = emotion_topic_of(found.source, self._settings.emotion_topic)
-                self._robots[found.source] = (
-                    EstimatePublisher(self._node, topic, managed=False),
-                    create_expressions(self._node, found.source)
-                    if self._settings.publish_expressions else None)
-            estimates, expressions = self._robots[found.source]
-        estimates.publish(found.estimate, latency=latency, frame_id=frame_id)
-        if expressions is not None:
-            expressions.publish(found.estimate)
+            robot = self._robots.get(found.source)
+            if robot is None:
+                while len(self._robots) >= SOURCES:
+                    self._robots.popitem(last=False)[1].close()
+                robot = self._robots[found.source] = self._create(found.source)
+            robot.used = self._clock()
+            self._robots.move_to_end(found.source)
+            robot.estimates.publish(found.estimate, latency=latency, frame_id=frame_id)
+            if robot.expressions is not None:
+                robot.expressions.publish(found.estimate)
 
     def tick(self) -> None:
         """Remove unused topics; call it about once per second."""
         with self._lock:
-            for _, expressions in self._robots.values():
-                if expressions is not None:
-                    expressions.tick()
+            now = self._clock()
+            for name in [n for n, r in self._robots.items() if now - r.used > FORGET_S]:
+                self._robots.pop(name).close()
+            for robot in self._robots.values():
+                if robot.expressions is not None:
+                    robot.expressions.tick()
 
     def close(self) -> None:
         """Remove the topics."""
         with self._lock:
-            for estimates, expressions in self._robots.values():
-                estimates.close()
-                if expressions is not None:
-                    expressions.close()
-            self._robots = {}
+            for robot in self._robots.values():
+                robot.close()
+            self._robots.clear()
+
+    def _create(self, source: str) -> _Robot:
+        topic = emotion_topic_of(source, self._settings.emotion_topic)
+        expressions = (create_expressions(self._node, source)
+                       if self._settings.publish_expressions else None)
+        return _Robot(EstimatePublisher(self._node, topic, managed=False), expressions)
 
 
 def emotion_topic_of(source: str, emotion_topic: str) -> str:

@@ -17,6 +17,8 @@ import re
 from threading import Lock
 import time
 
+from mmer_ros.text_repair import one_line
+
 WriteLine = Callable[[str], object]
 NUMBER = re.compile(r'\d+([.,]\d+)*')
 
@@ -113,9 +115,9 @@ class EventLog:
         fault = self._faults.get(kind)
         if fault is None:
             now = self._clock()
-            fault = self._faults[kind] = _Fault(text, now, now)
-        form = NUMBER.sub('0', text)
+            fault = self._faults[kind] = _Fault(one_line(text), now, now)
+        form = NUMBER.sub('0', text[:1000])
         if form not in fault.forms and len(fault.forms) < MOST_TEXTS:
             fault.forms.add(form)
-            self._warn(text)
+            self._warn(one_line(text))
         return fault

@@ -27,7 +27,7 @@ from mmer_ros.nodes.runtime.inbox import Inbox, Item
 from mmer_ros.nodes.runtime.session import clock_seconds
 from mmer_ros.nodes.runtime.transit import Transit
 from mmer_ros.nodes.runtime.worker import Worker
-from mmer_ros.recognition.multi_robot import Estimator, SourceEstimate
+from mmer_ros.recognition.multi_robot import Estimator, SourceEstimate, SOURCES
 from mmer_ros.sensing.stream_clock import StreamClock
 from mmer_ros.settings import NodeSettings
 from mmer_ros.types import InvalidInput
@@ -165,7 +165,12 @@ class PartSession:
         return estimator.push([item.message for item in items], time.monotonic())
 
     def _clock(self, source: str) -> StreamClock:
-        return self._clocks.setdefault(source, StreamClock())
+        if source not in self._clocks:
+            self._clocks[source] = StreamClock()
+            for forgotten in list(self._clocks)[:-SOURCES]:  # as the estimator has forgotten it
+                self._clocks.pop(forgotten, None)
+                self._frames.pop(forgotten, None)
+        return self._clocks[source]
 
     def _now(self, source: str) -> float:
         """Return the present in the capture time of a robot, seconds."""
