@@ -30,7 +30,7 @@ import tempfile
 import time
 from typing import Any
 
-from mmer_ros.nodes.middleware import prepare_lossy_network
+from mmer_ros.nodes.middleware import prepare_lossy_network, VARIABLE
 from mmer_ros.nodes.part_messages import to_part_messages
 from mmer_ros.nodes.tools.part_player import as_row, write_message
 from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
@@ -44,6 +44,7 @@ import torch
 
 ROBOTS = ('robot', 'neighbour')
 DOMAIN = '77'
+TRANSPORT = 'FASTDDS_BUILTIN_TRANSPORTS'
 sample = cache(sample_parts)
 
 
@@ -134,12 +135,13 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def measure(link: Link, bundle: str = DEFAULT_BUNDLE, rounds: int = 1, *, utterances: int = 0,
-            variables: Mapping[str, str] | None = None) -> Outcome:
+            variables: Mapping[str, str] | None = None,
+            desk: Mapping[str, str] | None = None) -> Outcome:
     """
     Run robots and estimator on computers of their own and return what came of it.
 
     :param link: of the robot in question.
-    :param variables: more environment variables of all processes.
+    :param variables: more environment variables of all processes; `desk` of the estimator's.
     :raises RuntimeError: if there can be no such network here, or nobody finds anybody.
     """
     links = {'robot': link, 'neighbour': Link(), 'desk': Link()}
@@ -150,10 +152,11 @@ def measure(link: Link, bundle: str = DEFAULT_BUNDLE, rounds: int = 1, *, uttera
         processes: list[subprocess.Popen[str]] = []
 
         def start(host: str, *words: str) -> subprocess.Popen[str]:
+            extra = {**(variables or {}), **(desk or {} if host == 'desk' else {})}
             with (folder / f'{host}.log').open('w') as log:
                 process = subprocess.Popen(
                     [*net.on(host), sys.executable, '-m', *words], text=True, stderr=log,
-                    env=environment(variables or {}), stdin=subprocess.PIPE,
+                    env=environment(extra), stdin=subprocess.PIPE,
                     stdout=log if host == 'desk' else subprocess.PIPE)
             processes.append(process)
             return process
@@ -218,11 +221,18 @@ def main() -> int:
     parser.add_argument('--rate', type=float, default=0.0, help='bit/s; 0: unlimited')
     parser.add_argument('--delay', type=float, default=0.001, help='seconds each way')
     parser.add_argument('--queue', type=int, default=128_000, help='bytes')
-    parser.add_argument('--transport', default='', help='of FASTDDS_BUILTIN_TRANSPORTS')
+    parser.add_argument('--transport', default='', help='FASTDDS_BUILTIN_TRANSPORTS of all')
+    parser.add_argument('--desk-transport', default='', help='that of the estimator, if another')
+    parser.add_argument('--profiles', default='', help='another file of Fast DDS than ours')
     options = parser.parse_args()
     link = Link(options.loss, options.rate, options.queue, options.delay)
-    variables = {'FASTDDS_BUILTIN_TRANSPORTS': options.transport} if options.transport else {}
-    print(measure(link, options.bundle, options.rounds, variables=variables))
+    variables = {VARIABLE: options.profiles} if options.profiles else {}
+    desk = {}
+    if options.transport:
+        variables[TRANSPORT] = options.transport
+    if options.desk_transport:
+        desk[TRANSPORT] = options.desk_transport
+    print(measure(link, options.bundle, options.rounds, variables=variables, desk=desk))
     return 0
 
 

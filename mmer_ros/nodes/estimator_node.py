@@ -22,6 +22,7 @@ from mmer_ros.nodes.health.checks import (
     PartCounts,
     Report,
 )
+from mmer_ros.nodes.health.process_usage import started_at
 from mmer_ros.nodes.health.reports import Status, unmeasured
 from mmer_ros.nodes.outputs.outputs import RobotOutputs
 from mmer_ros.nodes.recognizing_node import RecognizingNode
@@ -32,7 +33,7 @@ from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.settings import ESTIMATOR, HealthLimits, NodeSettings
 
 BATCH = 16  # utterances processed together on other devices than the CPU
-RESTART_S = 10.0  # before this node was made, one that ended may have been there
+RESTART_S = 10.0  # before this process, another may have ended in mid-speech
 
 
 class EstimatorNode(RecognizingNode):
@@ -47,7 +48,7 @@ class EstimatorNode(RecognizingNode):
         self._estimator: Estimator | None = None
         self._outputs: RobotOutputs | None = None
         self._session: PartSession | None = None
-        self._since = time.time() - RESTART_S
+        self._since = started_at() - RESTART_S
         super().__init__(ESTIMATOR, **kwargs)
 
     def _create_engine(self, settings: NodeSettings, recognizer: Recognizer) -> None:

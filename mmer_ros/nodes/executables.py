@@ -18,11 +18,10 @@ from __future__ import annotations
 from importlib import import_module
 import logging
 import os
-import re
 import sys
 from typing import NoReturn, TYPE_CHECKING
 
-from mmer_ros.nodes.middleware import prepare_lossy_network
+from mmer_ros.nodes.middleware import plain, prepare_lossy_network
 from mmer_ros.nodes.runtime.stop_signals import StopSignals
 
 if TYPE_CHECKING:
@@ -65,8 +64,7 @@ def _run(name: str, arguments: list[str] | None, signals: StopSignals) -> int:
     try:
         rclpy.init(args=arguments, signal_handler_options=rclpy.SignalHandlerOptions.NO)
     except (rcl.RCLError, rcl.UnknownROSArgsError) as error:  # e.g. a file that is no YAML
-        place = re.compile(r',? at /\S+:\d+')  # in the source of rcl
-        said = ' '.join(place.sub('', str(error)).split())
+        said = plain(error)
         remedy = '; set ROS_LOG_DIR to a folder that may be written' * ('log directory' in said)
         print(f'mmer_ros: arguments: {said}{remedy}', file=sys.stderr)
         return 2

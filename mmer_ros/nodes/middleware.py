@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from pathlib import Path
+import re
 
+PLACE = re.compile(r',? at /\S+:\d+')  # in the source of rcl
 PROFILES = Path(__file__).with_name('fast_dds.xml')
 VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 OTHERS = ('FASTDDS_DEFAULT_PROFILES_FILE', 'RMW_FASTRTPS_USE_QOS_FROM_XML')
@@ -31,3 +33,13 @@ def prepare_lossy_network(environment: MutableMapping[str, str]) -> None:
     chosen = any(name in environment for name in (VARIABLE, *OTHERS)) or OWN_FILE.exists()
     if not chosen and PROFILES.exists():
         environment[VARIABLE] = str(PROFILES)
+
+
+def plain(error: Exception) -> str:
+    """
+    Return an error of rcl as one line, without places in its source.
+
+    >>> plain(RuntimeError('invalid name, at /project/src/rcl/init.c:286'))
+    'invalid name'
+    """
+    return ' '.join(PLACE.sub('', str(error)).split())

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import run
+import sys
 import threading
 import time
 
@@ -193,6 +195,14 @@ def test_gaps_errors_and_late_estimates_are_noticed() -> None:
     assert check_recognition(bench.meter, HealthLimits()).level == ERROR
     bench.now += 11.0
     assert check_recognition(bench.meter, HealthLimits()).level == OK
+
+
+def test_the_start_of_the_process_is_known() -> None:
+    code = ('import time; time.sleep(1.0); from mmer_ros.nodes.health.process_usage import '
+            'started_at; print(started_at())')
+    before = time.time()
+    printed = run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
+    assert before - 0.1 <= float(printed) <= time.time() - 0.9
 
 
 def test_a_slow_network_is_named_where_it_is_the_network() -> None:

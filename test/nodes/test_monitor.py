@@ -211,6 +211,15 @@ def test_in_a_terminal_it_follows_the_size_and_ends_cleanly(number: int) -> None
     assert terminal.text.rindex('\x1b[?25l') < terminal.text.rindex('\x1b[?25h')
 
 
+def test_mmer_monitor_takes_the_arguments_of_ros(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ['monitor', '--once', '--wait', '0.1', '--node', 'other', '--ros-args']
+    assert main([*given, '-r', '__ns:=/kitchen']) == 1
+    assert '/kitchen/other' in capsys.readouterr().out
+    assert main([*given, '--enclave', '/not a name']) == 2
+    shown = capsys.readouterr().out
+    assert 'Enclave name is not valid' in shown and 'init.c' not in shown
+
+
 def test_it_is_a_command_of_mmer(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['monitor', '--once', '--wait', '0.1', '--node', 'other']) == 1
     assert 'node /other: not seen' in capsys.readouterr().out

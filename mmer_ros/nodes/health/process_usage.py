@@ -32,6 +32,17 @@ def resident_mb() -> float | None:
     return pages * os.sysconf('SC_PAGE_SIZE') / MEGABYTE
 
 
+def started_at() -> float:
+    """Return when this process was started, seconds since 1970; now where it is not known."""
+    try:
+        fields = Path('/proc/self/stat').read_text(encoding='ascii').rpartition(')')[2].split()
+        ticks = int(fields[19])  # of the clock, from the start of the system
+        uptime = float(Path('/proc/uptime').read_text(encoding='ascii').split()[0])
+    except (OSError, IndexError, ValueError):  # not Linux
+        return time.time()
+    return time.time() - max(uptime - ticks / os.sysconf('SC_CLK_TCK'), 0.0)
+
+
 def gpu_mb(device: torch.device | None) -> float | None:
     """Return the memory that torch holds on a GPU, MB; None for other devices."""
     if device is None or device.type != 'cuda':

@@ -72,6 +72,7 @@ class PartSession:
         self._meter = meter
         self._clocks: dict[str, StreamClock] = {}
         self._frames: dict[str, str] = {}
+        self._kept: dict[str, float] = {}  # by robot, end of the last part from before we listened
         self._assembly = Assembly()
         self._transit = Transit(since)
         self._subscription: Any = None
@@ -157,8 +158,12 @@ class PartSession:
         item = Item('part', time.monotonic(), stamp, sent)  # in the order of arrival
         self._meter.record_arrival('part', self._now(sent.source) - stamp)
         seconds = self._transit.measure((sent.source, sent.session), sent_s, received_s)
-        if seconds is not None:
+        if seconds is None:
+            self._kept[sent.source] = sent.part.end
+        else:
             self._meter.record_transit(seconds)
+            if sent.part.end < self._kept.get(sent.source, -math.inf):  # time jumped back
+                del self._kept[sent.source]
         self.inbox.enqueue(item)
 
     def _feed(self, estimator: Estimator, items: Sequence[Item]) -> list[SourceEstimate]:
@@ -180,7 +185,8 @@ class PartSession:
         estimate = found.estimate
         latency = max(self._now(found.source) - estimate.stamp, 0.0)
         self._publish(found, latency, self._frames.get(found.source, ''))
-        self._meter.record_estimate(estimate, latency)
+        if estimate.end > self._kept.get(found.source, -math.inf):
+            self._meter.record_estimate(estimate, latency)
 
     def _on_fault(self, kind: str, text: str, seconds: float = 0.0) -> None:
         self._meter.record_fault(kind, seconds)

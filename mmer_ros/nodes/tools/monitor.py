@@ -25,10 +25,12 @@ from mmer_msgs.msg import EmotionEstimate
 from mmer_ros.cli.monitor import add_arguments, EXIT_CODES
 from mmer_ros.monitor.state import Graph, Health, MonitorState
 from mmer_ros.monitor.view import MonitorView
+from mmer_ros.nodes.middleware import plain
 from mmer_ros.nodes.tools.watch import to_row
 import rclpy
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation as rcl
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from rclpy.validate_topic_name import validate_topic_name
@@ -186,8 +188,8 @@ def run(options: argparse.Namespace, ros_arguments: list[str] | None = None) -> 
             if options.once or not console.is_terminal:
                 return snapshot(monitor, executor, console, options.wait)
             return show(monitor, executor, console)
-    except NameValidationException as error:
-        console.print(str(error), style='bold red', highlight=False, markup=False)
+    except (NameValidationException, rcl.RCLError, rcl.UnknownROSArgsError) as error:
+        console.print(plain(error), style='bold red', highlight=False, markup=False)
         return 2
     except KeyboardInterrupt:
         return 1 if options.once else 0
