@@ -11,7 +11,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH 
 endif
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help env demo docs test test-core bench bench-replay lint sample lock clean
+.PHONY: help env demo docs test test-core bench bench-replay soak lint sample lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,9 @@ bench: env  ## measure speed and latency on this computer
 
 bench-replay: env  ## measure the replay of recordings (MINUTES=10)
 	@$(RUN) -m tools.bench_replay --minutes $(or $(MINUTES),10)
+
+soak: env  ## let the node work through MINUTES=30 of a stream; watch its memory and its times
+	@$(RUN) -m tools.soak --minutes $(or $(MINUTES),30)
 
 lint: env  ## ruff, flake8 and pydocstyle by ament's rules, import contracts, house rules, mypy
 	$(VENV)/ruff check .
