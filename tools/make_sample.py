@@ -28,14 +28,14 @@ from training.corpora.synthetic.recording import Line, record, Scene
 from training.corpora.synthetic.stage import Shot
 
 SCRIPT = (
-    Line('dora', 'neutral', 'The office called me at nine this morning, while I was having '
-         'breakfast in the kitchen.', 'dora'),
+    Line('dora', 'neutral', 'The office called me at nine this morning.', 'dora'),
+    Line('dora', 'joy', 'I got the job, I am so happy!', 'dora'),
     Line('carl', 'surprise', 'What, really?', 'both'),
-    Line('dora', 'joy', 'Yes, I got the job and I am so happy about it!', 'both'),
     Line('carl', 'neutral', 'And what did your old boss say about it?', 'carl'),
     Line('dora', 'anger', 'He yelled at me and tore my letter to pieces!', 'away',
          face_visible=False),
-    Line('dora', 'sadness', 'I will miss all of my friends there so much.', 'dora'),
+    Line('dora', 'sadness', 'I will miss all of my friends there so much, we were like a family.',
+         'dora'),
     Line('dora', 'fear', 'What was that, I think somebody is in the house!', 'dora'),
     Line('carl', 'joy', 'Ha ha ha ha!', 'carl', has_transcript=False),
     Line('dora', 'joy', 'Come over here, you wonderful silly little cat!', 'both'),

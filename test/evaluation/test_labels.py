@@ -49,7 +49,7 @@ def test_those_of_the_sample_are_read() -> None:
     labels = read_label_file(SAMPLE / 'labels.csv')
     assert [label.to_dict()['emotion'] for label in labels] == [
         row['emotion'] for row in sample_labels()]
-    assert {label.speaker for label in labels} == {'anna', 'tom'}
+    assert {label.speaker for label in labels} == {'dora', 'carl'}
 
 
 def test_a_dialogue_of_meld_begins_at_zero(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_silero_finds_the_labelled_utterances(silero: SpeechProbability) -> None
         if boundary is Boundary.END:
             spans.append((origin + vad.onset * FRAME_S, origin + (vad.last_voiced + 1) * FRAME_S))
     labels = sample_labels()
-    assert len(spans) == len(labels) == 11
+    assert len(spans) == len(labels) == 10
     for (start, end), label in zip(spans, labels):
         assert start == pytest.approx(label['start'], abs=0.25)
         assert end == pytest.approx(label['end'], abs=0.25)

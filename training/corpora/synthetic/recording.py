@@ -40,7 +40,7 @@ from training.corpora.synthetic.words import mouth_opening, speak_words
 EPOCH_NS = 1_700_000_000 * 10 ** 9  # capture time of the first sample and the first image
 CHUNK = SAMPLE_RATE // 10  # samples in a message
 SIZE, FPS = (320, 240), 15
-JPEG = (cv2.IMWRITE_JPEG_QUALITY, 55, cv2.IMWRITE_JPEG_OPTIMIZE, 1)
+JPEG = (cv2.IMWRITE_JPEG_QUALITY, 70, cv2.IMWRITE_JPEG_OPTIMIZE, 1)
 LEAD_S = 1.3  # silence before the first and after the last utterance
 PAUSE_S = (.95, 1.3)  # range of the pauses between utterances
 TURN_PAUSE_S = (1.35, 1.5)  # range of those in which the camera turns
