@@ -19,12 +19,20 @@ def files(pattern):
     return sorted(str(path) for path in Path().glob(pattern) if path.is_file())
 
 
+# What torch runs: the same networks on GPUs, bundles without graphs, training.
+TORCH = [
+    'facenet-pytorch>=2.5.3',  # 2.6.0 asks for torch below 2.3, so pip takes 2.5.3
+    'silero-vad>=6.2',  # older ones need torchaudio
+    'torch>=2.5',
+    'transformers>=4.46',
+]
+
 setup(
     name=package_name,
     version='0.1.0',
     packages=find_packages(include=['mmer_ros', 'mmer_ros.*']),
     package_data={package_name: ['**/*.json', '**/*.html', '**/*.css', '**/*.js', '**/*.txt',
-                                 '**/*.xml', 'bundles/*/*', 'py.typed']},
+                                 '**/*.xml', 'bundles/*/*', 'sensing/graphs/*', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
@@ -40,9 +48,9 @@ setup(
     install_requires=[
         'setuptools',
         'av',
-        'facenet-pytorch>=2.5.3',
         'jinja2>=3',
         'numpy>=1.26',
+        'onnxruntime>=1.20',
         'opencv-python-headless',
         'pillow',
         'pydantic>=2',
@@ -51,11 +59,9 @@ setup(
         'rosbags',
         'safetensors',
         'scipy',
-        'silero-vad>=6.2',  # older ones need torchaudio
         'soxr',
         'tokenizers',
-        'torch>=2.5',
-        'transformers>=4.46',
+        'typing-extensions',
     ],
     extras_require={
         'docs': ['furo', 'myst-parser>=2', 'sphinx>=7', 'sphinx-copybutton'],
@@ -63,9 +69,10 @@ setup(
         'examples': ['py_trees>=2.2'],
         # Downloads WaveRNN's published weights. A torchaudio loads only beside the torch that it
         # was built for; these are a pair, and the last one.
-        'published': ['torch>=2.11,<2.12', 'torchaudio>=2.11,<2.11.1'],
+        'published': [*TORCH, 'torch>=2.11,<2.12', 'torchaudio>=2.11,<2.11.1'],
         'test': ['hypothesis', 'pytest'],
-        'training': ['accelerate', 'pyyaml', 'scikit-learn', 'tensorboard'],
+        'torch': TORCH,
+        'training': [*TORCH, 'accelerate', 'onnx', 'pyyaml', 'scikit-learn', 'tensorboard'],
     },
     zip_safe=True,
     author='The mmer_ros authors',

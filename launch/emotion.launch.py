@@ -40,6 +40,9 @@ OVERRIDES = {  # name: (values that it may have, description)
         'folders of MMER_BUNDLE_PATH and then in the package.')),
     'device': ((), (
         "The networks run on this device: 'cpu', 'cuda', or 'cuda:1' for the second GPU.")),
+    'engine': (('auto', 'onnx', 'torch'), (
+        "What runs the networks: 'onnx' (ONNX Runtime, on CPUs), 'torch', or 'auto': onnx "
+        'where the device is a CPU and the bundle has graphs, else torch.')),
     'image_topic': ((), (
         'Images (sensor_msgs/Image or CompressedImage) are read from this topic. Leave it '
         'empty if there is no camera.')),

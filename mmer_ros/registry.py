@@ -11,9 +11,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 PLUGINS = 'mmer_ros.plugins'
 Part = TypeVar('Part')
@@ -32,6 +34,17 @@ def load_plugins() -> tuple[str, ...]:
     for entry in found:
         entry.load()
     return tuple(entry.name for entry in found)
+
+
+def imported_later(module: str, name: str) -> Callable[..., Any]:
+    """
+    Return what calls a function of a module that is imported at the first call.
+
+    Registered parts whose module is heavy cost nothing until one is made.
+    """
+    def call(*arguments: Any, **named: Any) -> Any:
+        return getattr(import_module(module), name)(*arguments, **named)
+    return call
 
 
 class Registry(Generic[Part]):

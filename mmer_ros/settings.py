@@ -28,6 +28,7 @@ from typing import Any, cast
 
 import annotated_types
 from mmer_ros.interfaces.audio import AudioFormat, SAMPLE_FORMATS
+from mmer_ros.onnx_graphs import ENGINES
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recognition.prior_correction import read_prior, ROBOT
 from mmer_ros.sensing.clock_offsets import AUTO, STAMPS
@@ -162,8 +163,12 @@ class NodeSettings(BaseModel):
         "The networks run on this device: 'cpu', 'cuda', or 'cuda:1' for the second GPU."),
         pattern=r'^(cpu|cuda|mps|xpu)(:\d+)?$', form='cpu, cuda or cuda:N',
         replayed=True, launch=True)
+    engine: str = setting(NODE, 'auto', (
+        "What runs the networks: 'onnx' (ONNX Runtime, on CPUs), 'torch', or 'auto': onnx where "
+        'the device is a CPU and the bundle has graphs, else torch.'), choices=ENGINES,
+        replayed=True, launch=True)
     threads: int = setting(NODE, 1, (
-        'The networks use this many CPU threads; 0 leaves the number to torch.'),
+        'The networks use this many CPU threads; 0 leaves the number to the engine.'),
         ge=0, le=256, replayed=True)
 
     image_topic: str = setting(CAMERA, 'image', (

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 import shutil
@@ -19,6 +20,8 @@ import sys
 import zipfile
 
 import pytest
+
+from .fixtures.clip import make_clip
 
 ROOT = Path(__file__).parents[1]
 EXECUTABLES = {'emotion', 'estimator', 'monitor', 'play', 'replay', 'segmenter', 'watch'}
@@ -66,6 +69,52 @@ def test_a_wheel_adds_no_command_but_mmer(source: Path, tmp_path: Path) -> None:
              if '.data/data/lib/mmer_ros/' in name}
     assert set(found) == EXECUTABLES
     assert all(mode & 0o111 for mode in found.values())  # pip and uv keep it
+
+
+HEAVY = {'torch', 'torchvision', 'torchaudio', 'transformers', 'facenet_pytorch', 'silero_vad',
+         'onnx'}
+UNREACHABLE = ('dns error', 'error sending request', 'Failed to fetch', 'timed out', 'tls ')
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_wheel_in_an_empty_environment_recognises_without_torch(
+        source: Path, tmp_path: Path) -> None:
+    """What pip installs without extras suffices to recognise and to replay."""
+    uv = shutil.which('uv', path=os.pathsep.join(
+        (str(Path(sys.executable).parent), os.environ['PATH'])))
+    if uv is None:
+        pytest.skip('needs uv (make env)')
+    shutil.copytree(ROOT / 'mmer_ros' / 'bundles', source / 'mmer_ros' / 'bundles',
+                    dirs_exist_ok=True)
+    setup(source, 'bdist_wheel', '--dist-dir', str(tmp_path))
+    (wheel,) = tmp_path.glob('*.whl')
+    environment = tmp_path / 'env'
+    subprocess.run([uv, 'venv', '-q', '--python', sys.executable, environment], check=True)
+    done = subprocess.run([uv, 'pip', 'install', '-q', '--python', environment / 'bin/python',
+                           wheel], capture_output=True, text=True, check=False)
+    if done.returncode and any(text in done.stderr for text in UNREACHABLE):
+        pytest.skip('the package index cannot be reached')
+    assert done.returncode == 0, done.stderr
+    installed = {path.name for path in environment.glob('lib/python*/site-packages/*')}
+    assert {'mmer_ros', 'onnxruntime'} <= installed and not HEAVY & installed
+    size = sum(path.stat().st_size for path in environment.rglob('*') if path.is_file()
+               and not path.is_symlink())
+    assert size < 700e6, f'{size / 1e6:.0f} MB installed'
+
+    make_clip(tmp_path / 'clip.mp4', 1.5)
+    plain = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    for arguments, code in ((('recognize', 'clip.mp4', '--whole', '--transcript', 'So glad!',
+                              '--format', 'jsonl'), 0),
+                            (('replay', str(ROOT / 'sample' / 'dialogue')), 0),
+                            (('recognize', 'clip.mp4', '--engine', 'torch'), 2)):
+        done = subprocess.run([environment / 'bin/mmer', *arguments], cwd=tmp_path, env=plain,
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        if 'jsonl' in arguments:
+            estimate = json.loads(done.stdout.splitlines()[0])
+            assert estimate['modalities'] == ['text', 'audio', 'face']
+    assert 'torch is not installed' in ' '.join(done.stderr.split())
 
 
 @pytest.mark.ros

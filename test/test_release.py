@@ -54,7 +54,7 @@ def test_package_xml_has_a_rosdep_key_for_what_setup_py_asks_for_or_says_why_not
     names = set(re.findall(r"^ +'([\w-]+)", asked[1], re.MULTILINE)) - {'setuptools'}
     keys = {'opencv-python-headless': 'opencv', 'pillow': 'pil', 'pyyaml': 'yaml'}
     package = (ROOT / 'package.xml').read_text(encoding='utf-8')
-    assert {'numpy', 'jinja2'} <= names
+    assert {'numpy', 'onnxruntime'} <= names
     assert not {name for name in names
                 if not re.search(rf'\b(python3-)?{keys.get(name, name)}\b', package)}
 

@@ -121,7 +121,7 @@ class Stopwatch:
 def offline(bundle: str, device: str, threads: int, until_s: float) -> dict[str, Any]:
     """Feed the core as fast as it goes; messages are decoded beforehand, as DDS would have."""
     torch.set_num_threads(threads)
-    recognizer = Recognizer.load(bundle, device=device)
+    recognizer = Recognizer.load(bundle, device=device, engine='torch')
     pipeline = Pipeline(recognizer)
     recognizer.warm_up()
     watch = Stopwatch()

@@ -28,6 +28,7 @@ import platform
 import sys
 from typing import Any
 
+from mmer_ros.onnx_graphs import ENGINES, TORCH
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import FACE_SIZE, Modality, SAMPLE_RATE, subset_name, SUBSETS, Utterance
@@ -236,9 +237,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                                      description=__doc__.split('\n')[1])
     parser.add_argument('--bundle', default=DEFAULT_BUNDLE)
     parser.add_argument('--out', type=Path, default=GOLDEN)
+    parser.add_argument('--engine', choices=ENGINES, default=TORCH)
     parser.add_argument('--check', action='store_true', help='compare with the file')
     options = parser.parse_args(arguments)
-    now = golden_answers(Recognizer.load(options.bundle))
+    now = golden_answers(Recognizer.load(options.bundle, engine=options.engine))
     if options.check:
         text = explain(json.loads(options.out.read_text(encoding='utf-8')), now)
         print(text or f'{len(now["answers"])} golden answers agree')

@@ -7,7 +7,7 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""`mmer inspect` and `mmer create-bundle`: what a bundle is, and new ones without training."""
+"""`mmer inspect`, `mmer create-bundle` and `mmer export`: bundles without training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import json
 from pathlib import Path
 
 from mmer_ros.cli.console import escaped, print_line, to_stdout
-from mmer_ros.recognition.bundle import architectures, Bundle, CARD
+from mmer_ros.recognition.bundle import architectures, Bundle, CARD, find_bundle
+from mmer_ros.recognition.bundle_export import export_bundle
 from mmer_ros.types import ALL_MODALITIES, InvalidInput
 from rich.box import SIMPLE
 from rich.console import Console
@@ -29,6 +30,14 @@ def add_create_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('folder', type=Path)
     parser.add_argument('--seed', type=int, default=0)
     parser.set_defaults(run=run_create)
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mmer export`."""
+    parser.add_argument('bundle', help='name or folder')
+    parser.add_argument('folder', type=Path, nargs='?', help=(
+        'where the bundle with graphs is written (default: in its own place)'))
+    parser.set_defaults(run=run_export)
 
 
 def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +56,21 @@ def run_create(options: argparse.Namespace, console: Console) -> int:
     bundle.save(options.folder)
     print_line(console, (f'wrote {options.folder}: {bundle.config.name}, UNTRAINED, hash '
                          f'{bundle.content_hash}'))
+    return 0
+
+
+def run_export(options: argparse.Namespace, console: Console) -> int:
+    """Write graphs into a bundle."""
+    folder = find_bundle(options.bundle)
+    if folder is None:
+        raise InvalidInput(f'{options.bundle}: it is an architecture without a folder; write it '
+                           f'with: mmer create-bundle {options.bundle} FOLDER')
+    if options.folder is not None and options.folder.exists():
+        raise InvalidInput(f'{options.folder}: something is there; it is left as it is. Give a '
+                           'new folder')
+    bundle = export_bundle(folder, options.folder)
+    print_line(console, f'wrote {bundle.folder}: {bundle.config.name} with graphs, hash '
+                        f'{bundle.content_hash}')
     return 0
 
 
@@ -85,6 +109,7 @@ def _summary(bundle: Bundle, sizes: dict[str, int]) -> Table:
         'audio': f'{config.sample_rate} Hz, mono',
         'million parameters': f'{millions}; {sum(sizes.values()) / 1e6:.2f} in all',
         'stored as': config.weights,
+        'engines': 'torch' if bundle.lacks_graphs else 'onnx, torch',
         'modality weights': weights,
         'temperatures': ', '.join(f'{name} {value:.2f}'
                                   for name, value in config.temperatures.items()) or 'none',

@@ -46,6 +46,8 @@ COMMANDS = {
                'mmer_ros.cli.policy', 'add_arguments'),
     'create-bundle': ('write an untrained bundle to a folder',
                       'mmer_ros.cli.bundles', 'add_create_arguments'),
+    'export': ('write graphs into a bundle, so that ONNX Runtime can run it (needs torch, onnx)',
+               'mmer_ros.cli.bundles', 'add_export_arguments'),
     'inspect': ('check a bundle and print what it is',
                 'mmer_ros.cli.bundles', 'add_inspect_arguments'),
 }

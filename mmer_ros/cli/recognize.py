@@ -26,6 +26,7 @@ from mmer_ros.cli.result_files import (
     write_row,
 )
 from mmer_ros.cli.settings_options import add_settings, given_settings
+from mmer_ros.onnx_graphs import use_threads
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recordings.file_recognition import FileRecognition, NO_WORDS
 from mmer_ros.recordings.media import duration
@@ -38,7 +39,6 @@ from mmer_ros.types import InvalidInput, Transcript
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
-import torch
 
 GOOD, NOTHING, BAD, PARTLY = range(4)
 EXIT_CODES = ('exit code: 0 good; 1 no utterance was found; 2 nothing could be done; 3 partly: a '
@@ -73,9 +73,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
     _check_clips(options.clips)
     run = _Run(options, _words(options), console)
     given_settings(options)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    return run.run(Recognizer.load(options.bundle, device=options.device, prior=options.prior))
+    use_threads(options.threads)
+    return run.run(Recognizer.load(options.bundle, device=options.device, prior=options.prior,
+                                   engine=options.engine))
 
 
 def _check_clips(clips: Sequence[Path]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from mmer_ros.settings import NodeSettings, parameters
 
-NAMES = ('bundle', 'prior', 'device', 'threads')
+NAMES = ('bundle', 'prior', 'device', 'engine', 'threads')
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Sequence[str] = NAMES, *,

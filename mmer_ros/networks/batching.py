@@ -13,25 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmer_ros.types import InvalidInput
-import numpy as np
-from numpy.typing import NDArray
+from mmer_ros.networks.audio_samples import as_float
 import torch
 from torch import nn, Tensor
 
-
-def as_float(audio: NDArray[np.generic]) -> NDArray[np.float32]:
-    """
-    Return 16 kHz mono audio, (n,) int16 or float, as float32 in [-1, 1].
-
-    :raises InvalidInput: if it is of another type or not finite.
-    """
-    if audio.dtype == np.int16:
-        return audio.astype(np.float32) / 32_768.0
-    if audio.dtype.kind != 'f' or not np.isfinite(audio).all():
-        raise InvalidInput(f'utterance audio of type {audio.dtype} or with NaN; '
-                           'expected int16, or finite float in [-1, 1]')
-    return audio.astype(np.float32)
+__all__ = ['as_float', 'encode_padded', 'pad', 'pad_features']
 
 
 def pad(rows: Sequence[Tensor], value: float) -> Tensor:

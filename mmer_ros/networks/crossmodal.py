@@ -129,8 +129,8 @@ class CrossmodalFusion(nn.Module):
             any_source = any_source | here
         if product is None:
             return self._alone(target, x)
-        if bool(any_source.all()):
-            return product
+        if not torch.onnx.is_in_onnx_export() and bool(any_source.all()):
+            return product  # an exported graph has to serve every case
         return torch.where(any_source[:, None, None], product, self._alone(target, x))
 
     def _alone(self, target: Modality, x: Tensor) -> Tensor:
@@ -161,5 +161,5 @@ def summary(modality: Modality, features: Tensor, mask: Tensor) -> Tensor:
     """
     if modality is Modality.AUDIO:
         return masked_mean(features, mask)
-    rows = torch.arange(len(features), device=features.device)
+    rows = torch.arange(features.shape[0], device=features.device)
     return features[rows, (mask.sum(dim=1) - 1).clamp(min=0)]

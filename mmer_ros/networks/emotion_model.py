@@ -12,54 +12,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from mmer_ros.networks.audio_encoder import AudioEncoderConfig
-from mmer_ros.networks.encoder import Encoder, EncoderConfig, make_encoder, parse_config
-from mmer_ros.networks.face_encoder import FaceEncoderConfig
-from mmer_ros.networks.fusion import (
-    AnyFusionConfig,
-    Features,
-    FusionConfig,
-    FusionOutput,
-    make_fusion,
-)
-import mmer_ros.networks.fusion_families  # noqa: F401 - registers the families
-from mmer_ros.networks.text_encoder import TextEncoderConfig
-import mmer_ros.networks.whisper_encoder  # noqa: F401 - registers the backbone
-from mmer_ros.types import ALL_MODALITIES, MODALITIES, Modality
-from pydantic import BaseModel, ConfigDict, field_validator, SerializeAsAny, ValidationInfo
+from mmer_ros.networks.configs import ModelConfig
+from mmer_ros.networks.encoder import Encoder, make_encoder
+from mmer_ros.networks.fusion import Features, FusionOutput, make_fusion
+from mmer_ros.types import MODALITIES, Modality
 from tokenizers import Tokenizer
 import torch
 from torch import nn, Tensor
 
-
-class ModelConfig(BaseModel):
-    """
-    Settings of all parts; the defaults are the paper's.
-
-    The class of each part's settings follows from its `backbone`, that of the fusion from its
-    `family`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra='forbid')
-
-    text: SerializeAsAny[EncoderConfig] = TextEncoderConfig()
-    audio: SerializeAsAny[EncoderConfig] = AudioEncoderConfig()
-    face: SerializeAsAny[EncoderConfig] = FaceEncoderConfig()
-    fusion: AnyFusionConfig = FusionConfig()
-
-    @field_validator(*ALL_MODALITIES.names, mode='before')
-    @classmethod
-    def _encoder(cls, values: Any, info: ValidationInfo) -> EncoderConfig:
-        name = str(info.field_name)
-        default: str = cls.model_fields[name].default.backbone
-        return parse_config(Modality[name.upper()], values, default)
-
-    def encoder(self, modality: Modality) -> EncoderConfig:
-        """Return the settings of a modality's encoder."""
-        config: EncoderConfig = getattr(self, modality.key)
-        return config
+__all__ = ['EmotionModel', 'ModelConfig']
 
 
 class EmotionModel(nn.Module):

@@ -8,7 +8,7 @@
 # under the License.
 
 """
-The one interface of all encoders, and the registry that a bundle's `backbone` is looked up in.
+The one interface of all encoders, as torch modules.
 
 An encoder is added by registering a class; nothing else has to know of it::
 
@@ -22,125 +22,61 @@ docs/extending.md shows complete examples.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any
 
-from mmer_ros.registry import Registry
-from mmer_ros.types import EMOTIONS, MODALITIES, Modality, Turn
-from pydantic import BaseModel, ConfigDict
-from tokenizers import Tokenizer
+from mmer_ros.networks.backbones import (
+    BACKBONES,
+    DialogueContext,
+    Encoded,
+    EncoderConfig,
+    EncoderState,
+    register_backbone,
+    StreamingEncoder,
+)
+from mmer_ros.types import EMOTIONS, Modality
 import torch
 from torch import nn, Tensor
 
-Encoded = tuple[Tensor, Tensor]  # features (B, T, width), mask (B, T)
-
-
-class EncoderConfig(BaseModel):
-    """
-    Settings of an encoder; each backbone has a subclass with its own.
-
-    :param backbone: name under which the encoder is registered.
-    """
-
-    model_config = ConfigDict(frozen=True, extra='forbid')
-
-    backbone: str
-
-
-class EncoderState(Protocol):
-    """Where an encoder stands within an utterance."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing has been received yet."""
+__all__ = ['BACKBONES', 'DialogueContext', 'Encoded', 'Encoder', 'EncoderConfig', 'EncoderState',
+           'Exported', 'make_encoder', 'register_backbone']
 
 
 @dataclass(frozen=True)
-class DialogueContext:
+class Exported:
     """
-    What surrounds an utterance in its dialogue.
+    A function of a module, to be exported as a graph.
 
-    :param speaker: who speaks, as named in the history; '' if not known.
-    :param history: earlier turns, oldest first.
-    :param reply: the next turn; offline only.
+    :param function: of tensors, in the order of `inputs`; a tensor or a tuple of them.
+    :param inputs: an example of each input by name. Sizes that may differ are not 1 in it.
+    :param outputs: names.
+    :param axes: of inputs and outputs: the axes whose size may differ, and a name for each size.
     """
 
-    speaker: str = ''
-    history: Sequence[Turn] = ()
-    reply: Turn | None = None
+    function: Callable[..., Any]
+    inputs: Mapping[str, Tensor]
+    outputs: Sequence[str]
+    axes: Mapping[str, Mapping[int, str]]
 
 
-class Encoder(nn.Module, ABC):
+class Encoder(nn.Module, StreamingEncoder):
     """
-    A network of one modality: increments of utterances in, features for the fusion out.
+    A network of one modality, as StreamingEncoder.
 
-    An utterance is `start()`, any number of `stream()`, and `finish()`, which leaves the state as
-    it is, so that it also serves estimates before the end. What `finish` returns must not depend
-    on how the evidence was cut into increments, to the bit for an utterance by itself; several
-    may be padded into one batch and then differ by rounding.
-
-    :ivar width: size of a feature.
     :ivar classifier: maps one vector (B, width) to (B, 7) logits: the mean of the valid steps for
         audio, the last valid step for text and faces. Late fusion uses it.
-    :cvar collects: whether `stream` only collects, so that its time is not worth measuring.
     """
 
-    width: int
     classifier: nn.Module
-    collects: ClassVar[bool] = False
 
-    @abstractmethod
-    def start(self) -> Any:
-        """Return the EncoderState before the first increment."""
-
-    @abstractmethod
-    def stream(self, states: Sequence[Any], evidence: Sequence[Any]) -> None:
+    def exported(self) -> Mapping[str, Exported]:
         """
-        Advance states of different utterances by what is new of each.
+        Return the functions that the ONNX engine needs, by the name of their graph.
 
-        :param states: as `start` returned them; changed in place.
-        :param evidence: for each state its increment, which may be empty. Text: str. Audio:
-            (n,) 16 kHz mono, int16 or float in [-1, 1]. Face: (n, 160, 160, 3) uint8 RGB.
+        None by default: then bundles with this encoder run in torch.
         """
-
-    @abstractmethod
-    def finish(self, states: Sequence[Any], contexts: Sequence[DialogueContext]
-               ) -> Encoded | None:
-        """
-        Return the features of all that the states have received; the states are not changed.
-
-        :return: features (B, T, width), mask (B, T), True at the valid steps; an empty state has
-            none. None if all states are empty.
-        """
-
-    def select(self, evidence: Any) -> Any:
-        """Return the part of a whole utterance's evidence that the features depend on."""
-        return evidence
-
-    def encode(self, evidence: Sequence[Any], contexts: Sequence[DialogueContext]
-               ) -> Encoded | None:
-        """
-        Return the features of whole utterances.
-
-        :param evidence: as of `stream`; None or empty where an utterance lacks the modality.
-        :param contexts: one for each.
-        :return: as of `finish`.
-        """
-        states = [self.start() for _ in evidence]
-        given = [(state, self.select(one)) for state, one in zip(states, evidence)
-                 if one is not None and len(one)]
-        if given:
-            self.stream(*zip(*given))
-        return self.finish(states, contexts)
-
-    def use_tokenizer(self, tokenizer: Tokenizer) -> None:
-        """
-        Accept the bundle's tokenizer; only text encoders need it.
-
-        :raises ValueError: if it does not fit the network.
-        """
+        return {}
 
     @property
     def device(self) -> torch.device:
@@ -148,48 +84,7 @@ class Encoder(nn.Module, ABC):
         return next((p.device for p in self.parameters()), torch.device('cpu'))
 
 
-EncoderClass = TypeVar('EncoderClass', bound=type[Encoder])
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """An encoder class and the class of its settings."""
-
-    config: type[EncoderConfig]
-    encoder: Callable[[Any, int], Encoder]
-
-
-BACKBONES = {m: Registry[Backbone](f'{m.key} backbone') for m in MODALITIES}
-
-
-def register_backbone(modality: Modality, *names: str, config: type[EncoderConfig]
-                      ) -> Callable[[EncoderClass], EncoderClass]:
-    """
-    Register an encoder, called as encoder(config, n_classes), under names of its modality.
-
-    :raises ValueError: if another encoder has the name.
-    """
-    def register(encoder: EncoderClass) -> EncoderClass:
-        for name in names:
-            BACKBONES[modality].add(name, Backbone(config, encoder))
-        return encoder
-    return register
-
-
-def parse_config(modality: Modality, values: EncoderConfig | Mapping[str, Any], default: str
-                 ) -> EncoderConfig:
-    """
-    Return the settings of an encoder, of the class that belongs to their `backbone`.
-
-    :param default: backbone of settings that do not name one.
-    :raises ValueError: if the backbone is not registered, or does not have these settings.
-    """
-    if isinstance(values, EncoderConfig):
-        return values
-    name = str(values.get('backbone', default))
-    return BACKBONES[modality].find(name).config.model_validate({'backbone': name, **values})
-
-
 def make_encoder(modality: Modality, config: EncoderConfig) -> Encoder:
     """Return the encoder of these settings, with random weights."""
-    return BACKBONES[modality].find(config.backbone).encoder(config, len(EMOTIONS))
+    encoder: Encoder = BACKBONES[modality].find(config.backbone).encoder(config, len(EMOTIONS))
+    return encoder

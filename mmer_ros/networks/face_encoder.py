@@ -11,68 +11,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
 
 from facenet_pytorch import InceptionResnetV1
 from facenet_pytorch.models.mtcnn import fixed_image_standardization
 from mmer_ros.networks.batching import encode_padded, pad
 from mmer_ros.networks.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
-from mmer_ros.networks.encoder import (
-    DialogueContext,
-    Encoded,
-    Encoder,
-    EncoderConfig,
-    register_backbone,
-)
-from mmer_ros.types import Modality, UInt8
-import numpy as np
-from pydantic import Field, model_validator
+from mmer_ros.networks.configs import FaceEncoderConfig
+from mmer_ros.networks.encoder import Encoded, Encoder, Exported
+from mmer_ros.networks.face_streaming import FaceState, FaceStreaming, sample_evenly
+from mmer_ros.types import FACE_SIZE, UInt8
 import torch
 from torch import nn, Tensor
-from typing_extensions import Self
+
+__all__ = ['FaceEncoder', 'FaceEncoderConfig', 'FaceState', 'sample_evenly']
 
 
-class FaceEncoderConfig(EncoderConfig):
-    """
-    Sizes of the face encoder.
-
-    :param backbone: the paper's InceptionResnetV1, or a small CNN with the same interface.
-    :param width: channels of the small CNN's first stage; see CompactFaceNet.
-    :param mirrored: the small CNN embeds each image and its mirror image.
-    :param max_images: longer sequences are sampled evenly down to this (50 in the paper).
-    :param hidden: width of the GRU.
-    """
-
-    backbone: Literal['inception_resnet_v1', 'compact'] = 'inception_resnet_v1'
-    width: int = 32
-    mirrored: bool = False
-    max_images: int = Field(50, ge=2)
-    hidden: int = 256
-
-    @model_validator(mode='after')
-    def _check(self) -> Self:
-        if self.mirrored and self.backbone != 'compact':
-            raise ValueError(f'mirrored: {self.backbone} does not support it; set '
-                             'mirrored=false or backbone=compact')
-        return self
-
-
-@dataclass
-class FaceState:
-    """Embeddings of the utterance's crops so far, each (512,)."""
-
-    embeddings: list[Tensor] = field(default_factory=list)
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is no crop yet."""
-        return not self.embeddings
-
-
-@register_backbone(Modality.FACE, 'inception_resnet_v1', 'compact', config=FaceEncoderConfig)
-class FaceEncoder(Encoder):
+class FaceEncoder(FaceStreaming, Encoder):
     """
     FaceNet, then a GRU whose outputs go to the fusion.
 
@@ -117,44 +72,27 @@ class FaceEncoder(Encoder):
         mask = steps < lengths[:, None]                                      # (B, T)
         return outputs * mask[..., None], mask
 
-    def start(self) -> FaceState:
-        """Return the state before the first crop."""
-        return FaceState()
+    def embed_crops(self, crops: UInt8) -> Tensor:
+        """Return the embeddings, as FaceStreaming.embed_crops."""
+        return self.embed(torch.from_numpy(crops).to(self.device))
 
-    def stream(self, states: Sequence[FaceState], evidence: Sequence[UInt8]) -> None:
-        """
-        Embed crops, (n, 160, 160, 3) of each utterance.
+    def encode_embeddings(self, rows: Sequence[Sequence[Tensor]]) -> Encoded:
+        """Run the GRU, as FaceStreaming.encode_embeddings."""
+        some = next(row[0] for row in rows if row)
+        stacked = [torch.stack(list(row)) if row else some.new_zeros(0, len(some))
+                   for row in rows]
+        encoded = encode_padded(self, [pad(stacked, 0)], [len(row) for row in rows])
+        assert encoded is not None
+        return encoded
 
-        Those of one utterance are embedded one by one, so that the features do not depend on how
-        they were cut into increments.
-        """
-        device = self.device
-        crops = [torch.from_numpy(np.ascontiguousarray(images)).to(device) for images in evidence]
-        if len(crops) == 1:
-            for crop in crops[0]:
-                states[0].embeddings.append(self.embed(crop[None])[0])
-            return
-        embeddings = self.embed(torch.cat(crops))
-        for state, rows in zip(states, torch.split(embeddings, [len(c) for c in crops])):
-            state.embeddings += list(rows)
-
-    def finish(self, states: Sequence[FaceState], contexts: Sequence[DialogueContext] = ()
-               ) -> Encoded | None:
-        """Run the GRU over the embeddings so far."""
-        some = next((state.embeddings[0] for state in states if not state.empty), None)
-        if some is None:
-            return None
-        rows = [torch.stack(sample_evenly(state.embeddings, self.config.max_images))
-                if not state.empty else some.new_zeros(0, len(some)) for state in states]
-        return encode_padded(self, [pad(rows, 0)], [len(row) for row in rows])
-
-    def select(self, evidence: UInt8) -> UInt8:
-        """Return the crops that `finish` would choose, so that no others are embedded."""
-        return np.stack(sample_evenly(list(evidence), self.config.max_images))
-
-
-def sample_evenly(items: Any, count: int) -> list[Any]:
-    """Return at most `count` of the items, evenly spaced, the first and the last among them."""
-    if len(items) <= count:
-        return list(items)
-    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
+    def exported(self) -> Mapping[str, Exported]:
+        """Return `embed` and `forward`, as the graphs `face` and `face_sequence`."""
+        crops = torch.zeros(2, FACE_SIZE, FACE_SIZE, 3, dtype=torch.uint8)
+        batch, axes = {0: 'batch'}, {0: 'batch', 1: 'images'}
+        return {
+            'face': Exported(self.embed, {'crops': crops}, ('embeddings',),
+                             {'crops': batch, 'embeddings': batch}),
+            'face_sequence': Exported(
+                self, {'embeddings': torch.zeros(2, 3, EMBEDDING_SIZE),
+                       'lengths': torch.tensor([3, 2])}, ('features', 'mask'),
+                {'embeddings': axes, 'lengths': batch, 'features': axes, 'mask': axes})}

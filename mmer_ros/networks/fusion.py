@@ -8,7 +8,7 @@
 # under the License.
 
 """
-What all fusions have in common, and the registry that a bundle's `family` is looked up in.
+What all fusions have in common, as torch modules.
 
 A fusion is added by registering a class; nothing else has to know of it::
 
@@ -23,63 +23,24 @@ docs/extending.md shows a complete example.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from mmer_ros.registry import Registry
-from mmer_ros.types import MODALITIES, Modality
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-    SerializeAsAny,
+from mmer_ros.networks.fusion_config import (
+    AnyFusionConfig,
+    FAMILIES,
+    FusionConfig,
+    parse_fusion_config,
+    register_fusion,
 )
+from mmer_ros.types import MODALITIES, Modality
 import torch
 from torch import nn, Tensor
-from typing_extensions import Self
+
+__all__ = ['AnyFusionConfig', 'available', 'Classifiers', 'FAMILIES', 'Features', 'FusionConfig',
+           'FusionOutput', 'make_fusion', 'parse_fusion_config', 'register_fusion']
 
 Features = Mapping[Modality, tuple[Tensor, Tensor]]  # (B, T, size) and mask (B, T) each
-DEFAULT_FAMILY = 'full'
-
-
-class FusionConfig(BaseModel):
-    """
-    Sizes of fusion and classifier.
-
-    :param family: name under which the fusion is registered; 'full' is the paper's.
-    :param width: d_k = d_V of the crossmodal blocks.
-    :param heads: of the attention; must divide the width.
-    :param embracement_size: c of EmbraceNet, 256 in the paper.
-    :param pooling: how a target is reduced over time, where the paper is silent: 'mean' of all
-        steps, or 'summary', the vector that the encoder's own classifier reads: the last step of
-        text (<cls>) and face, which have seen all before them, and the mean of audio.
-    :param without_source: what becomes of a target when no other modality is there, where the
-        paper is silent: 'projection', one of its own, which only training with missing
-        modalities trains, or 'blocks': its crossmodal blocks without what they would attend to.
-    :param late_fusion: add the encoders' own log-probabilities to the logits (late_fusion.py).
-    """
-
-    model_config = ConfigDict(frozen=True, extra='forbid', populate_by_name=True)
-
-    family: str = DEFAULT_FAMILY
-    width: int = 256
-    heads: int = 8
-    embracement_size: int = 256
-    dropout: float = 0.1
-    pooling: Literal['mean', 'summary'] = 'mean'
-    without_source: Literal['projection', 'blocks'] = 'projection'
-    # Bundles of format 1 may call it own_answers.
-    late_fusion: bool = Field(False, validation_alias=AliasChoices('late_fusion', 'own_answers'))
-
-    @model_validator(mode='after')
-    def _check(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f'heads {self.heads} must divide the width {self.width}')
-        return self
 
 
 class FusionOutput(NamedTuple):
@@ -98,52 +59,12 @@ class FusionOutput(NamedTuple):
 def available(features: Features) -> Tensor:
     """Return which of MODALITIES each row has, (B, M) bool."""
     some = next(iter(features.values()))[1]
-    none = torch.zeros(len(some), dtype=torch.bool, device=some.device)
+    none = torch.zeros(some.shape[0], dtype=torch.bool, device=some.device)
     return torch.stack([features[m][1].any(dim=1) if m in features else none
                         for m in MODALITIES], dim=1)
 
 
 Classifiers = Mapping[Modality, nn.Module]
-FusionClass = TypeVar('FusionClass', bound=Callable[..., nn.Module])
-
-
-@dataclass(frozen=True)
-class Family:
-    """A fusion class and the class of its settings."""
-
-    config: type[FusionConfig]
-    build: Callable[..., nn.Module]
-
-
-FAMILIES = Registry[Family]('fusion')
-
-
-def register_fusion(name: str, config: type[FusionConfig] = FusionConfig
-                    ) -> Callable[[FusionClass], FusionClass]:
-    """
-    Register a fusion, called as fusion(sizes, config, classifiers), under a name.
-
-    :raises ValueError: if another fusion has the name.
-    """
-    def register(build: FusionClass) -> FusionClass:
-        FAMILIES.add(name, Family(config, build))
-        return build
-    return register
-
-
-def parse_fusion_config(values: FusionConfig | Mapping[str, Any]) -> FusionConfig:
-    """
-    Return the settings of a fusion, of the class that belongs to their `family`.
-
-    :raises ValueError: if the family is not registered, or does not have these settings.
-    """
-    if isinstance(values, FusionConfig):
-        return values
-    return FAMILIES.find(str(values.get('family', DEFAULT_FAMILY))).config.model_validate(values)
-
-
-# A field of this type reads the settings of any registered family, and writes all of them.
-AnyFusionConfig = Annotated[SerializeAsAny[FusionConfig], BeforeValidator(parse_fusion_config)]
 
 
 def make_fusion(sizes: Mapping[Modality, int], config: FusionConfig,
@@ -154,4 +75,5 @@ def make_fusion(sizes: Mapping[Modality, int], config: FusionConfig,
     :param sizes: width of each modality's features.
     :param classifiers: the encoders' own, for fusions that read them.
     """
-    return FAMILIES.find(config.family).build(sizes, config, classifiers)
+    fusion: nn.Module = FAMILIES.find(config.family).build(sizes, config, classifiers)
+    return fusion

@@ -23,7 +23,6 @@ from mmer_ros.networks.fusion import (
     Features,
     FusionConfig,
     FusionOutput,
-    register_fusion,
 )
 from mmer_ros.networks.late_fusion import LateFusion
 from mmer_ros.types import EMOTIONS, MODALITIES, Modality
@@ -34,7 +33,6 @@ Sizes = Mapping[Modality, int]
 Vectors = Mapping[Modality, Tensor]  # (B, width) each; zeros in rows that lack the modality
 
 
-@register_fusion('full')
 class CrossmodalEmbraceNet(nn.Module):
     """
     The paper's fusion: crossmodal blocks, EmbraceNet and classifier.
@@ -201,11 +199,12 @@ def _simple(pool: type[nn.Module], join: type[nn.Module], sizes: Sizes, config: 
     return SimpleFusion(pool(dict(sizes), config), join(config))
 
 
-for _name, _pool, _join in (('concatenation', Means, Concatenation),
-                            ('averaging', Means, Averaging),
-                            ('crossmodal_only', CrossmodalFusion, Concatenation),
-                            ('embracenet_only', Means, Embracement)):
-    register_fusion(_name)(partial(_simple, _pool, _join))
+# Registered in fusion_config.py, by these names.
+full = CrossmodalEmbraceNet
+concatenation = partial(_simple, Means, Concatenation)
+averaging = partial(_simple, Means, Averaging)
+crossmodal_only = partial(_simple, CrossmodalFusion, Concatenation)
+embracenet_only = partial(_simple, Means, Embracement)
 
 
 def _in_order(vectors: Vectors) -> list[Tensor]:

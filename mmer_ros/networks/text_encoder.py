@@ -11,146 +11,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
-from mmer_ros.networks.batching import encode_padded, pad
-from mmer_ros.networks.encoder import (
-    DialogueContext,
-    Encoded,
-    Encoder,
-    EncoderConfig,
-    register_backbone,
+from mmer_ros.networks.batching import encode_padded
+from mmer_ros.networks.configs import TextEncoderConfig
+from mmer_ros.networks.encoder import Encoded, Encoder, Exported
+from mmer_ros.networks.text_input import (
+    byte_tokenizer,
+    DialogueTokenizer,
+    SPECIAL_TOKENS,
+    TextInput,
+    TextState,
+    TextStreaming,
 )
-from mmer_ros.types import Modality, Turn
-from tokenizers import decoders, models, pre_tokenizers, Tokenizer
+import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
 from transformers import OpenAIGPTConfig, OpenAIGPTModel
 
-SPECIAL_TOKENS = ('<bos>', '<speaker1>', '<speaker2>', '<cls>', '<pad>')
+__all__ = ['byte_tokenizer', 'DialogueTokenizer', 'SPECIAL_TOKENS', 'TextEncoder',
+           'TextEncoderConfig', 'TextInput', 'TextState']
 
 
-class TextEncoderConfig(EncoderConfig):
-    """
-    Sizes of the GPT; the defaults are those of `openai-gpt`, the paper's.
-
-    :param vocab_size: tokens of the tokenizer, special ones included.
-    :param history_turns: number of earlier turns in the input.
-    """
-
-    backbone: Literal['gpt'] = 'gpt'
-    vocab_size: int = 40_483
-    n_positions: int = 512
-    n_embd: int = 768
-    n_layer: int = 12
-    n_head: int = 12
-    history_turns: int = 5
-    dropout: float = 0.1
-
-
-@dataclass(frozen=True)
-class TextInput:
-    """
-    Token ids and token types of one dialogue context, of equal length.
-
-    :param reply_tokens: how many of them, before the last one, are the reply's, its speaker's
-        included.
-    """
-
-    token_ids: list[int]
-    token_types: list[int]
-    reply_tokens: int = 0
-
-
-class DialogueTokenizer:
-    """
-    Lay out a dialogue as TransferTransfo does.
-
-    `<bos>` history `<speaker1>` current sentence [reply] `<cls>`: each turn begins with the token
-    of its speaker, which is also the token type of all its tokens. `<speaker1>` is who speaks
-    now, `<speaker2>` is anybody else.
-    """
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        """Wrap a tokenizer that knows the SPECIAL_TOKENS."""
-        self.tokenizer = tokenizer
-        self.tokenizer.encode_special_tokens = True  # '<cls>' in what is said is text
-        missing = [t for t in SPECIAL_TOKENS if tokenizer.token_to_id(t) is None]
-        if missing:
-            raise ValueError(f'tokenizer: it lacks {", ".join(missing)}; add {SPECIAL_TOKENS}')
-        self.bos, self.speaker1, self.speaker2, self.cls, self.pad = (
-            tokenizer.token_to_id(token) or 0 for token in SPECIAL_TOKENS)
-
-    def encode(self, text: str, *, speaker: str = '', history: Sequence[Turn] = (),
-               reply: Turn | None = None, max_tokens: int = 512) -> TextInput:
-        """
-        Return the input of one sentence; what is too long is cut from the oldest end.
-
-        :param history: earlier turns, oldest first.
-        :param reply: the turn that follows; offline use only.
-        :param max_tokens: positions that the network has.
-        """
-        turns = [*history, Turn(speaker, text), *([reply] if reply else [])]
-        token_ids: list[int] = []
-        token_types: list[int] = []
-        ids: list[int] = []
-        for turn in turns:
-            who = self.speaker1 if turn.speaker == speaker else self.speaker2
-            ids = [who, *self.tokenizer.encode(turn.text, add_special_tokens=False).ids]
-            token_ids += ids
-            token_types += [who] * len(ids)
-        room = max_tokens - 2
-        token_ids, token_types = token_ids[-room:], token_types[-room:]
-        return TextInput([self.bos, *token_ids, self.cls],
-                         [token_types[0], *token_types, token_types[-1]],
-                         min(len(ids), room) if reply else 0)
-
-
-def byte_tokenizer() -> Tokenizer:
-    """
-    Return a tokenizer of single bytes: it takes any text and needs no training data.
-
-    It serves bundles that were not trained; a trained bundle brings its own.
-    """
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: i for i, token in enumerate(alphabet)}
-    tokenizer = Tokenizer(models.BPE(vocabulary, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
-    return tokenizer
-
-
-@dataclass
-class TextState:
-    """Words of the utterance so far."""
-
-    words: list[str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """The words as one string."""
-        return ' '.join(self.words)
-
-    @property
-    def empty(self) -> bool:
-        """Whether there are no words yet."""
-        return not self.words
-
-
-@register_backbone(Modality.TEXT, 'gpt', config=TextEncoderConfig)
-class TextEncoder(Encoder):
+class TextEncoder(TextStreaming, Encoder):
     """
     GPT whose last hidden states go to the fusion.
 
     `forward` encodes padded batches of tokens; `stream` collects words, and `finish` runs the
     network over the dialogue and all words at once.
     """
-
-    collects = True
-    tokenizer: DialogueTokenizer | None = None
 
     def __init__(self, config: TextEncoderConfig, n_classes: int) -> None:
         super().__init__()
@@ -181,47 +71,20 @@ class TextEncoder(Encoder):
                           token_type_ids=token_types)
         return output.last_hidden_state * mask[..., None], mask
 
-    def context(self, tokenizer: DialogueTokenizer, text: str, *, speaker: str = '',
-                history: Sequence[Turn] = (), reply: Turn | None = None) -> TextInput:
-        """Return the network's input: as many of the last turns as the sizes allow."""
-        turns = self.config.history_turns
-        return tokenizer.encode(text, speaker=speaker, reply=reply,
-                                history=list(history)[-turns:] if turns else [],
-                                max_tokens=self.config.n_positions)
+    def encode_tokens(self, token_ids: NDArray[np.int64], token_types: NDArray[np.int64],
+                      lengths: Sequence[int]) -> Encoded:
+        """Run the network, as TextStreaming.encode_tokens."""
+        encoded = encode_padded(
+            self, [torch.from_numpy(token_ids), torch.from_numpy(token_types)], lengths)
+        assert encoded is not None
+        return encoded
 
-    def use_tokenizer(self, tokenizer: Tokenizer) -> None:
-        """Lay out dialogues with this tokenizer, which has to know the SPECIAL_TOKENS."""
-        layout = DialogueTokenizer(tokenizer)
-        tokens = max(tokenizer.get_vocab().values()) + 1
-        if tokens > self.config.vocab_size:
-            raise ValueError(f'it has {tokens} tokens, but the network has room for '
-                             f'{self.config.vocab_size}; set vocab_size to {tokens}')
-        self.tokenizer = layout
-
-    def start(self) -> TextState:
-        """Return the state before the first word."""
-        return TextState()
-
-    def stream(self, states: Sequence[TextState], evidence: Sequence[str]) -> None:
-        """Append words to each utterance."""
-        for state, text in zip(states, evidence):
-            if text:
-                state.words.append(text)
-
-    def finish(self, states: Sequence[TextState], contexts: Sequence[DialogueContext]
-               ) -> Encoded | None:
-        """
-        Encode the words so far, each utterance with its dialogue.
-
-        :raises ValueError: if the encoder has no tokenizer.
-        """
-        if self.tokenizer is None:
-            raise ValueError('the text encoder has no tokenizer; call use_tokenizer first')
-        inputs = [TextInput([], []) if state.empty else self.context(
-            self.tokenizer, state.text, speaker=context.speaker, history=context.history,
-            reply=context.reply) for state, context in zip(states, contexts)]
-        ids = pad([torch.tensor(i.token_ids, dtype=torch.long) for i in inputs],
-                  self.tokenizer.pad)                                           # (B, T)
-        types = pad([torch.tensor(i.token_types, dtype=torch.long) for i in inputs],
-                    self.tokenizer.pad)                                         # (B, T)
-        return encode_padded(self, [ids, types], [len(i.token_ids) for i in inputs])
+    def exported(self) -> Mapping[str, Exported]:
+        """Return `forward`, as the graph `text`."""
+        ids = torch.zeros(2, 3, dtype=torch.long)
+        axes = {0: 'batch', 1: 'tokens'}
+        return {'text': Exported(
+            self, {'token_ids': ids, 'token_types': ids, 'lengths': torch.tensor([3, 2])},
+            ('features', 'mask'),
+            {'token_ids': axes, 'token_types': axes, 'lengths': {0: 'batch'}, 'features': axes,
+             'mask': axes})}

@@ -143,7 +143,9 @@ class Stretch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the longer sequence."""
-        return x.repeat_interleave(self.scale, -1)
+        if self.scale == 1:
+            return x
+        return x[..., None].expand(*[-1] * x.dim(), self.scale).flatten(-2)
 
 
 class MelSpectrogram(nn.Module):
@@ -168,9 +170,12 @@ class MelSpectrogram(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Return the spectrogram."""
+        exporting = torch.onnx.is_in_onnx_export()  # graphs have no complex numbers
         spectrum = torch.stft(
             samples, self.n_fft, self.hop_length, self.win_length, self.spectrogram.window,
-            center=False, return_complex=True).abs()                   # (B, n_fft / 2 + 1, T)
+            center=False, return_complex=not exporting)
+        spectrum = spectrum.square().sum(dim=-1).sqrt() if exporting else (
+            spectrum.abs())                                            # (B, n_fft / 2 + 1, T)
         return torch.matmul(spectrum.transpose(-1, -2), self.mel_scale.fb).transpose(-1, -2)
 
 

@@ -19,69 +19,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 import math
-from typing import Literal
 
 from mmer_ros.networks.batching import as_float, pad_features
-from mmer_ros.networks.encoder import (
-    DialogueContext,
-    Encoded,
-    Encoder,
-    EncoderConfig,
-    register_backbone,
-)
+from mmer_ros.networks.configs import MEL_HOP, STATE_HOP, WhisperEncoderConfig
+from mmer_ros.networks.encoder import DialogueContext, Encoded, Encoder
 from mmer_ros.networks.wavernn import mel_filters
-from mmer_ros.types import Modality, SAMPLE_RATE
+from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 import torch
 from torch import nn, Tensor
-from typing_extensions import Self
+
+__all__ = ['STATE_HOP', 'WhisperEncoder', 'WhisperEncoderConfig', 'WhisperState']
 
 N_FFT = 400  # samples of a frame of Whisper's spectrogram
-MEL_HOP = 160  # samples between frames
-STATE_HOP = 2 * MEL_HOP  # samples between states: the second convolution skips every other frame
-LONGEST_S = 30.0  # that Whisper knows positions for
 RANGE_DB = 8.0  # tens of decibels below the loudest that the spectrogram keeps
 FLOOR = 1e-10  # power; keeps the logarithm finite
 TINY = 1e-5  # added to a variance
-
-
-class WhisperEncoderConfig(EncoderConfig):
-    """
-    Sizes of the Whisper and of the features; the defaults are whisper-base's.
-
-    :param d_model: width of its states.
-    :param n_layer: layers that are kept, from the first on.
-    :param n_head: of its attention.
-    :param n_inner: width of its feed-forward layers.
-    :param n_mels: bands of its spectrogram.
-    :param states: layers whose outputs are pooled; 0 is the input of the first.
-    :param window_s: seconds that the network sees at once. Longer speech is cut into windows,
-        each encoded once it is complete, so that a long utterance costs no more at its end.
-    :param width: of the features.
-    """
-
-    backbone: Literal['whisper'] = 'whisper'
-    d_model: int = Field(512, ge=2, multiple_of=2)
-    n_layer: int = Field(4, ge=1)
-    n_head: int = Field(8, ge=1)
-    n_inner: int = Field(2048, ge=1)
-    n_mels: int = Field(80, ge=1)
-    states: tuple[int, ...] = Field((2, 3, 4), min_length=1)
-    window_s: float = Field(2.0, ge=0.5, le=LONGEST_S / 2)
-    width: int = Field(128, ge=1)
-
-    @model_validator(mode='after')
-    def _check(self) -> Self:
-        if min(self.states) < 0 or max(self.states) > self.n_layer:
-            raise ValueError(f'states {self.states} must be of layers 0 to {self.n_layer}')
-        return self
-
-    @property
-    def window(self) -> int:
-        """Samples of a window, a multiple of STATE_HOP."""
-        return round(self.window_s * SAMPLE_RATE / STATE_HOP) * STATE_HOP
 
 
 @dataclass
@@ -104,7 +58,6 @@ class WhisperState:
         return not self.received
 
 
-@register_backbone(Modality.AUDIO, 'whisper', config=WhisperEncoderConfig)
 class WhisperEncoder(Encoder):
     """
     Whisper's first layers and a linear map of the mean and deviation of their states.

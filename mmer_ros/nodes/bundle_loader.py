@@ -16,6 +16,7 @@ import threading
 from typing import Any
 
 from mmer_ros.nodes.health.process_usage import release_memory
+from mmer_ros.onnx_graphs import AUTO
 from mmer_ros.recognition.bundle import check_place
 from mmer_ros.recognition.recognizer import Recognizer, UNTRAINED
 from mmer_ros.sensing.face_detector import FaceDetector, make_detector
@@ -34,8 +35,8 @@ class LoadedBundle:
     detector: FaceDetector
 
 
-def load_bundle(bundle: str, device: str, expected_hash: str, prior: str, folders: str = ''
-                ) -> LoadedBundle:
+def load_bundle(bundle: str, device: str, expected_hash: str, prior: str, folders: str = '',
+                engine: str = AUTO) -> LoadedBundle:
     """
     Load a bundle and run its networks once.
 
@@ -43,8 +44,9 @@ def load_bundle(bundle: str, device: str, expected_hash: str, prior: str, folder
     :raises InvalidInput: if it cannot be used.
     """
     check_place(bundle, folders)
-    recognizer = _load_recognizer(bundle, device, expected_hash, prior)
-    return LoadedBundle(recognizer, make_detector(recognizer.config.faces, recognizer.device))
+    recognizer = _load_recognizer(bundle, device, expected_hash, prior, engine)
+    return LoadedBundle(recognizer, make_detector(
+        recognizer.config.faces, recognizer.device, recognizer.sensing_engine))
 
 
 def load_configured_recognizer(node: Node, settings: NodeSettings) -> Recognizer:
@@ -56,11 +58,13 @@ def load_configured_recognizer(node: Node, settings: NodeSettings) -> Recognizer
     node.get_logger().info(f'loading bundle {one_line(settings.bundle)}')
     check_place(settings.bundle, settings.bundle_folders)
     return _load_recognizer(settings.bundle, settings.device, settings.bundle_hash,
-                            settings.prior)
+                            settings.prior, settings.engine)
 
 
-def _load_recognizer(bundle: str, device: str, expected_hash: str, prior: str) -> Recognizer:
-    recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash, prior=prior)
+def _load_recognizer(bundle: str, device: str, expected_hash: str, prior: str, engine: str
+                     ) -> Recognizer:
+    recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash, prior=prior,
+                                 engine=engine)
     recognizer.warm_up()
     return recognizer
 
@@ -69,7 +73,7 @@ def log_bundle(node: Node, recognizer: Recognizer) -> None:
     """Log the bundle in use, with a warning if it is untrained."""
     config = recognizer.config
     node.get_logger().info(f'bundle {config.name}, hash {recognizer.bundle.content_hash[:12]}, '
-                           f'device {recognizer.device}')
+                           f'device {recognizer.device}, engine {recognizer.engine}')
     if not config.trained:
         node.get_logger().warning(UNTRAINED.format(name=config.name))
 

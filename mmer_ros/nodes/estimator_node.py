@@ -55,7 +55,7 @@ class EstimatorNode(RecognizingNode):
         self._outputs = RobotOutputs(self, settings)
         self._estimator = Estimator(
             recognizer, partial_rate=settings.partial_rate,
-            batch=settings.batch or (1 if recognizer.device.type == 'cpu' else BATCH),
+            batch=settings.batch or (1 if recognizer.device == 'cpu' else BATCH),
             quiet_s=settings.parts_wait_s, stages=Stages(
                 time.perf_counter,
                 lambda name, seconds: self._meter.record_stage(name, seconds)))

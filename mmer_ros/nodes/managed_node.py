@@ -25,13 +25,13 @@ from mmer_ros.nodes.parameters import NodeParameters
 from mmer_ros.nodes.runtime.event_log import EventLog
 from mmer_ros.nodes.runtime.inbox import Inbox
 from mmer_ros.nodes.runtime.session import clock_seconds
+from mmer_ros.onnx_graphs import use_threads
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.settings import HealthLimits, NodeSettings
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-import torch
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -131,8 +131,7 @@ class ManagedNode(LifecycleNode):
         self._failure = ''
         try:
             self._settings = settings = self._declared.settings()
-            if settings.threads:
-                torch.set_num_threads(settings.threads)
+            use_threads(settings.threads)
             self._create(settings)
         except Exception as error:  # a model that cannot be loaded is a failure, not a crash
             return self._fail('not configured', error)

@@ -61,11 +61,12 @@ class RecognizingNode(ManagedNode):
         self._run_on_worker(self._configured().reset_history)
         return 'the dialogue history is cleared'
 
-    def bundle_options(self) -> tuple[str, str, str, str]:
-        """Return device, expected hash, prior and folders; see services.BundleOwner."""
+    def bundle_options(self) -> tuple[str, str, str, str, str]:
+        """Return device, expected hash, prior, folders and engine; see services.BundleOwner."""
         self._configured()
         settings = self._settings
-        return settings.device, settings.bundle_hash, settings.prior, settings.bundle_folders
+        return (settings.device, settings.bundle_hash, settings.prior, settings.bundle_folders,
+                settings.engine)
 
     def change_bundle(self, name: str, loaded: LoadedBundle) -> str:
         """Use another bundle from the next utterance on; see services.BundleOwner."""

@@ -34,6 +34,7 @@ from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.sensing.sensor_pipeline import PartPipeline
+from mmer_ros.sensing.vad import SpeechProbability
 from mmer_ros.settings import HealthLimits, NodeSettings, SEGMENTER
 from mmer_ros.types import FaceCrop, InvalidInput, UtterancePart, VideoFrame
 
@@ -70,8 +71,9 @@ class SegmenterNode(ManagedNode):
         stages = Stages(time.perf_counter,
                         lambda name, seconds: self._meter.record_stage(name, seconds))
         self._pipeline = PartPipeline(
-            FaceStream(make_detector(faces, device)), settings.segmenter,
-            probability=self._activity if settings.hears_voices else None,
+            FaceStream(make_detector(faces, device, settings.engine)), settings.segmenter,
+            probability=(self._activity if settings.hears_voices else
+                         SpeechProbability(settings.engine)),
             stages=stages, on_faces=self._on_faces, languages=config.languages)
         self._publisher = self.create_lifecycle_publisher(
             PartMessage, settings.parts_topic, part_qos(settings))

@@ -11,128 +11,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 import hashlib
 from importlib import resources
 import json
 import os
 from pathlib import Path
-import re
 import shutil
 import tempfile
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
-from mmer_ros.networks.emotion_model import EmotionModel, ModelConfig
-from mmer_ros.networks.text_encoder import byte_tokenizer
-from mmer_ros.recognition.weights_file import (
-    check_shapes,
-    check_sizes,
-    not_finite,
-    read_shapes,
-    Shapes,
+from mmer_ros.networks.onnx_networks import FUSION, OnnxModel
+from mmer_ros.networks.text_input import byte_tokenizer
+from mmer_ros.onnx_graphs import choose_engine, ONNX, TORCH
+from mmer_ros.recognition.bundle_config import (
+    BundleConfig,
+    BundleError,
+    CARD,
+    CONFIG,
+    DEFAULT_BUNDLE,
+    FILE_NAME,
+    FORMAT_VERSION,
+    GRAPH,
+    MAX_BYTES,
+    MAX_GRAPH_BYTES,
+    NO_GRAPHS,
+    OWN_KEYS,
+    SEARCH_PATH_VARIABLE,
+    TOKENIZER,
+    WEIGHTS,
 )
-from mmer_ros.sensing.face_detector import FaceConfig
-from mmer_ros.text_repair import one_line
-from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, SAMPLE_RATE, SUBSETS
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_validator,
-    ValidationError,
-)
-import safetensors.torch
+from mmer_ros.recognition.bundle_networks import changed, make_graphs, make_model
+from mmer_ros.types import EMOTIONS, SAMPLE_RATE, SUBSETS
+from pydantic import ValidationError
 from tokenizers import Tokenizer
-import torch
-from torch import Tensor
 
-FORMAT_VERSION = 1
-CONFIG, WEIGHTS, TOKENIZER, CARD = (
-    'config.json', 'model.safetensors', 'tokenizer.json', 'MODEL_CARD.md')
-DEFAULT_BUNDLE = 'starter'
-ENGLISH = ('en',)
-SEARCH_PATH_VARIABLE = 'MMER_BUNDLE_PATH'
+if TYPE_CHECKING:
+    from mmer_ros.networks.emotion_model import EmotionModel
+    from torch import Tensor
 
-# Valence and arousal of each emotion in Russell's circumplex (1980), in label order.
-CIRCUMPLEX = ((0.0, 0.0), (0.4, 0.8), (-0.6, 0.7), (-0.8, -0.4), (0.9, 0.5), (-0.7, 0.3),
-              (-0.7, 0.8))
-
-
-# Beyond these, float32 would overflow or a modality would not count at all.
-Factor = Annotated[float, Field(ge=1e-6, le=1e6)]
-Coordinate = Annotated[float, Field(ge=-1, le=1)]
-MAX_NAME, MAX_NOTICE, MAX_LANGUAGES = 100, 2000, 200  # characters; codes
-FILE_NAME = re.compile(r'[\w-][\w.-]{0,99}')
-OWN_KEYS = {'name', 'model', 'files'}  # by which a bundle's settings are known
-# Files that are larger are refused unread.
-MAX_BYTES = {CONFIG: 4_000_000, TOKENIZER: 100_000_000, CARD: 4_000_000}
-
-
-class BundleError(InvalidInput):
-    """A bundle that cannot be used; the message says which, why and what to do."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))  # it may quote what is in the files
-
-
-class BundleConfig(BaseModel):
-    """
-    What config.json holds.
-
-    :param labels: must be types.EMOTIONS, in that order.
-    :param temperatures: divisors of the logits by available modalities, e.g. 'text+audio'.
-    :param priors: by subset, the class shares under which it is calibrated, (7,).
-    :param modality_weights: relative weights of MODALITIES in EmbraceNet; `trust` in files of
-        format 1.
-    :param circumplex: (valence, arousal) of each label, each in [-1, 1].
-    :param notice: restrictions by its licences; logged once at load.
-    :param languages: codes of the languages whose words it reads, e.g. 'en'; empty: any.
-    :param weights: how matrices are stored; in memory they are float32.
-    :param training: data, licence and metrics of the training, as the model card tells them.
-    :param files: sha256 of every other file of the bundle.
-    """
-
-    model_config = ConfigDict(frozen=True, extra='forbid', populate_by_name=True,
-                              allow_inf_nan=False)
-
-    format_version: int = FORMAT_VERSION
-    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
-    labels: tuple[str, ...] = EMOTIONS
-    sample_rate: int = SAMPLE_RATE
-    trained: bool = False
-    calibrated: bool = False
-    model: ModelConfig = ModelConfig()
-    faces: FaceConfig = FaceConfig()
-    temperatures: dict[str, Factor] = Field(default_factory=dict)
-    priors: dict[str, Annotated[
-        tuple[Factor, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
-    ] = Field(default_factory=dict)
-    modality_weights: tuple[Factor, ...] = Field(
-        (1.0,) * len(MODALITIES), min_length=len(MODALITIES), max_length=len(MODALITIES),
-        validation_alias=AliasChoices('modality_weights', 'trust'))
-    circumplex: tuple[tuple[Coordinate, Coordinate], ...] = Field(
-        CIRCUMPLEX, min_length=len(EMOTIONS), max_length=len(EMOTIONS))
-    notice: str = Field('', max_length=MAX_NOTICE)
-    languages: Annotated[tuple[Annotated[str, Field(max_length=20)], ...],
-                         Field(max_length=MAX_LANGUAGES)] = ENGLISH
-    weights: Literal['float32', 'float16'] = 'float32'
-    training: dict[str, Any] = Field(default_factory=dict)
-    files: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator('name', 'notice', 'languages')
-    @classmethod
-    def _check_printable(cls, value: Any) -> Any:
-        for text in [value] if isinstance(value, str) else value:
-            if not text.isprintable():
-                raise ValueError('control characters are not allowed')
-        return value
-
-    def to_json(self) -> bytes:
-        """Return the file's content."""
-        # The default is not written: bundles from before this setting keep their hash.
-        unsaid = {'languages'} if self.languages == ENGLISH else None
-        return self.model_dump_json(indent=2, exclude=unsaid).encode() + b'\n'
+__all__ = ['architectures', 'available_bundles', 'Bundle', 'BundleConfig', 'BundleError', 'CARD',
+           'check_place', 'CONFIG', 'DEFAULT_BUNDLE', 'find_bundle', 'GRAPH', 'MAX_BYTES',
+           'SEARCH_PATH_VARIABLE', 'TOKENIZER', 'WEIGHTS', 'write_bundle']
 
 
 @dataclass(frozen=True)
@@ -140,14 +62,52 @@ class Bundle:
     """
     A model in memory with everything needed to run it.
 
-    :param content_hash: sha256 of config.json, which itself names the hashes of all other files.
+    :param modules: the networks in torch; None: not loaded.
+    :param content_hash: sha256 of config.json, which itself names the hashes of all other files,
+        graphs included.
+    :param folder: where it was loaded from.
     """
 
     config: BundleConfig
-    model: EmotionModel
+    modules: EmotionModel | None
     tokenizer: Tokenizer
     card: str
     content_hash: str
+    folder: Path | None = None
+
+    @cached_property
+    def model(self) -> EmotionModel:
+        """
+        The torch modules; read from the folder if the bundle was loaded for another engine.
+
+        :raises BundleError: if they cannot be read.
+        """
+        if self.modules is not None:
+            return self.modules
+        _check_file(self._source(), WEIGHTS, self.config.files[WEIGHTS])
+        return make_model(self._source(), self.config, self.tokenizer)
+
+    @cached_property
+    def graphs(self) -> OnnxModel:
+        """
+        The model as graphs in ONNX Runtime.
+
+        :raises BundleError: if it has none, or they cannot be used.
+        """
+        if self.lacks_graphs:
+            raise BundleError(self.lacks_graphs)
+        return make_graphs(self._source(), self.config, self.tokenizer)
+
+    @property
+    def lacks_graphs(self) -> str:
+        """Why it cannot run in ONNX Runtime; '' if it can."""
+        return '' if self.folder and f'{FUSION}{GRAPH}' in self.config.files else (
+            f'bundle {self.config.name}: {NO_GRAPHS}')
+
+    def _source(self) -> Path:
+        if self.folder is None:
+            raise BundleError(self.lacks_graphs)
+        return self.folder
 
     @classmethod
     def create(cls, config: BundleConfig, model: EmotionModel, tokenizer: Tokenizer,
@@ -159,6 +119,7 @@ class Bundle:
         the same results before and after it is saved.
         """
         if config.weights == 'float16':
+            import torch
             with torch.no_grad():
                 for parameter in _matrices(model):
                     parameter.copy_(parameter.half())
@@ -180,6 +141,8 @@ class Bundle:
             raise BundleError(f'architecture {architecture!r}: there is none of that name; '
                               f'there are {", ".join(architectures())}')
         config = BundleConfig.model_validate_json(text)
+        from mmer_ros.networks.emotion_model import EmotionModel
+        import torch
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = EmotionModel(config.model).eval()
@@ -188,23 +151,28 @@ class Bundle:
         return cls.create(config, model, byte_tokenizer(), card)
 
     @classmethod
-    def load(cls, name_or_path: str | Path, expected_hash: str = '') -> Bundle:
+    def load(cls, name_or_path: str | Path, expected_hash: str = '', *, engine: str = TORCH,
+             device: str = 'cpu') -> Bundle:
         """
         Load a bundle by path, or by name from the search path or the package.
 
         A name that is only that of an architecture gives an untrained bundle.
 
         :param expected_hash: if given, any other bundle is refused.
+        :param engine: that will run it, as of Recognizer; only its networks are loaded now.
+        :param device: on which it will run.
         :raises BundleError: if it is not there, incomplete, changed or of another label order.
+        :raises InvalidInput: if the engine cannot be used.
         """
         folder = find_bundle(name_or_path)
         if folder is None:
+            choose_engine(engine, device, f'architecture {name_or_path}: {NO_GRAPHS}')
             bundle = cls.untrained(str(name_or_path))
             _check_hash(name_or_path, bundle.content_hash, expected_hash)
             return bundle
         config, content_hash = _read_config(folder)
         _check_hash(name_or_path, content_hash, expected_hash)
-        return _read(folder, config, content_hash)
+        return _read(folder, config, content_hash, engine, device)
 
     @staticmethod
     def read_config(name_or_path: str | Path) -> BundleConfig:
@@ -226,27 +194,44 @@ class Bundle:
 
         :raises BundleError: if something else than a bundle is there.
         """
-        if folder.exists() and not (folder / CONFIG).is_file() and (
-                not folder.is_dir() or any(folder.iterdir())):
-            raise BundleError(f'{folder}: it is there and is no bundle; it is left as it is. '
-                              'Give a new folder')
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}.'))
-        old = partial.with_name(f'{partial.name}.old')
-        try:
-            for name, data in _contents(self.config, self.model, self.tokenizer,
-                                        self.card).items():
-                (partial / name).write_bytes(data)
-            (partial / CONFIG).write_bytes(self.config.to_json())
-            partial.chmod(0o755)
-            if folder.exists():
-                folder.rename(old)
-            partial.rename(folder)
-        finally:
-            if old.exists() and not folder.exists():
-                old.rename(folder)
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+        write_bundle(folder, self.read_files())
+
+    def read_files(self) -> dict[str, bytes]:
+        """Return the contents of the files: as they were loaded, if they were."""
+        if self.folder is not None:
+            for name, digest in self.config.files.items():
+                _check_file(self.folder, name, digest)
+            return {name: (self.folder / name).read_bytes()
+                    for name in (CONFIG, *self.config.files)}
+        return {CONFIG: self.config.to_json(),
+                **_contents(self.config, self.model, self.tokenizer, self.card)}
+
+
+def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
+    """
+    Write the files of a bundle; the folder appears at once and complete, or stays as it was.
+
+    :raises BundleError: if something else than a bundle is there.
+    """
+    if folder.exists() and not (folder / CONFIG).is_file() and (
+            not folder.is_dir() or any(folder.iterdir())):
+        raise BundleError(f'{folder}: it is there and is no bundle; it is left as it is. '
+                          'Give a new folder')
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}.'))
+    old = partial.with_name(f'{partial.name}.old')
+    try:
+        for name, data in files.items():
+            (partial / name).write_bytes(data)
+        partial.chmod(0o755)
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def architectures() -> list[str]:
@@ -342,6 +327,7 @@ def _contents(config: BundleConfig, model: EmotionModel, tokenizer: Tokenizer, c
     if config.weights == 'float16':
         rounded = {name for name, p in model.named_parameters() if p.dim() > 1}
         tensors = {name: t.half() if name in rounded else t for name, t in tensors.items()}
+    import safetensors.torch
     return {WEIGHTS: safetensors.torch.save(tensors), TOKENIZER: tokenizer.to_str().encode(),
             CARD: card.encode()}
 
@@ -378,21 +364,22 @@ def _is_of_a_bundle(raw: bytes) -> bool:
     return isinstance(settings, dict) and OWN_KEYS <= settings.keys()
 
 
-def _read(folder: Path, config: BundleConfig, content_hash: str) -> Bundle:
+def _read(folder: Path, config: BundleConfig, content_hash: str, engine: str, device: str
+          ) -> Bundle:
     for name, digest in config.files.items():
         _check_file(folder, name, digest)
     for name in (WEIGHTS, TOKENIZER):
         if name not in config.files:
             raise BundleError(f'bundle {folder}: {CONFIG} does not list {name}; it is incomplete')
     tokenizer = _read_tokenizer(folder, (folder / TOKENIZER).read_bytes())
-    model = _read_model(folder, config)
-    try:
-        model.use_tokenizer(tokenizer)
-    except ValueError as error:
-        raise BundleError(f'bundle {folder}: {TOKENIZER} does not fit the network: {error}'
-                          ) from error
     card = (folder / CARD).read_bytes() if CARD in config.files else b''
-    return Bundle(config, model, tokenizer, card.decode(errors='replace'), content_hash)
+    bundle = Bundle(config, None, tokenizer, card.decode(errors='replace'), content_hash, folder)
+    # What the engine needs is made now, so that a fault shows when the bundle is loaded.
+    if choose_engine(engine, device, bundle.lacks_graphs) == ONNX:
+        bundle.graphs  # noqa: B018
+    else:
+        bundle.__dict__['model'] = make_model(folder, config, tokenizer)
+    return bundle
 
 
 def _check_config(folder: Path, config: BundleConfig) -> None:
@@ -425,12 +412,13 @@ def _check_file(folder: Path, name: str, digest: str) -> None:
         while block := file.read(1 << 20):
             found.update(block)
     if found.hexdigest() != digest:
-        raise BundleError(f'bundle {folder}: {name} was changed or damaged (its sha256 is not '
-                          f'the one in {CONFIG}); fetch the bundle again')
+        raise changed(folder, name)
 
 
 def _check_bytes(folder: Path, name: str) -> None:
     size, most = (folder / name).stat().st_size, MAX_BYTES.get(name)
+    if name.endswith(GRAPH):
+        most = MAX_GRAPH_BYTES
     if most is not None and size > most:
         raise BundleError(f'bundle {folder}: {name} has {size} bytes; expected at most {most}; '
                           'fetch the bundle again')
@@ -441,66 +429,3 @@ def _read_tokenizer(folder: Path, data: bytes) -> Tokenizer:
         return Tokenizer.from_str(data.decode())
     except Exception as error:  # tokenizers raises nothing narrower
         raise BundleError(f'bundle {folder}: {TOKENIZER} cannot be used: {error}') from error
-
-
-def _read_model(folder: Path, config: BundleConfig) -> EmotionModel:
-    """Return the model; what it asks for is compared with its weights before it is built."""
-    try:
-        check_sizes(config.model.model_dump())
-        expected = _needed_shapes(config.model)
-    except (RuntimeError, ValueError, OverflowError) as error:
-        raise BundleError(f'bundle {folder}: no model can have the sizes in {CONFIG}: '
-                          f'{" ".join(str(error).split())}; correct them') from error
-    try:
-        found = read_shapes(folder / WEIGHTS)
-    except ValueError as error:
-        raise BundleError(f'bundle {folder}: {WEIGHTS} is no safetensors file ({error}); '
-                          'fetch the bundle again') from error
-    try:
-        if expected is not None:
-            check_shapes({_current_name(name): shape for name, shape in found.items()}, expected)
-    except ValueError as error:
-        raise BundleError(f'bundle {folder}: the weights do not fit the sizes in {CONFIG}: '
-                          f'{error}') from error
-    model = EmotionModel(config.model).eval()
-    _load_weights(folder, model, (folder / WEIGHTS).read_bytes())
-    return model
-
-
-def _needed_shapes(config: ModelConfig) -> Shapes | None:
-    """
-    Return the shapes of all weights of a model; no memory is taken for them.
-
-    :return: None if an encoder of another package cannot be built without its values.
-    """
-    try:
-        with torch.device('meta'):
-            return {name: tuple(tensor.shape)
-                    for name, tensor in EmotionModel(config).state_dict().items()}
-    except (RuntimeError, TypeError) as error:
-        if 'meta' in str(error):
-            return None
-        raise
-
-
-def _load_weights(folder: Path, model: EmotionModel, data: bytes) -> None:
-    try:
-        tensors: dict[str, Tensor] = safetensors.torch.load(data)
-    except safetensors.SafetensorError as error:
-        raise BundleError(f'bundle {folder}: {WEIGHTS} is no safetensors file ({error}); '
-                          'fetch the bundle again') from error
-    if name := not_finite(data):
-        raise BundleError(f'bundle {folder}: the weights {name} hold values that are not '
-                          'finite; train or fetch the bundle again')
-    floats = {_current_name(name): t.float() if t.is_floating_point() else t
-              for name, t in tensors.items()}
-    try:
-        model.load_state_dict(floats, strict=True)
-    except RuntimeError as error:
-        raise BundleError(f'bundle {folder}: the weights do not fit the sizes in {CONFIG}: '
-                          f'{str(error).splitlines()[-1].strip()}') from error
-
-
-def _current_name(name: str) -> str:
-    """Return today's name of a tensor; bundles of format 1 may call late fusion own_answers."""
-    return name.replace('fusion.own_answers.', 'fusion.late_fusion.', 1)

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mmer_ros.networks.encoder import DialogueContext
+from mmer_ros.networks.backbones import DialogueContext
 from mmer_ros.profiling import Stages, UNMEASURED
 from mmer_ros.recognition.recognizer import NOT_FINITE, Recognizer
 from mmer_ros.recognition.streaming_encoders import (
@@ -25,7 +25,6 @@ from mmer_ros.recognition.streaming_encoders import (
     Increment,
 )
 from mmer_ros.types import Estimate, Modality, StreamEvent, Turn, UtterancePart
-import torch
 
 REVISABLE = 4  # finished utterances that are kept for late words
 
@@ -105,7 +104,6 @@ class DialogueStream:
         """
         return push_together([(self, part)])[0]
 
-    @torch.inference_mode()
     def partial(self, part: UtterancePart) -> Estimate | None:
         """Return the estimate so far of the utterance whose latest part this is."""
         utterance = self._utterances.get(part.utterance_id)
@@ -187,7 +185,6 @@ class DialogueStream:
             self._turns.sort(key=lambda turn: turn[0])
 
 
-@torch.inference_mode()
 def push_together(parts: Sequence[tuple[DialogueStream, UtterancePart]]
                   ) -> list[Estimate | None]:
     """

@@ -20,6 +20,7 @@ from mmer_ros.sensing.face_detector import FaceDetector, make_detector
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.sensor_pipeline import OnFaces, SensorPipeline
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
+from mmer_ros.sensing.vad import SpeechProbability
 from mmer_ros.types import Estimate, Int16, StreamEvent, UtterancePart
 
 
@@ -44,9 +45,10 @@ class Pipeline(SensorPipeline[Estimate]):
                  partial_rate: float = 0.0, stages: Stages = UNMEASURED,
                  on_faces: OnFaces = lambda frame, crops: None) -> None:
         super().__init__(
-            faces or FaceStream(make_detector(recognizer.config.faces, recognizer.device)),
-            config, probability=probability, stages=stages, on_faces=on_faces,
-            languages=recognizer.config.languages)
+            faces or FaceStream(make_detector(
+                recognizer.config.faces, recognizer.device, recognizer.sensing_engine)),
+            config, probability=probability or SpeechProbability(recognizer.sensing_engine),
+            stages=stages, on_faces=on_faces, languages=recognizer.config.languages)
         self.recognizer = recognizer
         self._stream = DialogueStream(recognizer, partial_rate=partial_rate, stages=stages)
 
@@ -59,8 +61,8 @@ class Pipeline(SensorPipeline[Estimate]):
         """
         self.recognizer = self._stream.recognizer = recognizer
         self.languages = recognizer.config.languages
-        self._change_detector(
-            detector or make_detector(recognizer.config.faces, recognizer.device))
+        self._change_detector(detector or make_detector(
+            recognizer.config.faces, recognizer.device, recognizer.sensing_engine))
 
     @property
     def partial_rate(self) -> float:

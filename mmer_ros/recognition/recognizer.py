@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmer_ros.networks.encoder import DialogueContext, Encoded
-from mmer_ros.networks.fusion import available, FusionOutput
+from mmer_ros.networks.backbones import DialogueContext, Encoded
+from mmer_ros.networks.onnx_networks import Fused, Model
+from mmer_ros.onnx_graphs import AUTO, choose_engine, INSTALL_TORCH, is_installed, ONNX
 from mmer_ros.profiling import FUSION, Stages, UNMEASURED
 from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
 from mmer_ros.recognition.prior_correction import correction, read_prior
@@ -24,14 +26,16 @@ from mmer_ros.recognition.streaming_encoders import EncoderStates, StreamingEnco
 from mmer_ros.types import (
     Estimate,
     FACE_SIZE,
+    Float32,
     InvalidInput,
     Modality,
     SAMPLE_RATE,
     Utterance,
 )
 import numpy as np
-from numpy.typing import NDArray
-import torch
+
+if TYPE_CHECKING:
+    from mmer_ros.networks.emotion_model import EmotionModel
 
 LOGGER = logging.getLogger('mmer_ros')
 UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
@@ -55,20 +59,28 @@ class Recognizer:
     True
 
     :param device: e.g. 'cpu', 'cuda', 'cuda:1'.
+    :param engine: what runs the networks: 'onnx' (ONNX Runtime, on CPUs; the bundle needs
+        graphs), 'torch', or 'auto': onnx where it can run, else torch. Their logits differ by
+        less than 1e-4.
     :param prior: class shares where the robot is used: 'flat', 'meld', or seven numbers in label
         order. '' keeps those under which the bundle was calibrated, which differ between subsets
         of the modalities. See mmer_ros.recognition.prior_correction.
-    :raises InvalidInput: if the device does not exist, or the prior is not of this form.
+    :raises InvalidInput: if the device does not exist, the engine cannot be used, or the prior
+        is not of this form.
     """
 
-    def __init__(self, bundle: Bundle, device: str = 'cpu', prior: str = '') -> None:
+    def __init__(self, bundle: Bundle, device: str = 'cpu', prior: str = '', *,
+                 engine: str = AUTO) -> None:
         shares = read_prior(prior)
         self.device = check_device(device)
         self.bundle = bundle
         self.config = bundle.config
-        self.model = bundle.model.to(self.device).eval()
-        self.encoders = StreamingEncoders(self.model)
-        self._weights = torch.tensor(self.config.modality_weights, device=self.device)
+        self.engine = choose_engine(engine, self.device, bundle.lacks_graphs)
+        # Of face detection and voice activity, which do not depend on what the bundle has: a robot
+        # that only senses answers as one that also recognises.
+        self.sensing_engine = choose_engine(engine, self.device)
+        self._model = bundle.graphs if self.engine == ONNX else _torch_model(bundle, self.device)
+        self.encoders = StreamingEncoders(self._model)
         self._corrections = {} if shares is None else {
             subset: correction(shares, trained) for subset, trained in self.config.priors.items()}
         if not self.config.trained:
@@ -77,20 +89,33 @@ class Recognizer:
             LOGGER.warning(NO_PRIOR.format(name=self.config.name))
         _log_notice(bundle)
 
+    @property
+    def model(self) -> EmotionModel:
+        """
+        The torch modules.
+
+        :raises InvalidInput: if the engine is another one.
+        """
+        if self.engine == ONNX:
+            raise InvalidInput('the recogniser has no torch modules: its engine is onnx; load it '
+                               'with engine torch')
+        return self.bundle.model
+
     @classmethod
     def load(cls, name_or_path: str | Path = DEFAULT_BUNDLE, *, device: str = 'cpu',
-             expected_hash: str = '', prior: str = '') -> Recognizer:
+             expected_hash: str = '', prior: str = '', engine: str = AUTO) -> Recognizer:
         """
         Load a bundle by name or path.
 
         :param expected_hash: if given, a bundle with another content hash is refused.
-        :param device: as of the class, and `prior`.
+        :param device: as of the class, `engine` and `prior` as well.
         :raises BundleError: if it cannot be used.
         :raises InvalidInput: as the class.
         """
-        check_device(device)
+        found = check_device(device)
         read_prior(prior)
-        return cls(Bundle.load(name_or_path, expected_hash), device, prior)
+        bundle = Bundle.load(name_or_path, expected_hash, engine=engine, device=found)
+        return cls(bundle, found, prior, engine=engine)
 
     def recognize(self, utterance: Utterance) -> Estimate:
         """
@@ -100,7 +125,6 @@ class Recognizer:
         """
         return self.recognize_batch([utterance])[0]
 
-    @torch.inference_mode()
     def recognize_batch(self, utterances: Sequence[Utterance]) -> list[Estimate]:
         """
         Estimate the emotions of several utterances in one go, padded and masked.
@@ -121,7 +145,6 @@ class Recognizer:
         silence = np.zeros(SAMPLE_RATE, np.int16)
         self.recognize(Utterance(text='hello', audio=silence, faces=faces))
 
-    @torch.inference_mode()
     def finish(self, states: Sequence[EncoderStates], contexts: Sequence[DialogueContext],
                stages: Stages = UNMEASURED) -> list[Estimate]:
         """
@@ -137,30 +160,39 @@ class Recognizer:
 
     def _fused(self, features: dict[Modality, Encoded]) -> list[Estimate]:
         try:
-            output = self.model.fuse(features, self._weights)
+            with self._model.inference():
+                fused = self._model.fuse(features, self.config.modality_weights)
         except ValueError as error:
             raise InvalidInput('utterance: it has no text, no audio and no face; give at least '
                                'one of them') from error
-        there = available(features).cpu().numpy()
-        return [self._to_estimate(output, row, there[row]) for row in range(len(there))]
+        return [self._to_estimate(fused, row) for row in range(len(fused.logits))]
 
-    def _to_estimate(self, output: FusionOutput, row: int, there: NDArray[np.bool_]) -> Estimate:
-        modalities = Modality.where(there)
+    def _to_estimate(self, fused: Fused, row: int) -> Estimate:
+        modalities = Modality.where(fused.present[row])
         subset = modalities.title
-        temperature = self.config.temperatures.get(subset, 1.0)
-        logits = output.logits[row].float().cpu()
-        scaled = logits / temperature
+        scaled = fused.logits[row] / np.float32(self.config.temperatures.get(subset, 1.0))
         if subset in self._corrections:
-            scaled = scaled + torch.from_numpy(self._corrections[subset])
-        probabilities = torch.softmax(scaled, dim=0).numpy()
+            scaled = scaled + self._corrections[subset]
+        probabilities = _softmax(scaled)
         valence, arousal = probabilities @ np.array(self.config.circumplex, np.float32)
         return Estimate(
-            probabilities=probabilities, logits=logits.numpy(), modalities=modalities,
-            modality_weights=tuple(output.weights[row].tolist()), valence=float(valence),
+            probabilities=probabilities, logits=fused.logits[row].copy(), modalities=modalities,
+            modality_weights=tuple(fused.weights[row].tolist()), valence=float(valence),
             arousal=float(arousal),
             calibrated=self.config.calibrated and subset in self.config.temperatures,
             trained=self.config.trained, bundle_name=self.config.name,
             bundle_hash=self.bundle.content_hash)
+
+
+def _torch_model(bundle: Bundle, device: str) -> Model:
+    from mmer_ros.recognition.torch_model import TorchModel
+    return TorchModel(bundle.model, device)
+
+
+def _softmax(logits: Float32) -> Float32:
+    """Return probabilities of logits, (7,)."""
+    shares = np.exp(logits - logits.max())
+    return np.asarray(shares / shares.sum(), np.float32)
 
 
 def _log_notice(bundle: Bundle) -> None:
@@ -170,17 +202,20 @@ def _log_notice(bundle: Bundle) -> None:
         LOGGER.warning('bundle %s: %s', bundle.config.name, bundle.config.notice)
 
 
-def check_device(device: str) -> torch.device:
+def check_device(device: str) -> str:
     """
-    Return the device.
+    Return the device as torch writes it, e.g. 'cpu' or 'cuda:0'.
 
     :raises InvalidInput: if it does not exist here.
     """
+    if device == 'cpu':
+        return device
+    if not is_installed('torch'):
+        raise InvalidInput(f'device {device!r}: it needs torch, which is not installed; '
+                           f'{INSTALL_TORCH}')
+    from mmer_ros.recognition.torch_model import find_device
     try:
-        found = torch.device(device)
-        torch.zeros(1, device=found).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        have = ['cpu', *(f'cuda:{i}' for i in range(torch.cuda.device_count()))]
-        raise InvalidInput(f'device {device!r}: it cannot be used here; there is '
-                           f'{", ".join(have)}') from error
-    return found
+        return find_device(device)
+    except ValueError as error:
+        raise InvalidInput(f'device {device!r}: it cannot be used here; there is {error}'
+                           ) from error

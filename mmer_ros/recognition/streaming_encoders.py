@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmer_ros.networks.emotion_model import EmotionModel
-from mmer_ros.networks.encoder import DialogueContext, Encoded, EncoderState
+from mmer_ros.networks.backbones import DialogueContext, Encoded, EncoderState
+from mmer_ros.networks.onnx_networks import Model
 from mmer_ros.profiling import stage_of, Stages, UNMEASURED
 from mmer_ros.types import Modality, Utterance, UtterancePart
 import numpy as np
@@ -64,8 +64,9 @@ class StreamingEncoders:
     Several are padded into one batch: faster, and equal up to rounding.
     """
 
-    def __init__(self, model: EmotionModel) -> None:
+    def __init__(self, model: Model) -> None:
         self._encoders = model.encoders
+        self._inference = model.inference
 
     def start(self) -> EncoderStates:
         """Return the states before the first part."""
@@ -82,7 +83,8 @@ class StreamingEncoders:
                    if i.evidence[modality] is not None and len(i.evidence[modality])]
             if not new:
                 continue
-            with (UNMEASURED if encoder.collects else stages).measuring(stage_of(modality)):
+            measured = UNMEASURED if encoder.collects else stages
+            with self._inference(), measured.measuring(stage_of(modality)):
                 encoder.stream(*zip(*new))
 
     def finish(self, states: Sequence[EncoderStates], contexts: Sequence[DialogueContext],
@@ -95,7 +97,7 @@ class StreamingEncoders:
         """
         features = {}
         for modality, encoder in self._encoders.items():
-            with stages.measuring(stage_of(modality)):
+            with self._inference(), stages.measuring(stage_of(modality)):
                 encoded = encoder.finish([s[modality] for s in states], contexts)
             if encoded is not None:
                 features[modality] = encoded
@@ -105,6 +107,7 @@ class StreamingEncoders:
         """Return the features of whole utterances, as `finish`."""
         contexts = [context_of(u) for u in utterances]
         evidence = [evidence_of(u) for u in utterances]
-        encoded = {modality: encoder.encode([e[modality] for e in evidence], contexts)
-                   for modality, encoder in self._encoders.items()}
+        with self._inference():
+            encoded = {modality: encoder.encode([e[modality] for e in evidence], contexts)
+                       for modality, encoder in self._encoders.items()}
         return {modality: e for modality, e in encoded.items() if e is not None}

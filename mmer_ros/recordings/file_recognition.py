@@ -92,7 +92,8 @@ class FileRecognition:
                 'transcript_language', 0.0, f'transcript: words in {words.language!r}; the bundle '
                 f'reads {", ".join(recognizer.config.languages)}; they were left out'))
             words = NO_WORDS
-        faces = FaceStream(make_detector(recognizer.config.faces, recognizer.device))
+        faces = FaceStream(make_detector(recognizer.config.faces, recognizer.device,
+                                         recognizer.sensing_engine))
         utterance = utterance_of_clip(self._items(faces.sampler()), faces, text=words.text)
         end = self.report.until_s or duration(self.path)
         return replace(recognizer.recognize(utterance), utterance_id=self.path.stem, end=end,

@@ -58,6 +58,7 @@ class ReplayOptions:
     bundle_hash: str = DEFAULTS.bundle_hash
     prior: str = DEFAULTS.prior
     device: str = DEFAULTS.device
+    engine: str = DEFAULTS.engine
     threads: int = DEFAULTS.threads
     topics: Mapping[str, str] = field(default_factory=dict)
     audio_format: AudioFormat = DEFAULTS.raw_audio

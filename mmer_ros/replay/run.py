@@ -23,6 +23,7 @@ from typing import Any
 from mmer_ros import __version__
 from mmer_ros.evaluation.labels import fit_to, Label, read_label_file
 from mmer_ros.evaluation.utterances import evaluate, spread
+from mmer_ros.onnx_graphs import use_threads
 from mmer_ros.profiling import Clock
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
@@ -42,7 +43,6 @@ from mmer_ros.sensing.clock_offsets import LAG_S, LIMIT_S
 from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import FaceCrop, InvalidInput, StreamEvent, VideoFrame
-import torch
 
 # Events that mean that a part of the input was not used.
 LEFT_OUT = frozenset({'image', 'audio', 'transcript', 'image_backwards', 'audio_backwards',
@@ -65,8 +65,7 @@ def replay_bag(path: Path, options: ReplayOptions | None = None, *,
     :raises InvalidInput: if nothing can be done with the recording or the options.
     """
     options = options or ReplayOptions()
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     recognizer = recognizer or load_recognizer(options)
     with Recording(path, salvage=True) as recording:
         return _Run(recording, options, recognizer, clock).run(on_progress)
@@ -79,7 +78,8 @@ def load_recognizer(options: ReplayOptions) -> Recognizer:
     :raises InvalidInput: if it cannot be used.
     """
     return Recognizer.load(options.bundle, device=options.device,
-                           expected_hash=options.bundle_hash, prior=options.prior)
+                           expected_hash=options.bundle_hash, prior=options.prior,
+                           engine=options.engine)
 
 
 class _Run:
@@ -129,7 +129,8 @@ class _Run:
         config = self.recognizer.config.faces
         begin = self.stages.clock()
         with ExitStack() as stack:
-            detector = AheadDetector(make_detector(config, self.recognizer.device),
+            detector = AheadDetector(make_detector(config, self.recognizer.device,
+                                                   self.recognizer.sensing_engine),
                                      self.options.detect_ahead, self.stages.here)
             stack.callback(detector.close)
             pipeline = Pipeline(
@@ -266,7 +267,8 @@ class _Run:
     def _how_it_ran(self, wall_s: float, summary: dict[str, Any]) -> dict[str, Any]:
         run: dict[str, Any] = {
             'fingerprint': fingerprint(self.recording.path, self.options, self.recognizer),
-            'device': str(self.recognizer.device), 'threads': torch.get_num_threads()}
+            'device': self.recognizer.device, 'engine': self.recognizer.engine,
+            'threads': self.options.threads}
         if not self.is_timed:
             return run
         seconds = dict(self.stages.seconds)

@@ -21,18 +21,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 import hashlib
 from typing import Protocol
 
 import cv2
-from facenet_pytorch import MTCNN
-from mmer_ros.registry import Registry
+from mmer_ros.onnx_graphs import AUTO, choose_engine, ONNX, packaged_graph
+from mmer_ros.registry import imported_later, Registry
 from mmer_ros.sensing.face_tracker import Box
+from mmer_ros.sensing.mtcnn import find_faces, Network, Networks
 from mmer_ros.types import FACE_SIZE, InvalidInput, UInt8
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-import torch
 
 MTCNN_NAME = 'mtcnn'
 
@@ -98,49 +99,55 @@ class FaceDetector(Protocol):
         """
 
 
-MakeDetector = Callable[[FaceConfig, 'torch.device | str'], FaceDetector]
+MakeDetector = Callable[[FaceConfig, str], FaceDetector]
 DETECTORS = Registry[MakeDetector]('face detector')
 
 
-def make_detector(config: FaceConfig, device: torch.device | str = 'cpu') -> FaceDetector:
+def make_detector(config: FaceConfig, device: str = 'cpu', engine: str = AUTO) -> FaceDetector:
     """
     Return the detector that the settings name.
 
-    :raises InvalidInput: if no detector of that name is registered.
+    :param engine: that runs MTCNN, as of Recognizer.
+    :raises InvalidInput: if no detector of that name is registered, or the engine cannot be used.
     """
     try:
         make = DETECTORS.find(config.detector)
     except ValueError as error:
         raise InvalidInput(str(error)) from None
+    if make is MtcnnDetector:
+        make = partial(MtcnnDetector, engine=engine)
     return make(config, device)
 
 
 class MtcnnDetector:
-    """MTCNN of facenet-pytorch; its weights ship in that package."""
+    """MTCNN with the weights of facenet-pytorch; see mtcnn.py."""
 
-    def __init__(self, config: FaceConfig, device: torch.device | str = 'cpu') -> None:
+    def __init__(self, config: FaceConfig, device: str = 'cpu', *, engine: str = AUTO) -> None:
         self.config = config
-        self._mtcnn = MTCNN(keep_all=True, min_face_size=config.min_face_size,
-                            device=torch.device(device)).eval()
-        # A fifth faster on a CPU; boxes differ in the fifth place after the point.
-        self._mtcnn.to(memory_format=torch.channels_last)
+        if choose_engine(engine, device) == ONNX:
+            self._networks = Networks(*(packaged_graph(f'mtcnn_{name}')
+                                        for name in Networks._fields))
+        else:
+            make: Callable[[str], list[Network]] = imported_later(
+                'mmer_ros.sensing.torch_networks', 'mtcnn_networks')
+            self._networks = Networks(*make(device))
 
     def detect(self, image: UInt8) -> list[Detection]:
         """Find faces with five landmarks each, as FaceDetector.detect."""
         height, width = image.shape[:2]
         scale = min(1.0, self.config.detect_max_side / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = image if scale == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        small = image if scale == 1.0 else np.asarray(
+            cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         if min(size) < self.config.min_face_size:
             return []
-        boxes, scores, landmarks = self._mtcnn.detect(np.ascontiguousarray(small), landmarks=True)
-        if boxes is None:
-            return []
+        faces = find_faces(small, self._networks, self.config.min_face_size)
         return [
             Detection(_clip_box(box / scale, width, height), float(score),
-                      np.asarray(points, np.float32) / np.float32(scale))
-            for box, score, points in zip(boxes.astype(float), scores, landmarks)
-            if score is not None and score >= self.config.min_score
+                      points / np.float32(scale))
+            for box, score, points in zip(faces.boxes.astype(float), faces.scores,
+                                          faces.landmarks)
+            if score >= self.config.min_score
         ]
 
 

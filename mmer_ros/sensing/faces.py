@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from weakref import WeakSet
 
-from facenet_pytorch.models.utils.detect_face import extract_face
+import cv2
 from mmer_ros.sensing.face_coding import code_face, decode_face
 from mmer_ros.sensing.face_detector import FaceDetector
 from mmer_ros.sensing.face_patch import aligned_patch, look_of
@@ -21,7 +21,6 @@ from mmer_ros.sensing.face_tracker import Box, FaceTracker
 from mmer_ros.sensing.time_line import Order, TimeLine
 from mmer_ros.types import FACE_SIZE, FaceCrop, UInt8, VideoFrame
 import numpy as np
-import torch
 
 
 def crop_face(image: UInt8, box: Box, margin: int) -> UInt8 | None:
@@ -32,9 +31,15 @@ def crop_face(image: UInt8, box: Box, margin: int) -> UInt8 | None:
     """
     if box[2] - box[0] < 1 or box[3] - box[1] < 1:
         return None
-    crop = extract_face(np.ascontiguousarray(image), np.array(box), FACE_SIZE, margin)
-    pixels: UInt8 = crop.permute(1, 2, 0).to(torch.uint8).numpy()
-    return pixels
+    height, width = image.shape[:2]
+    # facenet-pytorch adds the margin before it scales: it is a share of the box.
+    around = [margin * (end - begin) / (FACE_SIZE - margin) / 2
+              for begin, end in ((box[0], box[2]), (box[1], box[3]))]
+    left, top = int(max(box[0] - around[0], 0)), int(max(box[1] - around[1], 0))
+    right, bottom = int(min(box[2] + around[0], width)), int(min(box[3] + around[1], height))
+    crop = cv2.resize(np.ascontiguousarray(image[top:bottom, left:right]), (FACE_SIZE, FACE_SIZE),
+                      interpolation=cv2.INTER_AREA)
+    return np.asarray(crop, np.uint8)
 
 
 class FrameSampler:

@@ -14,12 +14,15 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from mmer_ros.types import Int16, SAMPLE_RATE
+from mmer_ros.onnx_graphs import AUTO, choose_engine, ONNX, packaged_graph
+from mmer_ros.registry import imported_later
+from mmer_ros.types import Float32, Int16, SAMPLE_RATE
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-import torch
 
 FRAME_SAMPLES = 512  # what silero-vad takes at 16 kHz
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE
+CONTEXT_SAMPLES, STATE_SIZE = 64, 128  # of silero-vad: before each frame; of its recurrent layer
 
 
 class VadConfig(BaseModel):
@@ -39,14 +42,18 @@ class VadConfig(BaseModel):
 
 
 class SpeechProbability:
-    """The silero-vad network: the probability of speech in each frame, with carried state."""
+    """
+    The silero-vad network: the probability of speech in each frame, with carried state.
 
-    def __init__(self) -> None:
-        """Load the network, which ships in the silero-vad package."""
-        threads = torch.get_num_threads()
-        from silero_vad import load_silero_vad
-        torch.set_num_threads(threads)  # importing silero_vad sets it to 1 for the whole process
-        self._network: Any = load_silero_vad()
+    :param engine: that runs it, always on the CPU; as of Recognizer.
+    :raises InvalidInput: if the engine cannot be used.
+    """
+
+    def __init__(self, engine: str = AUTO) -> None:
+        """Load the network."""
+        self._network: Any = (
+            _Silero() if choose_engine(engine) == ONNX else
+            imported_later('mmer_ros.sensing.torch_networks', 'Silero')())
 
     def __call__(self, frame: Int16) -> float:
         """
@@ -54,13 +61,31 @@ class SpeechProbability:
 
         :param frame: (FRAME_SAMPLES,) int16, 16 kHz, following the frame before it.
         """
-        with torch.inference_mode():
-            audio = torch.from_numpy(frame).float() / 32_768.0
-            return float(self._network(audio, SAMPLE_RATE))
+        return float(self._network(frame.astype(np.float32) / np.float32(32_768)))
 
     def reset(self) -> None:
         """Forget the stream."""
-        self._network.reset_states()
+        self._network.reset()
+
+
+class _Silero:
+    """The silero-vad network in ONNX Runtime."""
+
+    def __init__(self) -> None:
+        self._graph = packaged_graph('silero_vad', single=True)
+        self._rate = np.array(SAMPLE_RATE, np.int64)
+        self._state: Float32 = np.zeros((2, 1, STATE_SIZE), np.float32)
+        self._context: Float32 = np.zeros(CONTEXT_SAMPLES, np.float32)
+
+    def __call__(self, samples: Float32) -> float:
+        given = np.concatenate([self._context, samples])
+        probability, self._state = self._graph(given[None], self._state, self._rate)
+        self._context = given[-CONTEXT_SAMPLES:]
+        return float(probability[0, 0])
+
+    def reset(self) -> None:
+        self._state = np.zeros((2, 1, STATE_SIZE), np.float32)
+        self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
 
 
 class Boundary(Enum):

@@ -38,9 +38,9 @@ def golden() -> dict[str, Any]:
     return dict(json.loads(GOLDEN.read_text(encoding='utf-8')))
 
 
-@pytest.fixture(scope='module')
-def now() -> dict[str, Any]:
-    return golden_answers(Recognizer.load())
+@pytest.fixture(scope='module', params=['torch', 'onnx'])
+def now(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return golden_answers(Recognizer.load(engine=request.param))
 
 
 def test_the_shipped_bundle_gives_the_golden_answers(
@@ -69,7 +69,7 @@ def test_several_labels_are_among_the_answers(golden: dict[str, Any]) -> None:
 @pytest.mark.parametrize('part', ['text', 'audio', 'face', 'fusion'])
 def test_a_drift_of_a_thousandth_in_one_part_is_noticed(
         golden: dict[str, Any], part: str) -> None:
-    recognizer = Recognizer.load()
+    recognizer = Recognizer.load(engine='torch')
     with torch.no_grad():
         for weights in getattr(recognizer.model, part).parameters():
             weights.mul_(1.001)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 from typing import Any
 
-from mmer_ros.networks import audio_encoder
+from mmer_ros.networks import configs
 from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig, AudioState
 from mmer_ros.types import InvalidInput
 import numpy as np
@@ -184,7 +184,7 @@ def test_long_speech_runs_in_windows_with_the_carried_state(
     one, at_once = whole(audio, wave), steps_at_once(audio)
     assert whole(audio, wave).shape == one.shape
     assert at_once == [38 * hop // config.samples_per_step]  # less than a window
-    monkeypatch.setattr(audio_encoder, 'WINDOW_STEPS', 5 * hop // config.samples_per_step)
+    monkeypatch.setattr(configs, 'WINDOW_STEPS', 5 * hop // config.samples_per_step)
     at_once.clear()
     torch.testing.assert_close(whole(audio, wave), one, atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(streamed(audio, [wave]), one, atol=TOLERANCE, rtol=0)
@@ -194,7 +194,7 @@ def test_long_speech_runs_in_windows_with_the_carried_state(
 @BOTH
 def test_checkpointing_keeps_a_window_and_changes_no_gradient(
         config: AudioEncoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio_encoder, 'WINDOW_STEPS',
+    monkeypatch.setattr(configs, 'WINDOW_STEPS',
                         4 * config.hop_length // config.samples_per_step)
     batch = torch.stack([waveform(10 * config.hop_length, seed) for seed in range(3)])
     lengths = torch.tensor([10, 7, 3]) * config.hop_length

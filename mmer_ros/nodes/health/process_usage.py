@@ -15,9 +15,8 @@ import ctypes
 import gc
 import os
 from pathlib import Path
+import sys
 import time
-
-import torch
 
 MEGABYTE = 1e6
 STATUS = Path('/proc/self/statm')
@@ -43,17 +42,18 @@ def started_at() -> float:
     return time.time() - max(uptime - ticks / os.sysconf('SC_CLK_TCK'), 0.0)
 
 
-def gpu_mb(device: torch.device | None) -> float | None:
+def gpu_mb(device: str) -> float | None:
     """Return the memory that torch holds on a GPU, MB; None for other devices."""
-    if device is None or device.type != 'cuda':
+    if not device.startswith('cuda'):
         return None
-    return torch.cuda.memory_reserved(device) / MEGABYTE
+    return float(sys.modules['torch'].cuda.memory_reserved(device)) / MEGABYTE
 
 
 def release_memory() -> None:
     """Return freed memory to the system, which the allocators would otherwise keep."""
     gc.collect()
-    if torch.cuda.is_available():
+    torch = sys.modules.get('torch')  # not imported for this
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
     try:
         ctypes.CDLL(None).malloc_trim(0)

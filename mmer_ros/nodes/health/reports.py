@@ -64,7 +64,7 @@ class Reporter:
         if memory is not None:
             report.values['memory [MB]'] = f'{memory:.0f}'
         recognizer = status.recognizer
-        on_gpu = gpu_mb(recognizer.device if recognizer is not None else None)
+        on_gpu = gpu_mb(recognizer.device if recognizer is not None else '')
         if on_gpu is not None:
             report.values['GPU memory [MB]'] = f'{on_gpu:.0f}'
         report.values |= {f'waiting {kind}': str(count) for kind, count in status.waiting.items()
@@ -109,7 +109,8 @@ def _bundle(recognizer: Recognizer | None) -> dict[str, str]:
     if recognizer is None:
         return {'bundle': ''}
     return {'bundle': recognizer.config.name, 'bundle hash': recognizer.bundle.content_hash,
-            'trained': str(recognizer.config.trained), 'device': str(recognizer.device)}
+            'trained': str(recognizer.config.trained), 'device': recognizer.device,
+            'engine': recognizer.engine}
 
 
 def _topics(inputs: Inputs, name: str) -> Sequence[tuple[str, str]]:
