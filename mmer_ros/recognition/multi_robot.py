@@ -55,7 +55,7 @@ class Source:
     State of one sender.
 
     :param received: number of parts; `lost` and `repeated` count parts as well, `missed` those
-        that were sent before the first one received.
+        that were sent before the first one received, or while the estimator was away.
     :param latest: time at which the latest part was received, seconds.
     :param unfinished: latest part of the open utterance.
     :param ended: by utterance, how often it was closed without its last part.
@@ -66,6 +66,7 @@ class Source:
     lost: int = 0
     repeated: int = 0
     missed: int = 0
+    away: bool = False
     latest: float = 0.0
     sequence: int = -1
     unfinished: UtterancePart | None = None
@@ -153,6 +154,12 @@ class Estimator:
         return [estimate for (name, _), source in self.sources.items()
                 for estimate in self._close(name, source)]
 
+    def leave(self) -> list[SourceEstimate]:
+        """Close all open utterances; what is sent until the next part counts as missed."""
+        for source in self.sources.values():
+            source.away = True
+        return self.flush()
+
     def drain_events(self) -> list[StreamEvent]:
         """Return the warnings since the last call."""
         events, self._events = self._events, []
@@ -200,7 +207,9 @@ class Estimator:
                         f'part {source.sequence}; it was left out')
             return False
         lost = sent.sequence - source.sequence - 1
-        if lost and not source.received:
+        if lost and source.away:  # on purpose
+            source.missed += lost
+        elif lost and not source.received:
             source.missed = lost
             self._event('parts_missed', sent, f'{lost} of its parts were sent before the first '
                         'one received, while no estimator was there or on a way that lost them; '
@@ -209,7 +218,7 @@ class Estimator:
             source.lost += lost
             self._event('parts_lost', sent, f'{lost} of its parts were lost on the way; check '
                         'the network')
-        source.sequence = sent.sequence
+        source.sequence, source.away = sent.sequence, False
         source.received += 1
         return True
 

@@ -261,6 +261,8 @@ def test_what_is_said_while_the_estimator_is_disabled_is_never_estimated(tmp_pat
         sender.send(parts[half:])
         assert eventually(lambda: len(heard) == 1)
         assert heard[0].utterance_id == parts[-1].part.utterance_id
+        source, = rig.estimator._estimator.sources.values()
+        assert source.lost == 0
 
 
 def test_what_cannot_be_configured_says_why(tmp_path) -> None:

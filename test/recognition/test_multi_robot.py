@@ -170,7 +170,7 @@ def test_the_first_part_that_is_heard_need_not_be_the_first(estimator: Estimator
     found = estimator.push(sent('hall')[len(first):], 0.0)
     stream = DialogueStream(tiny_recognizer())
     assert exact(of('hall', found)) == exact([e for p in second if (e := stream.push(p))])
-    assert kinds(estimator) == []
+    assert kinds(estimator) == ['parts_missed']
 
 
 def test_parts_before_the_first_one_received_are_counted_and_reported(
@@ -182,6 +182,18 @@ def test_parts_before_the_first_one_received_are_counted_and_reported(
     events = estimator.drain_events()
     assert {e.kind for e in events} == {'parts_missed', 'part_lost'}
     assert '4 of its parts were sent before the first one received' in events[0].text
+
+
+def test_parts_that_are_sent_while_the_estimator_is_away_are_not_lost(
+        estimator: Estimator) -> None:
+    parts = sent('hall')
+    half = 1 + next(i for i, s in enumerate(parts) if s.part.last)
+    estimator.push(parts[:3], 0.0)
+    assert len(estimator.leave()) == 1
+    estimator.drain_events()
+    assert len(estimator.push(parts[half:], 9.0)) == 1
+    source = estimator.sources['hall', 1]
+    assert (source.missed, source.lost) == (half - 3, 0) and kinds(estimator) == []
 
 
 def test_an_utterance_whose_end_was_lost_ends_with_the_next(estimator: Estimator) -> None:

@@ -110,7 +110,7 @@ class PartSession:
         self._unsubscribe()
         self._transit = Transit(math.inf)  # what is said meanwhile is not for us
         if self._estimator is not None:
-            self.inbox.request(self._estimator.flush)
+            self.inbox.request(self._estimator.leave)
 
     def stop(self, *, finish: bool, timeout_s: float | None = None) -> None:
         """
