@@ -29,6 +29,7 @@ COMMANDS = {
     'evaluate': 'compare trained encoders, bundles and a baseline',
     'asr': 'measure the robustness of text to errors of a speech recogniser',
     'ablate': 'train and compare ablations of the fusion',
+    'finetune': 'fine-tune a bundle on recordings of your own people',
     'starter': 'make the bundle that ships, from its data to its card',
     'pairs': 'check the fusion on real pairs of voice and face',
     'voices': 'measure voices on corpora that were not learnt from',

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmer_ros.evaluation.metrics import Interval
+from mmer_ros.evaluation.metrics import confusion_matrices, Interval, Statistic
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,3 +32,27 @@ def mean_interval(values: NDArray[np.float64], groups: NDArray[Any], *, resample
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [50 * (1 - level), 50 * (1 + level)])
     return Interval(float(values.mean()), float(low), float(high))
+
+
+def grouped_difference(statistic: Statistic, labels: NDArray[np.int64], first: NDArray[Any],
+                       second: NDArray[Any], groups: NDArray[Any], *, resamples: int = 2000,
+                       seed: int = 0, level: float = .95) -> Interval:
+    """
+    Return a statistic of the first model less the second's, with its interval over groups.
+
+    :param statistic: of confusion matrices, e.g. `weighted_f1`.
+    :param labels: (N,) true indices into EMOTIONS.
+    :param first, second: probabilities, (N, 7).
+    :param groups: (N,), e.g. people.
+    """
+    names = np.unique(groups)
+    matrices = np.stack([
+        confusion_matrices(labels[groups == name], np.stack([first, second])[:, groups == name])
+        for name in names])  # (G, 2, 7, 7)
+    drawn = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    counts = np.concatenate([np.ones((1, len(names)), np.int64), drawn])  # (1 + R, G)
+    values = statistic(np.einsum('rg,gmij->rmij', counts, matrices))
+    gaps = values[:, 0] - values[:, 1]
+    low, high = np.percentile(gaps[1:], [50 * (1 - level), 50 * (1 + level)])
+    return Interval(float(gaps[0]), float(low), float(high))
