@@ -11,13 +11,16 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Threads of OpenMP wait by spinning: beside any other busy process (a node under test, another
 # test run) two of them are twenty times slower than one.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-# The same examples in each run; MMER_FUZZ=1 draws new ones.
+# The same examples in each run; MMER_FUZZ=1000 draws new ones, that many for each test.
 settings.register_profile('repeatable', derandomize=True, deadline=None)
-if not os.environ.get('MMER_FUZZ'):
-    settings.load_profile('repeatable')
+fuzz = os.environ.get('MMER_FUZZ')
+if fuzz:
+    settings.register_profile('fuzz', deadline=None, max_examples=int(fuzz),
+                              suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('fuzz' if fuzz else 'repeatable')

@@ -327,6 +327,31 @@ def test_a_bag_that_is_looped_with_its_clock_gives_the_same_again() -> None:
         assert first.header.stamp == second.header.stamp
 
 
+def play_with_a_pause(pause_s: float) -> tuple[list[list[float]], dict[str, int]]:
+    """Play speech of the sample by /clock, with a pause of the player in its middle."""
+    messages = [m for m in recorded(4.5) if m[1] != 'image']
+    middle = next(i for i, m in enumerate(messages) if m[0] - messages[0][0] > 2.6)
+    with running(use_sim_time=True, audio_reliability='reliable') as rig:
+        step = InStep(rig.talker, rig.node)
+        step.play(rig.talker, messages[:middle])
+        assert rig.node._pipeline.speaking
+        time.sleep(pause_s)
+        assert rig.node._pipeline.speaking
+        step.play(rig.talker, messages[middle:])
+        for later in range(1, 11):  # the time after the last message
+            step.set_time(messages[-1][0] + 0.1 * later)
+        assert eventually(lambda: any(e.revision == 0 for e in rig.talker.estimates))
+        return [[*e.probabilities, to_seconds(e.start), to_seconds(e.end)]
+                for e in rig.talker.estimates], rig.counts()
+
+
+@pytest.mark.slow
+def test_a_recording_that_is_paused_gives_the_same_utterances() -> None:
+    """No longer than 10 s may stamps and clock be apart; the pause must not count."""
+    straight, paused = play_with_a_pause(0.0), play_with_a_pause(12.0)
+    assert paused == straight and 'audio_stalled' not in paused[1]
+
+
 # ---------------------------------------------------------------- company
 
 

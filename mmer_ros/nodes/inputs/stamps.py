@@ -36,18 +36,21 @@ class Stamps:
     :param frames: kind -> frame_id of its last message; filled here.
     :param on_fault: takes the kind and the text of each fault.
     :param clock: by which messages arrive, seconds.
+    :param passing: by which the stream clock counts, seconds.
     :param mode: how stamps are used, one of clock_offsets.STAMPS.
     :param limit_s: as in clock_offsets.ClockOffsets.
     """
 
     def __init__(self, now: Callable[[], float], stream_clock: StreamClock,
                  frames: dict[str, str], on_fault: OnFault, *, clock: Callable[[], float],
-                 mode: str = AUTO, limit_s: float = LIMIT_S) -> None:
+                 passing: Callable[[], float] = time.monotonic, mode: str = AUTO,
+                 limit_s: float = LIMIT_S) -> None:
         self.now = now
         self._stream_clock = stream_clock
         self._frames = frames
         self._on_fault = on_fault
         self._clock = clock
+        self._passing = passing
         self._mode = mode
         self._frozen = FrozenStamps()
         self._offsets = ClockOffsets(limit_s, self._on_shift)
@@ -69,7 +72,7 @@ class Stamps:
         if self._mode == ARRIVAL:
             return None
         stamp = seconds(header.stamp) if header else 0.0
-        if stamp > 0 and self._frozen.is_frozen(kind, stamp, time.monotonic()):
+        if stamp > 0 and self._frozen.is_frozen(kind, stamp, self._passing()):
             self._on_fault(f'{kind}_frozen', frozen_text(kind))
             return None
         if stamp > 0:
@@ -101,7 +104,7 @@ class Stamps:
 
     def saw(self, kind: str, stamp: float) -> None:
         """Note that an input has reached capture time `stamp`, seconds."""
-        self._stream_clock.saw(kind, stamp, time.monotonic())
+        self._stream_clock.saw(kind, stamp, self._passing())
 
     def spoken(self, message: Any) -> float:
         """Return the capture time of words by their stamp, or else the present; seconds."""

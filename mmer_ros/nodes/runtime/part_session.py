@@ -24,6 +24,7 @@ from mmer_ros.nodes.part_messages import from_part_message
 from mmer_ros.nodes.part_pieces import Assembly
 from mmer_ros.nodes.runtime.event_log import EventLog
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
+from mmer_ros.nodes.runtime.passing_time import PassingTime
 from mmer_ros.nodes.runtime.session import clock_seconds
 from mmer_ros.nodes.runtime.transit import Transit
 from mmer_ros.nodes.runtime.worker import Worker
@@ -71,13 +72,14 @@ class PartSession:
         self._events = events
         self._meter = meter
         self._clocks: dict[str, StreamClock] = {}
+        self._passing = PassingTime(node, self._clocks.clear)
         self._frames: dict[str, str] = {}
         self._kept: dict[str, float] = {}  # by robot, end of the last part from before we listened
         self._assembly = Assembly()
         self._transit = Transit(since)
         self._subscription: Any = None
         self._worker: Worker[SourceEstimate] | None = Worker(
-            estimator, self.inbox, feed=partial(self._feed, estimator), now=time.monotonic,
+            estimator, self.inbox, feed=partial(self._feed, estimator), now=self._passing,
             publish=self._publish_estimate, on_fault=self._on_fault,
             most=BATCHES * estimator.batch)
 
@@ -153,7 +155,7 @@ class PartSession:
             self._events.report('other_faces', OTHER_FACES.format(
                 source=part.source or 'the robot', bundle=config.name))
         stamp = to_seconds(part.header.stamp)
-        self._clock(sent.source).saw('part', stamp, time.monotonic())
+        self._clock(sent.source).saw('part', stamp, self._passing())
         self._frames[sent.source] = part.header.frame_id
         item = Item('part', time.monotonic(), stamp, sent)  # in the order of arrival
         self._meter.record_arrival('part', self._now(sent.source) - stamp)
@@ -167,7 +169,7 @@ class PartSession:
         self.inbox.enqueue(item)
 
     def _feed(self, estimator: Estimator, items: Sequence[Item]) -> list[SourceEstimate]:
-        return estimator.push([item.message for item in items], time.monotonic())
+        return estimator.push([item.message for item in items], self._passing())
 
     def _clock(self, source: str) -> StreamClock:
         if source not in self._clocks:
@@ -179,7 +181,7 @@ class PartSession:
 
     def _now(self, source: str) -> float:
         """Return the present in the capture time of a robot, seconds."""
-        return self._clock(source).now(clock_seconds(self._node), time.monotonic())
+        return self._clock(source).now(clock_seconds(self._node), self._passing())
 
     def _publish_estimate(self, found: SourceEstimate) -> None:
         estimate = found.estimate

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-import time
 from typing import Any, Generic
 
 from mmer_ros.nodes.conversions import NANOSECONDS
@@ -24,6 +23,7 @@ from mmer_ros.nodes.inputs.inputs import Inputs
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.runtime.event_log import EventLog
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
+from mmer_ros.nodes.runtime.passing_time import PassingTime
 from mmer_ros.nodes.runtime.worker import Worker
 from mmer_ros.sensing.clock_offsets import LAG_S, LIMIT_S
 from mmer_ros.sensing.faces import FrameSampler
@@ -65,6 +65,7 @@ class Session(Generic[Result]):
         self._events = events
         self._meter = meter
         self._clock = StreamClock()
+        self._passing = PassingTime(node, self._clock.reset)
         self._frames: dict[str, str] = {}
         self._worker: Worker[Result] | None = Worker(
             pipeline, self.inbox, feed=partial(feed, pipeline, judge=meter.record_quality),
@@ -79,7 +80,7 @@ class Session(Generic[Result]):
 
     def now(self) -> float:
         """Return the present as capture time, seconds."""
-        return self._clock.now(clock_seconds(self._node), time.monotonic())
+        return self._clock.now(clock_seconds(self._node), self._passing())
 
     def start(self) -> None:
         """Start the worker, without inputs yet."""
@@ -94,7 +95,8 @@ class Session(Generic[Result]):
         """Subscribe to the inputs."""
         settings = self._settings
         stamps = Stamps(self.now, self._clock, self._frames, self._events.report,
-                        clock=partial(clock_seconds, self._node), mode=settings.stamps,
+                        clock=partial(clock_seconds, self._node), passing=self._passing,
+                        mode=settings.stamps,
                         limit_s=max(LIMIT_S, settings.segmenter.face_wait_s + LAG_S))
         self.inputs = Inputs(self._node, settings, sampler=self._sampler, stamps=stamps,
                              enqueue=self._enqueue, on_fault=self._on_input_fault,
