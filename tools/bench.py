@@ -30,7 +30,8 @@ from typing import Any
 import cv2
 from mmer_ros.evaluation.labels import read_label_file
 from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb, image_to_rgb
-from mmer_ros.nodes.tools.playback import own_domain, play, watching
+from mmer_ros.nodes.tools.domains import own_domain
+from mmer_ros.nodes.tools.playback import play, watching
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer

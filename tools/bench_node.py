@@ -29,7 +29,8 @@ from typing import Any
 from mmer_msgs.msg import AudioChunk
 from mmer_ros.evaluation.labels import read_label_file
 from mmer_ros.nodes.conversions import to_time
-from mmer_ros.nodes.tools.playback import own_domain, play, watching
+from mmer_ros.nodes.tools.domains import own_domain
+from mmer_ros.nodes.tools.playback import play, watching
 from mmer_ros.nodes.tools.probes import LifecycleClient, reliable
 from mmer_ros.nodes.tools.watch import Watcher
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE

@@ -28,7 +28,8 @@ from mmer_msgs.msg import EmotionEstimate
 from mmer_msgs.msg import UtterancePart as PartMessage
 from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb
 from mmer_ros.nodes.part_messages import to_part_messages
-from mmer_ros.nodes.tools.playback import own_domain, watching
+from mmer_ros.nodes.tools.domains import own_domain
+from mmer_ros.nodes.tools.playback import watching
 from mmer_ros.nodes.tools.probes import reliable
 from mmer_ros.nodes.tools.watch import Watcher
 from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE

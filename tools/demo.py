@@ -24,7 +24,8 @@ import subprocess
 import sys
 from typing import Any
 
-from mmer_ros.nodes.tools.playback import own_domain, play, watching
+from mmer_ros.nodes.tools.domains import own_domain
+from mmer_ros.nodes.tools.playback import play, watching
 from mmer_ros.nodes.tools.watch import Table
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recognition.recognizer import UNTRAINED

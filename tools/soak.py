@@ -30,7 +30,8 @@ from typing import Any
 from mmer_ros.evaluation.labels import read_label_file
 from mmer_ros.nodes.conversions import to_seconds, to_time
 from mmer_ros.nodes.inputs.message_types import load_type
-from mmer_ros.nodes.tools.playback import own_domain, watching
+from mmer_ros.nodes.tools.domains import own_domain
+from mmer_ros.nodes.tools.playback import watching
 from mmer_ros.nodes.tools.probes import read_message, reliable
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recordings.recording import AUDIO, Recording, TRANSCRIPT

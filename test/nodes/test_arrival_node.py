@@ -24,7 +24,8 @@ pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_msgs.msg import AudioChunk
-from mmer_ros.nodes.tools.playback import own_domain, watching
+from mmer_ros.nodes.tools.domains import own_domain
+from mmer_ros.nodes.tools.playback import watching
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
 from tools.processes import node_process

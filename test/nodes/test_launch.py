@@ -35,7 +35,7 @@ from launch.utilities import perform_substitutions
 import launch_pytest
 from lifecycle_msgs.srv import GetState
 from mmer_msgs.msg import AudioChunk
-from mmer_ros.nodes.tools.playback import own_domain
+from mmer_ros.nodes.tools.domains import own_domain
 from mmer_ros.settings import parameters
 from rcl_interfaces.srv import GetParameters
 import rclpy

@@ -25,7 +25,7 @@ from mmer_ros.nodes.emotion_node import EmotionNode
 from mmer_ros.nodes.estimator_node import EstimatorNode
 from mmer_ros.nodes.managed_node import ManagedNode
 from mmer_ros.nodes.segmenter_node import SegmenterNode
-from mmer_ros.nodes.tools.playback import own_domain
+from mmer_ros.nodes.tools.domains import own_domain
 from mmer_ros.settings import CAMERA, NodeSettings, parameters, setting
 import rclpy
 from rclpy.exceptions import InvalidParameterValueException

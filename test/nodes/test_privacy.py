@@ -32,7 +32,8 @@ from mmer_ros.nodes.inputs.topic_input import TopicInput, TopicSpec
 from mmer_ros.nodes.runtime.inbox import Inbox, Item
 from mmer_ros.nodes.runtime.internal_error import describe_error
 from mmer_ros.nodes.runtime.worker import Worker
-from mmer_ros.nodes.tools.playback import own_domain, spinning
+from mmer_ros.nodes.tools.domains import own_domain
+from mmer_ros.nodes.tools.playback import spinning
 from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 from rcl_interfaces.msg import Log

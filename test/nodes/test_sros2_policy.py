@@ -25,8 +25,8 @@ pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_ros.nodes.outputs.expressions import Expressions
+from mmer_ros.nodes.tools.domains import own_domain
 from mmer_ros.nodes.tools.monitor import Monitor
-from mmer_ros.nodes.tools.playback import own_domain
 from mmer_ros.nodes.tools.player import Player
 from mmer_ros.nodes.tools.watch import Watcher
 from mmer_ros.recognition.multi_robot import SourceEstimate

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-import os
 import threading
 from typing import Any
 
@@ -23,12 +22,6 @@ from mmer_ros.recordings.recording import Recording
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-
-
-def own_domain() -> None:
-    """Use a ROS domain of this process and its children alone, on this computer only."""
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
 
 
 @contextmanager
