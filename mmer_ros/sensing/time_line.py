@@ -16,6 +16,7 @@ from enum import Enum
 JUMP_BACK_S = 1.0  # stamps that fall back by more than this may be a jump
 JUMP_MESSAGES = 3  # in a row that have to agree: a single message is only late
 STEP_S = 0.3  # between two calls, more than this is a process that stood still, not a silent input
+STANDSTILL_S = 1.0  # between two calls: what was lost meanwhile is being sent again
 CLOCK_JUMP_S = 10.0  # arrivals that fall back by more than this are of another clock
 
 
@@ -84,7 +85,8 @@ class Presence:
     Its silence counts while other inputs come, or if it is the only one. When all of them fall
     silent together, the network or a machine has stopped, and `outage_s` have to pass. Time in
     which this is not called at all counts as STEP_S: then this process itself stood still, and
-    what was sent meanwhile is about to arrive.
+    what was sent meanwhile is about to arrive. After more than STANDSTILL_S, no silence counts for
+    `outage_s`, as the middleware may take seconds to send again what was lost.
 
     Arrivals are seconds of any clock that is the same for all calls; None if they are not known,
     in which case only `idle` lets time pass.
@@ -107,6 +109,7 @@ class Presence:
         self._other_at: float | None = None  # when another input came last
         self._missed_s = 0.0  # of silence while other inputs came
         self._idle_s = 0.0  # of silence of all inputs
+        self._grace_s = 0.0  # in which silence does not count yet
 
     @property
     def absent(self) -> bool:
@@ -154,4 +157,9 @@ class Presence:
             self._clock = now
             return 0.0
         self._clock = max(before, now)
-        return min(self._clock - before, STEP_S, self.limit_s / 2)
+        if self._clock - before > STANDSTILL_S:
+            self._grace_s = self.outage_s
+        passed = min(self._clock - before, STEP_S, self.limit_s / 2)
+        spared = min(passed, self._grace_s)
+        self._grace_s -= spared
+        return passed - spared

@@ -113,7 +113,7 @@ def test_a_process_that_stands_still_in_mid_speech_loses_nothing(
         stopper.join()
         assert eventually(lambda: len(rows) >= 4), (tmp_path / 'node.log').read_text()
         found = spans([(row['start'], row['end']) for row in rows])
-    assert found == expected
+    assert found == expected, (tmp_path / 'node.log').read_text()
     log = (tmp_path / 'node.log').read_text()
     assert 'nothing for' not in log and 'time went back' not in log
 

@@ -138,6 +138,16 @@ def test_time_in_which_the_process_stood_still_does_not_count(pause: float) -> N
     assert not presence.absent
 
 
+def test_after_it_stood_still_what_was_lost_may_take_seconds_to_be_sent_again() -> None:
+    presence = present()
+    for moment in times(15.0, 20.0, 0.1):  # the other input is there again at once
+        presence.other_arrived(moment)
+    assert not presence.absent
+    for moment in times(20.1, 22.5, 0.1):
+        presence.other_arrived(moment)
+    assert presence.absent
+
+
 def test_without_times_of_arrival_only_idle_time_counts() -> None:
     presence = Presence(1.0, 6.0)
     presence.arrived(None)
