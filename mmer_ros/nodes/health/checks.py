@@ -263,7 +263,8 @@ def check_parts(topic: str, publishers: int, counts: Mapping[str, PartCounts],
                  limits.latency_error_s, 'parts are {value:.1f} s on the way: check the network')
     if not publishers:
         report.check('silent', now - meter.since, limits.silent_warn_s, 0, (
-            'no segmenter is visible; start one with the same `parts_topic` in this domain'))
+            'no segmenter is visible; start one with the same `parts_topic`, in this domain and '
+            'with the same FASTDDS_BUILTIN_TRANSPORTS'))
     _check_drops(report, 'part', arrivals, meter, limits, now)
     report.check('', len(meter.losses.values(now)), limits.gaps_warn, limits.gaps_error,
                  'parts were lost {value:.0f} times: check the network')
