@@ -280,7 +280,8 @@ class NodeSettings(BaseModel):
         'Utterance parts (mmer_msgs/UtterancePart) go from the segmenters to the estimator on '
         'this topic.'), launch=True)
     parts_depth: int = setting(PARTS, 100, (
-        'The middleware keeps up to this many utterance parts until they are received.'),
+        'The middleware keeps up to this many utterance parts until they are received, and for an '
+        'estimator that is started again.'),
         ge=1, le=10_000)
     parts_queue: int = setting(BATCHES, 1000, (
         'Up to this many utterance parts wait to be processed; the oldest are dropped.'),

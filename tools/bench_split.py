@@ -28,6 +28,7 @@ from mmer_msgs.msg import EmotionEstimate
 from mmer_msgs.msg import UtterancePart as PartMessage
 from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb
 from mmer_ros.nodes.part_messages import to_part_messages
+from mmer_ros.nodes.runtime.part_session import part_qos
 from mmer_ros.nodes.tools.domains import own_domain
 from mmer_ros.nodes.tools.playback import watching
 from mmer_ros.nodes.tools.probes import reliable
@@ -38,6 +39,7 @@ from mmer_ros.recordings.recording import AUDIO, Recording, TRANSCRIPT
 from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.sensor_pipeline import PartPipeline
+from mmer_ros.settings import NodeSettings
 from mmer_ros.types import Transcript, UtterancePart, VideoFrame
 from rich.console import Console
 from rich.table import Table
@@ -76,7 +78,8 @@ class Robots:
 
     def __init__(self, watcher: Watcher, count: int) -> None:
         qos = reliable()
-        self.publisher = watcher.create_publisher(PartMessage, '/utterance_parts', qos)
+        self.publisher = watcher.create_publisher(
+            PartMessage, '/utterance_parts', part_qos(NodeSettings(parts_depth=1000)))
         self.names = [f'robot{i}' for i in range(count)]
         self.reached = dict.fromkeys(self.names, 0.0)
         self.finals = dict.fromkeys(self.names, 0)

@@ -11,7 +11,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from subprocess import run
+import sys
 from xml.etree import ElementTree
 
 from mmer_ros.nodes.middleware import prepare_lossy_network, PROFILES, VARIABLE
@@ -24,6 +27,19 @@ def test_our_profiles_are_used_and_can_be_read() -> None:
     assert environment == {VARIABLE: str(PROFILES)}
     period = ElementTree.parse(PROFILES).find('.//{*}heartbeatPeriod/{*}nanosec')
     assert period is not None and int(period.text or '') <= 2e8
+
+
+@pytest.mark.ros
+def test_fast_dds_understands_them(tmp_path: Path) -> None:
+    pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
+    code = 'import rclpy; rclpy.init(); rclpy.create_node("reader")'
+    environment = os.environ | {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    for text, silent in ((PROFILES.read_text(), True),
+                         (PROFILES.read_text().replace('heartbeatPeriod', 'heartbeat'), False)):
+        (tmp_path / 'profiles.xml').write_text(text)
+        process = run([sys.executable, '-c', code], capture_output=True, text=True, check=True,
+                      env=environment | {VARIABLE: str(tmp_path / 'profiles.xml')})
+        assert ('XML' not in process.stdout + process.stderr) == silent
 
 
 @pytest.mark.parametrize('name', [
