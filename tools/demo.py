@@ -119,7 +119,9 @@ def _finish(recording: Recording, rows: list[dict[str, Any]], options: argparse.
     live = _live(replayed, rows, options.device)
     page = options.out / 'timeline.html'
     page.write_text(render_page(live, f'mmer_ros: {recording.path.name}'), encoding='utf-8')
-    console.print(Answer(timeline_of_result(live)).sentence, highlight=False)
+    answer = Answer(timeline_of_result(live))
+    console.print(answer.sentence, highlight=False)
+    console.print('\n'.join(answer.verdict), highlight=False)
     if latency := live.summary['latency_s']:
         console.print(f'latency with computing: median {millis(latency["p50"])}, 95 % within '
                       f'{millis(latency["p95"])}', highlight=False)

@@ -124,3 +124,22 @@ class Answer:
         mean = Person('', self.timeline.utterances).confidence
         return (f'In {length}, {people}; {percent(mean, 0)} % sure on average, most of all at '
                 f'{when} ({best.label}, {percent(best.confidence, 0)} %).')
+
+    @property
+    def verdict(self) -> list[str]:
+        """How many of the given labels agree, and a line for each utterance that differs."""
+        judged = [u for u in self.timeline.utterances if u.right is not None]
+        if not judged:
+            return []
+        return [f'{sum(bool(u.right) for u in judged)} of {len(judged)} given labels agree.',
+                *(self._difference(u) for u in judged if not u.right)]
+
+    def _difference(self, u: Utterance) -> str:
+        """Return what was found instead of the truth, and what it rests on."""
+        axis, truth = self.timeline.axis, str(u.row['truth'])
+        rank = sorted(u.odds, key=lambda name: -u.odds[name]).index(truth) + 1
+        basis = ', '.join(f'{source} {percent(weight, 0)} %'
+                          for source, weight in u.weights.items() if weight is not None)
+        return (f'{clock(u.start - axis.start, axis.duration)}: {u.label} '
+                f'{percent(u.confidence, 0)} % instead of {truth}, which is number {rank} with '
+                f'{percent(u.odds[truth], 0)} %; weights: {basis}')

@@ -222,6 +222,19 @@ def test_the_sentence_names_who_showed_what_when_and_how_surely() -> None:
         'average, most of all at 16.0 s (sadness, 50 %).')
 
 
+def test_given_labels_are_counted_and_each_difference_says_what_it_rests_on() -> None:
+    assert answer(TALK).verdict == []
+    right = TALK[0] | {'truth': 'joy', 'agrees': True}
+    wrong = TALK[1] | {
+        'truth': 'fear', 'agrees': False, 'modalities': ['text', 'face'],
+        'modality_weights': {'text': .25, 'audio': 0., 'face': .75},
+        'probabilities': {'anger': .7, 'joy': .2, 'fear': .1}}
+    assert answer([right, wrong, *TALK[2:]]).verdict == [
+        '1 of 2 given labels agree.',
+        '5.0 s: anger 70 % instead of fear, which is number 3 with 10 %; weights: text 25 %, '
+        'face 75 %']
+
+
 def test_each_speaker_has_shares_of_the_speaking_time_that_add_up() -> None:
     anna, face2, unknown = answer(TALK).everybody
     assert [p.name for p in (anna, face2, unknown)] == ['anna', 'face2', 'unknown speaker']
