@@ -12,17 +12,19 @@ Command `ablate`: the full fusion and its ablations, trained alike.
 
 On the same features, with the same recipe and seeds: feature-level concatenation, decision-level
 averaging, crossmodal blocks without EmbraceNet, EmbraceNet without crossmodal blocks, and the
-full model for each smaller subset of modalities, as reference for missing ones. The same command
-resumes; finished runs are kept.
+full model for each smaller subset of modalities, as reference for missing ones. Two modalities
+are enough, and features that were computed elsewhere may take the place of an encoder. The same
+command resumes; finished runs are kept.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mmer_ros.networks.fusion_families import UnimodalClassifier
-from mmer_ros.types import Modality
+from mmer_ros.types import InvalidInput, MODALITIES, Modality
 from rich.progress import Progress
 from training.commands.evaluate import (
     add_report_arguments,
@@ -30,8 +32,10 @@ from training.commands.evaluate import (
     facts_of,
     features_folder,
 )
+from training.commands.sources import read_clips
 from training.commands.terminal import shown
 from training.commands.train import add_encoder_arguments, add_recipe_arguments, load_encoders
+from training.corpora.clips import Clips
 from training.corpora.examples import DEV, TRAIN
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.config import load_settings
@@ -40,10 +44,10 @@ from training.evaluation.evaluation import evaluate
 from training.evaluation.report import write_report
 from training.evaluation.tables import ablation_table, singles_table, specialist_table
 from training.fusion.ablation import FAMILIES, SeedData, TITLES, train_variant, Variant, variants
-from training.fusion.features import make_features
+from training.fusion.features import FeatureCache, make_features
+from training.fusion.imported_features import import_features, ImportedFeatures
 from training.fusion.predictor import FusionPredictor
 from training.fusion.stage import FusionRecipe
-from training.preparation.clip_cache import ClipCache
 
 Trained = Mapping[Variant, Sequence[FusionPredictor]]
 
@@ -51,7 +55,12 @@ Trained = Mapping[Variant, Sequence[FusionPredictor]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_report_arguments(parser)
-    add_encoder_arguments(parser)
+    add_encoder_arguments(parser, required=False)
+    parser.add_argument('--import', dest='imports', action='append', default=[],
+                        metavar='MODALITY=FILE', help=(
+                            'features of text, audio or face computed elsewhere, .npz or '
+                            '.safetensors with an array (T, width) or (width,) named by the key '
+                            'of each example; may be repeated'))
     add_recipe_arguments(parser)
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N')
     parser.add_argument('--families', nargs='*', choices=FAMILIES, default=FAMILIES,
@@ -63,9 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train what is not trained yet, evaluate; return the exit code."""
     recipe = load_settings(FusionRecipe, options.recipe, options.settings)
-    cache, reporter = ClipCache(options.data), Reporter('ablate')
+    cache, reporter = read_clips(options.data), Reporter('ablate')
+    imported = _imported(options, cache)
     encoders = {seed: load_encoders(options, seed) for seed in options.seeds}
-    data = {seed: _features(options, cache, each, recipe.reply, reporter)
+    if any(len({*each, *imported}) < 2 for each in encoders.values()):
+        raise InvalidInput('ablate: expected two modalities at least; give --text, --audio, '
+                           '--face or --import')
+    data = {seed: _features(options, cache, each, imported, recipe.reply, reporter)
             for seed, each in encoders.items()}
     trained = _train(options, recipe, data, cache, reporter)
     full, rest = Variant('full'), list(trained)[1:]
@@ -90,21 +103,41 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _features(options: argparse.Namespace, cache: ClipCache,
-              encoders: Mapping[Modality, TrainedEncoder], reply: bool, reporter: Reporter
+def _imported(options: argparse.Namespace, clips: Clips) -> dict[Modality, ImportedFeatures]:
+    """Return the features of --import."""
+    found = {}
+    for text in options.imports:
+        name, _, file = text.partition('=')
+        modality = next((m for m in MODALITIES if m.key == name), None)
+        if modality is None or not file:
+            raise InvalidInput(f'--import {text}: expected text=FILE, audio=FILE or face=FILE')
+        if getattr(options, name) is not None:
+            raise InvalidInput(f'--import {text}: --{name} is given as well; leave one out')
+        found[modality] = import_features(Path(file), clips.examples)
+    return found
+
+
+def _features(options: argparse.Namespace, cache: Clips,
+              encoders: Mapping[Modality, TrainedEncoder],
+              imported: Mapping[Modality, ImportedFeatures], reply: bool, reporter: Reporter
               ) -> SeedData:
-    folder = features_folder(options)
-    learned = make_features(encoders, cache, folder, reporter, splits=(TRAIN, DEV),
-                            with_reply=reply)
-    causal, with_reply = (make_features(encoders, cache, folder, reporter, with_reply=reply,
-                                        splits=[options.split]) for reply in (False, True))
-    return SeedData(learned, causal, with_reply)
+    def made(splits: Sequence[str], with_reply: bool) -> FeatureCache:
+        found = make_features(encoders, cache, features_folder(options), reporter, splits=splits,
+                              with_reply=with_reply)
+        for modality, features in imported.items():
+            found = found.beside(modality, features.width, features)
+        return found
+
+    return SeedData(made((TRAIN, DEV), reply), made([options.split], False),
+                    made([options.split], True))
 
 
 def _train(options: argparse.Namespace, recipe: FusionRecipe, data: Mapping[int, SeedData],
-           cache: ClipCache, reporter: Reporter) -> Trained:
+           cache: Clips, reporter: Reporter) -> Trained:
     """Return the predictors of each variant, one for each seed; the full model comes first."""
-    wanted = list(variants(options.families, specialists=options.specialists))
+    available = Modality.of({m for each in data.values() for m in each.learned.widths})
+    wanted = list(variants(options.families, specialists=options.specialists,
+                           available=available))
     trained: dict[Variant, list[FusionPredictor]] = {variant: [] for variant in wanted}
     with Progress(console=reporter.console, transient=True) as bar:
         task = bar.add_task('fusions', total=len(wanted) * len(data))
@@ -120,7 +153,7 @@ def _train(options: argparse.Namespace, recipe: FusionRecipe, data: Mapping[int,
 
 def _encoders_alone(options: argparse.Namespace,
                     encoders: Mapping[int, Mapping[Modality, TrainedEncoder]],
-                    data: Mapping[int, SeedData], cache: ClipCache
+                    data: Mapping[int, SeedData], cache: Clips
                     ) -> dict[str, list[FusionPredictor]]:
     """Return the encoders with their own classifiers; one that all seeds share is used once."""
     of_split = [e for e in cache.examples if e.split == options.split]

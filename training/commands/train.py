@@ -71,11 +71,12 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
                         help='settings over the recipe, e.g. engine.epochs=3')
 
 
-def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the three encoders."""
+def add_encoder_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add the three encoders; a bundle needs them all."""
     for modality in MODALITIES:
-        parser.add_argument(f'--{modality.key}', type=Path, required=True, metavar='RUN', help=(
-            f'run of `train {modality.key}`; with --seeds each seed uses its own'))
+        parser.add_argument(f'--{modality.key}', type=Path, required=required, metavar='RUN',
+                            help=f'run of `train {modality.key}`; with --seeds each seed uses '
+                                 'its own')
 
 
 def run(options: argparse.Namespace) -> int:
@@ -87,8 +88,8 @@ def run(options: argparse.Namespace) -> int:
 def load_encoders(options: argparse.Namespace, seed: int | None
                   ) -> dict[Modality, TrainedEncoder]:
     """Return the given encoders, of the same seed where there are several."""
-    return {m: TrainedEncoder.load(run_of_seed(getattr(options, m.key), seed), m)
-            for m in MODALITIES}
+    return {m: TrainedEncoder.load(run_of_seed(run, seed), m)
+            for m in MODALITIES if (run := getattr(options, m.key)) is not None}
 
 
 def _runs(options: argparse.Namespace, config: Kind) -> Iterator[tuple[int | None, Kind, Path]]:

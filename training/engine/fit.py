@@ -44,7 +44,6 @@ from training.engine.speed import Speed
 Batch = dict[str, Any]
 Item = TypeVar('Item')
 MONITORED = 'weighted_f1'
-ITEMS_TRIED = 2  # batch normalisation refuses a single one
 
 
 class EngineConfig(Settings):
@@ -217,11 +216,13 @@ class _Fit:
     def _report_memory(self) -> None:
         """Try some items of the largest batch, and print the memory that all of it needs."""
         draws = self.batches.largest()
-        tried = draws[-ITEMS_TRIED:]
-        batch = send_to_device(self.task.collate([self.task.train[draw] for draw in tried]),
-                               self.accelerator.device)
-        needed = memory_of_step(self._unwrapped(), batch, self.accelerator,
-                                share=len(draws) / len(tried))
+
+        def batch_of(count: int) -> Batch:
+            items = [self.task.train[draw] for draw in draws[-count:]]
+            found: Batch = send_to_device(self.task.collate(items), self.accelerator.device)
+            return found
+
+        needed = memory_of_step(self._unwrapped(), batch_of, len(draws), self.accelerator)
         if needed is not None:
             state = optimizer_state(self._unwrapped(), self.config.optimizer == 'adamw',
                                     self.config.momentum)

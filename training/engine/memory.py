@@ -21,27 +21,39 @@ import torch
 from torch import nn, Tensor
 
 STATUS, CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
+FEW = 2  # batch normalisation refuses a single one
 RESET_PEAK = '5'  # what the kernel's proc(5) calls resetting the peak resident set
 
 
-def memory_of_step(module: nn.Module, batch: Mapping[str, Any], accelerator: Accelerator, *,
-                   share: float) -> int | None:
+def memory_of_step(module: nn.Module, batch_of: Callable[[int], Mapping[str, Any]], count: int,
+                   accelerator: Accelerator) -> int | None:
     """
     Return the bytes that forward and backward pass of a batch take, all of the process included.
 
-    Nothing is learnt: gradients, statistics and random numbers are afterwards as before.
+    Two parts of the batch are tried: the difference is what the other items add, while that which
+    a process or a library takes once is not multiplied. Nothing is learnt: gradients,
+    statistics and random numbers are afterwards as before.
 
-    :param batch: some of the items of a batch, on the module's device.
-    :param share: items of the whole batch for each of these.
+    :param batch_of: makes a batch of that many items, on the module's device.
+    :param count: items of the whole batch.
     :return: None where it cannot be measured, as on a CPU without Linux.
     """
     peak = _peak_of(accelerator.device)
     if peak is None:
         return None
+    few = min(FEW, count)
+    more = min(count, max(2 * FEW, count // 4))
+    used = [_try(module, batch_of(size), accelerator, peak) for size in (few, more)]
+    each = max(0, used[1] - used[0]) / max(1, more - few)
+    return round(used[1] + each * (count - more))
+
+
+def _try(module: nn.Module, batch: Mapping[str, Any], accelerator: Accelerator,
+         peak: Callable[[], int]) -> int:
+    """Return the most bytes in use during forward and backward pass of a batch."""
     statistics = {name: buffer.clone() for name, buffer in module.named_buffers()}
     module.train()
     peak()  # resets it
-    before = peak()
     with torch.random.fork_rng():
         with accelerator.autocast():
             loss: Tensor = module(batch).loss
@@ -50,8 +62,7 @@ def memory_of_step(module: nn.Module, batch: Mapping[str, Any], accelerator: Acc
     module.zero_grad(set_to_none=True)
     for name, buffer in module.named_buffers():
         buffer.data.copy_(statistics[name])
-    gradients = sum(_bytes(p) for p in module.parameters() if p.requires_grad)
-    return round(before + gradients + max(0, used - before - gradients) * share)
+    return used
 
 
 def optimizer_state(module: nn.Module, adaptive: bool, momentum: float) -> int:

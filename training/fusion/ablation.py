@@ -73,12 +73,17 @@ class SeedData:
     with_reply: FeatureCache
 
 
-def variants(families: Sequence[str], *, specialists: bool) -> Iterator[Variant]:
-    """Yield the full model, the families, and full models of fewer modalities."""
+def variants(families: Sequence[str], *, specialists: bool,
+             available: Modality = ALL_MODALITIES) -> Iterator[Variant]:
+    """
+    Yield the full model, the families, and full models of fewer modalities.
+
+    :param available: modalities that there are features of.
+    """
     yield Variant('full')
     yield from (Variant(family) for family in families)
     if specialists:
-        yield from (Variant('full', s) for s in SUBSETS[:-1])
+        yield from (Variant('full', s) for s in SUBSETS if s in available and s != available)
 
 
 def train_variant(variant: Variant, base: FusionRecipe, seed: int, data: SeedData,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from mmer_ros.recognition.streaming_encoders import context_of, evidence_of
 from mmer_ros.types import MODALITIES, Modality, SAMPLE_RATE, Utterance
@@ -33,6 +34,16 @@ BATCH = {Modality.TEXT: 32, Modality.AUDIO: 8, Modality.FACE: 8}  # utterances
 TOTAL = {Modality.TEXT: 32_000, Modality.AUDIO: 120 * SAMPLE_RATE, Modality.FACE: 400}
 
 
+class Store(Protocol):
+    """Features of one modality by key."""
+
+    def __contains__(self, key: str) -> bool: ...
+
+    def steps(self, key: str) -> int: ...
+
+    def get(self, key: str) -> Tensor: ...
+
+
 class FeatureCache:
     """
     Features by example and modality, (T, width) float32 each.
@@ -42,7 +53,7 @@ class FeatureCache:
     """
 
     def __init__(self, widths: Mapping[Modality, int],
-                 stores: Mapping[Modality, Sequence[TensorStore]]) -> None:
+                 stores: Mapping[Modality, Sequence[Store]]) -> None:
         self.widths, self._stores = dict(widths), stores
 
     def __contains__(self, key: str) -> bool:
@@ -56,7 +67,12 @@ class FeatureCache:
         """Return the number of steps of each modality of an example."""
         return {modality: store.steps(key) for modality, store in self._stores_of(key).items()}
 
-    def _stores_of(self, key: str) -> dict[Modality, TensorStore]:
+    def beside(self, modality: Modality, width: int, store: Store) -> FeatureCache:
+        """Return this cache with features of another modality."""
+        return FeatureCache({**self.widths, modality: width},
+                            {**self._stores, modality: [store]})
+
+    def _stores_of(self, key: str) -> dict[Modality, Store]:
         return {modality: store for modality, stores in self._stores.items()
                 for store in stores if key in store}
 

@@ -165,7 +165,7 @@ def train_fusion(recipe: FusionRecipe, cache: FeatureCache, examples: Sequence[E
     """
     run = RunFolder.start(folder, recipe)
     torch.manual_seed(recipe.engine.seed)
-    network = make_fusion(cache.widths, recipe.fusion)
+    network = make_fusion(dict.fromkeys(MODALITIES, 1) | cache.widths, recipe.fusion)
     known = {split: [e for e in examples if e.labels and e.split == split and e.key in cache]
              for split in (TRAIN, DEV)}
     noise = dict.fromkeys(MODALITIES, recipe.feature_noise)

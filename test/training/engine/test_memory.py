@@ -44,22 +44,44 @@ class Keeps(nn.Module):
         return StepOutput(normal.square().mean() + kept.mean(), normal, {})
 
 
+def rows(count: int) -> Batch:
+    return {'values': torch.ones(count)}
+
+
 def test_the_memory_of_a_step_grows_with_what_it_keeps() -> None:
-    """Ten rows of 20 MB are 200 MB at least; two rows are enough to know."""
-    rows = {'values': torch.ones(2)}
-    small, large = (memory_of_step(Keeps(size), rows, Accelerator(cpu=True), share=5)
-                    for size in (1000, 5 * MB))
-    assert small is not None and large is not None
-    assert 200 * MB < large - small < 1200 * MB
+    """Forty rows of 8 MB are 320 MB at least; ten rows are enough to know."""
+    accelerator, asked = Accelerator(cpu=True), []
+
+    def watched(count: int) -> Batch:
+        asked.append(count)
+        return rows(count)
+
+    small, large = (memory_of_step(Keeps(size), watched, 40, accelerator)
+                    for size in (1000, 2 * MB))
+    assert small is not None and large is not None and max(asked) == 10
+    assert 320 * MB < large - small < 2000 * MB
+
+
+def test_what_a_process_takes_once_is_not_multiplied() -> None:
+    """As the first call of a library does, which would be much for a batch of 128."""
+    module, once = Keeps(1000), []
+
+    def grow(*_: object) -> None:
+        once.extend([] if once else [torch.ones(50 * MB)])
+
+    module.register_forward_hook(grow)
+    needed = memory_of_step(module, rows, 128, Accelerator(cpu=True))
+    plain = memory_of_step(Keeps(1000), rows, 128, Accelerator(cpu=True))
+    assert needed is not None and plain is not None and needed - plain < 1000 * MB
 
 
 def test_trying_a_step_leaves_no_trace() -> None:
-    module, rows = Keeps(100), {'values': torch.ones(2)}
+    module = Keeps(100)
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    memory_of_step(module, rows, Accelerator(cpu=True), share=5)
+    memory_of_step(module, rows, 5, Accelerator(cpu=True))
     assert torch.equal(torch.rand(4), expected)
     assert module.weight.grad is None
     for name, value in module.state_dict().items():

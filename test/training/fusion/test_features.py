@@ -65,7 +65,7 @@ def test_a_long_clip_is_not_padded_against_and_its_features_are_those_of_one_pas
         return encode(evidence, contexts)  # type: ignore[arg-type]
 
     monkeypatch.setattr(encoder, 'encode', watched)
-    monkeypatch.setattr('mmer_ros.networks.audio_encoder.WINDOW_STEPS', 1000)
+    monkeypatch.setattr('mmer_ros.networks.configs.WINDOW_STEPS', 1000)
     monkeypatch.setitem(features.TOTAL, Modality.AUDIO, 2 * SAMPLE_RATE)
     encoder.wavernn.rnn1.register_forward_hook(
         lambda _m, x, _o: hidden.append(tuple(x[0].shape[:2])))
