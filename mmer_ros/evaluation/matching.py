@@ -14,11 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmer_ros.sensing.assignment import assign
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 MIN_SHARE = 0.25  # of the shorter utterance; two overlap from this share on
 
@@ -69,8 +67,7 @@ def match(labels: Sequence[Span], estimates: Sequence[Span]) -> Matching:
     rows, columns, ious = _overlaps(labels, estimates)
     per_label = np.bincount(rows, minlength=len(labels))
     per_estimate = np.bincount(columns, minlength=len(estimates))
-    pairs = [Pair(int(r), int(c), float(iou)) for r, c, iou in _assign(
-        rows, columns, ious, len(labels), len(estimates))]
+    pairs = [Pair(int(r), int(c), float(iou)) for r, c, iou in _assign(rows, columns, ious)]
     return Matching(
         pairs=tuple(sorted(pairs, key=lambda pair: pair.label)),
         missed=_where(per_label == 0), spurious=_where(per_estimate == 0),
@@ -102,21 +99,33 @@ def _overlaps(labels: Sequence[Span], estimates: Sequence[Span]) -> Edges:
     return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2]
 
 
-def _assign(rows: NDArray[np.int64], columns: NDArray[np.int64], ious: NDArray[np.float64],
-            n_labels: int, n_estimates: int) -> list[tuple[int, int, float]]:
+def _assign(rows: NDArray[np.int64], columns: NDArray[np.int64], ious: NDArray[np.float64]
+            ) -> list[tuple[int, int, float]]:
     """Solve the assignment in each connected group of utterances."""
-    size = n_labels + n_estimates
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns + n_labels)), (size, size))
-    _, group = connected_components(graph, directed=False)
     chosen = []
-    by_group: dict[int, list[int]] = {}
-    for edge, row in enumerate(rows):
-        by_group.setdefault(int(group[row]), []).append(edge)
-    for edges in by_group.values():
+    for edges in _groups(rows, columns):
         names, i = np.unique(rows[edges], return_inverse=True)
         others, j = np.unique(columns[edges], return_inverse=True)
         gain = np.zeros((len(names), len(others)))
         gain[i, j] = ious[edges]
         chosen += [(int(names[a]), int(others[b]), float(gain[a, b]))
-                   for a, b in zip(*linear_sum_assignment(gain, maximize=True)) if gain[a, b] > 0]
+                   for a, b in assign(-gain) if gain[a, b] > 0]
     return chosen
+
+
+def _groups(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> list[list[int]]:
+    """Return the edges of each group that shares no utterance with another."""
+    parent: dict[tuple[str, int], tuple[str, int]] = {}
+
+    def find(utterance: tuple[str, int]) -> tuple[str, int]:
+        parent.setdefault(utterance, utterance)
+        while parent[utterance] != utterance:
+            parent[utterance] = utterance = parent[parent[utterance]]
+        return utterance
+
+    for row, column in zip(rows, columns):
+        parent[find(('label', int(row)))] = find(('estimate', int(column)))
+    groups: dict[tuple[str, int], list[int]] = {}
+    for edge, row in enumerate(rows):
+        groups.setdefault(find(('label', int(row))), []).append(edge)
+    return list(groups.values())

@@ -28,6 +28,23 @@ from mmer_ros.recognition.bundle_networks import current_name
 from mmer_ros.types import InvalidInput
 
 
+class NotExportable(BundleError):
+    """A bundle with a network that no graph can hold."""
+
+
+def save_with_graphs(bundle: Bundle, folder: Path) -> Bundle:
+    """
+    Write a new bundle, with graphs if its networks can be exported.
+
+    :return: the bundle as written.
+    """
+    bundle.save(folder)
+    try:
+        return export_bundle(folder)
+    except NotExportable:
+        return bundle
+
+
 def export_bundle(folder: Path, output: Path | None = None) -> Bundle:
     """
     Write a bundle with graphs for ONNX Runtime; its networks and their weights stay as they are.
@@ -38,7 +55,8 @@ def export_bundle(folder: Path, output: Path | None = None) -> Bundle:
     :param folder: the bundle.
     :param output: where the new one is written; None: in its place.
     :return: the bundle as written.
-    :raises BundleError: if the bundle cannot be used, or has a network that cannot be exported.
+    :raises NotExportable: if it has a network that cannot be exported.
+    :raises BundleError: if it cannot be used.
     :raises InvalidInput: if torch or onnx is not installed.
     """
     for package, remedy in (('torch', INSTALL_TORCH), ('onnx', 'pip install onnx')):
@@ -49,8 +67,8 @@ def export_bundle(folder: Path, output: Path | None = None) -> Bundle:
     files = {name: data for name, data in bundle.read_files().items() if not name.endswith(GRAPH)}
     graphs = export_graphs(bundle.model, files[WEIGHTS], WEIGHTS, current_name)
     if not graphs:
-        raise BundleError(f'bundle {folder}: one of its encoders cannot be exported; use it with '
-                          'engine torch')
+        raise NotExportable(f'bundle {folder}: one of its encoders cannot be exported; '
+                            'use it with engine torch')
     files |= {f'{name}{GRAPH}': data for name, data in graphs.items()}
     # Everything else in the file stays as it is written there.
     config = json.loads(files.pop(CONFIG))

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 import math
 
+from mmer_ros.sensing.assignment import assign
 from mmer_ros.types import Float32
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 Box = tuple[float, float, float, float]
 
@@ -87,7 +87,7 @@ class FaceTracker:
         if found and self._tracks:
             costs = np.array([[_cost(t, stamp, b, look) for b, look in zip(found, seen)]
                               for t in self._tracks])
-            for row, column in zip(*linear_sum_assignment(costs)):
+            for row, column in assign(costs):
                 if costs[row, column] < _NEVER:
                     self._tracks[row].update(found[column], stamp, seen[column])
                     ids[column] = self._tracks[row].face_id

@@ -105,7 +105,8 @@ def _recordings(options: argparse.Namespace, settings: BagSettings, console: Con
 
 def _live_path(options: argparse.Namespace, reporter: Reporter) -> tuple[LivePath, Bundle]:
     """Predict offline and prepare the replay."""
-    cache, recognizer = ClipCache(options.data), Recognizer.load(options.bundle)
+    cache, recognizer = ClipCache(options.data), Recognizer.load(
+        options.bundle, engine='torch')
     bundle, folder = recognizer.bundle, options.features or options.output / 'features'
     features = make_features(encoders_of(bundle), cache, folder, reporter,
                              splits=[options.split])

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.bundle_export import save_with_graphs
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import InvalidInput, MODALITIES, Modality
 from rich.console import Console
@@ -92,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     recipe = load_settings(StarterRecipe, options.recipe, options.settings)
     bundle = _Release(recipe, paths, options, Reporter('starter', console)).make()
     target = options.bundle or options.output / 'starter'
-    bundle.save(target)
+    bundle = save_with_graphs(bundle, target)
     megabytes = sum(path.stat().st_size for path in target.iterdir()) / 1e6
     console.print(f'written: {target}, {megabytes:.1f} MB, hash {bundle.content_hash[:12]}',
                   highlight=False)

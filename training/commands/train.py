@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from mmer_ros.recognition.bundle_export import save_with_graphs
 from mmer_ros.types import MODALITIES, Modality
 from training.commands.sources import read_corpus
 from training.corpora.digest import digest_of
@@ -149,7 +150,7 @@ def _fusion(options: argparse.Namespace) -> None:
                               Reporter(_title('fusion', folder, options)), name=target.name)
         with main_alone() as main:
             if main:
-                bundle.save(target)
+                save_with_graphs(bundle, target)
 
 
 def _data_of(cache: ClipCache) -> dict[str, str]:
