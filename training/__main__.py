@@ -31,6 +31,7 @@ COMMANDS = {
     'ablate': 'train and compare ablations of the fusion',
     'finetune': 'fine-tune a bundle on recordings of your own people',
     'starter': 'make the bundle that ships, from its data to its card',
+    'plus': 'make the bundle whose voice has learnt several corpora',
     'pairs': 'check the fusion on real pairs of voice and face',
     'voices': 'measure voices on corpora that were not learnt from',
     'live': 'measure the loss from offline evaluation to the live system',

@@ -175,6 +175,33 @@ class Embracement(nn.Module):
         return Joined(self.classifier(embedding), embedding)
 
 
+@register_fusion('pool')
+class OpinionPool(nn.Module):
+    """
+    Late fusion alone: the encoders' own posteriors, weighted and gated, without fused features.
+
+    :param sizes: width of each modality's features.
+    :param classifiers: the encoders' own.
+    :raises ValueError: if they are not given.
+    """
+
+    def __init__(self, sizes: Sizes, config: FusionConfig,
+                 classifiers: Classifiers | None = None) -> None:
+        super().__init__()
+        if not classifiers:
+            raise ValueError("fusion 'pool': it needs the encoders' own classifiers")
+        self.late_fusion = LateFusion(sizes, classifiers)
+
+    def forward(self, features: Features, weights: Tensor, *, sample: bool | None = None,
+                generator: torch.Generator | None = None) -> FusionOutput:
+        """Pool the posteriors of a batch, which are also its embedding; nothing is drawn."""
+        if not features:
+            raise ValueError('an utterance has no modality; nothing can be estimated')
+        present = available(features)                                     # (B, M)
+        logits = self.late_fusion(features, present)                      # (B, 7)
+        return FusionOutput(logits, selection_probabilities(present * weights.to(logits)), logits)
+
+
 class UnimodalClassifier(nn.Module):
     """
     The classifier that an encoder was trained with, in the place of a fusion.

@@ -67,6 +67,7 @@ class WhisperEncoder(Encoder):
     """
 
     positions: Tensor
+    classifier: nn.Linear
 
     def __init__(self, config: WhisperEncoderConfig, n_classes: int) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mmer_ros.networks.crossmodal import summary
 from mmer_ros.networks.fusion import FusionConfig
-from mmer_ros.networks.fusion_families import CrossmodalEmbraceNet
+from mmer_ros.networks.fusion_families import CrossmodalEmbraceNet, OpinionPool
 from mmer_ros.networks.late_fusion import LateFusion, OPENED
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.recognizer import Recognizer
@@ -52,6 +52,30 @@ def test_before_it_has_learnt_a_fusion_says_what_the_encoder_says(modality: Moda
     said = torch.softmax(network(features, TRUST).logits, dim=1)
     expected = torch.softmax(own[modality](summary(modality, *features[modality])), dim=1)
     torch.testing.assert_close(said, expected, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize('subset', SUBSETS)
+def test_the_pool_is_late_fusion_without_anything_else(subset: Modality) -> None:
+    own = classifiers()
+    full, pool = (seeded(kind, SIZES, CONFIG, own) for kind in (CrossmodalEmbraceNet, OpinionPool))
+    features = features_of(subset)
+    torch.testing.assert_close(pool(features, TRUST).logits, full(features, TRUST).logits)
+    torch.testing.assert_close(pool(features, TRUST).weights, full(features, TRUST).weights)
+
+
+def test_a_pool_without_classifiers_or_without_an_input_is_refused() -> None:
+    with pytest.raises(ValueError, match='classifiers'):
+        OpinionPool(SIZES, CONFIG)
+    with pytest.raises(ValueError, match='no modality'):
+        OpinionPool(SIZES, CONFIG, classifiers())({}, TRUST)
+
+
+def test_a_bundle_may_have_a_pool() -> None:
+    bundle = tiny_bundle(model=TINY.model_copy(update={'fusion': FusionConfig(family='pool')}))
+    recognizer = Recognizer(bundle)
+    for subset in SUBSETS:
+        estimate = recognizer.recognize(utterance(subset))
+        assert estimate.modalities is subset and np.isfinite(estimate.probabilities).all()
 
 
 def test_weights_and_offsets_are_those_of_the_subset_at_hand() -> None:

@@ -26,11 +26,13 @@ from typing import Any
 
 from mmer_ros.evaluation.metrics import Interval
 from mmer_ros.networks.pretrained import whisper_config
-from mmer_ros.types import InvalidInput
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.types import InvalidInput, Utterance
 import numpy as np
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from training.encoders.audio.linear_voice import fit_linear, VoiceVectors
 from training.encoders.audio.whisper_states import make_moments
@@ -46,10 +48,19 @@ from training.preparation.spoken_clips import SpokenClips
 
 FIGURES = 'voices.json'
 DECAY = 1e-2
+MOST_CLIPS = 1000  # of a corpus that a bundle is scored on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
+    add_corpus_arguments(parser)
+    parser.add_argument('--bundle', nargs='+', default=[], metavar='NAME|FOLDER', help=(
+        'bundles to score on the same voices, without words and faces; whether they have learnt '
+        'from a corpus is not known here'))
+
+
+def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name corpora, the Whisper and the folder of what it makes of them."""
     parser.add_argument('--corpus', nargs='+', required=True, metavar='NAME=CACHE', help=(
         'corpora with labelled voices, as written by `prepare`'))
     parser.add_argument('--unseen', nargs='+', metavar='NAME', help=(
@@ -68,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure and show; return the exit code."""
     console = Console(stderr=True)
     corpora = read_voices(options.corpus, options.teacher, options.output, console)
-    predict = partial(_linear, decay=options.decay)
+    predict = partial(linear_predictions, decay=options.decay)
     unseen = leave_one_corpus_out(corpora, options.unseen or [c.name for c in corpora], predict)
     known = {c.name: c for c in corpora}
     figures: dict[str, Any] = {
@@ -76,11 +87,15 @@ def run(options: argparse.Namespace) -> int:
         'unseen_corpora': {name: scores_of(known[name], logits)
                            for name, logits in unseen.items()},
         'unseen_speakers': {name: scores_of(known[name], leave_speakers_out(
-            corpora, name, 5, predict)) for name in options.folds}}
+            corpora, name, 5, predict)) for name in options.folds},
+        'bundles': {bundle: score_bundle(bundle, corpora, options, console)
+                    for bundle in options.bundle}}
     write_file(options.output / FIGURES, json.dumps(figures, indent=2).encode())
-    _show('corpora', figures['unseen_corpora'], console)
+    show_scores('corpora', figures['unseen_corpora'], console)
     if figures['unseen_speakers']:
-        _show('speakers, in five folds', figures['unseen_speakers'], console)
+        show_scores('speakers, in five folds', figures['unseen_speakers'], console)
+    for bundle, scores in figures['bundles'].items():
+        show_scores(f'or known corpora, by bundle {bundle}', scores, console)
     console.print(f'written: {options.output / FIGURES}')
     return 0
 
@@ -106,17 +121,37 @@ def read_voices(given: Sequence[str], teacher: str, folder: Path, console: Conso
     return found
 
 
-def _linear(train: Sequence[VoiceVectors], test: VoiceVectors, decay: float
-            ) -> NDArray[np.float32]:
+def score_bundle(bundle: str, corpora: Sequence[VoiceVectors], options: argparse.Namespace,
+                 console: Console) -> dict[str, Any]:
+    """Return the scores of a bundle on the voices of each corpus, evenly thinned out."""
+    recognizer = Recognizer.load(bundle, prior='flat')
+    caches = dict(each.split('=', 1) for each in options.corpus)
+    scores = {}
+    for whole in corpora:
+        corpus = whole.where(np.arange(0, len(whole.keys), -(-len(whole.keys) // MOST_CLIPS)))
+        clips = SpokenClips(ClipCache(Path(caches[corpus.name])), options.output / 'spoken',
+                            console)
+        found = [recognizer.recognize(Utterance(audio=clips.audio(key))).probabilities
+                 for key in track(corpus.keys, f'{bundle}, {corpus.name}', console=console,
+                                  transient=True)]
+        scores[corpus.name] = scores_of(corpus, np.log(np.stack(found).clip(min=1e-12)))
+    return scores
+
+
+def linear_predictions(train: Sequence[VoiceVectors], test: VoiceVectors, decay: float
+                       ) -> NDArray[np.float32]:
+    """Return the logits of a linear model of some corpora for another, (N, 7)."""
     return fit_linear(train, decay).logits(test.vectors)
 
 
-def _show(what: str, scores: Mapping[str, Mapping[str, Any]], console: Console) -> None:
-    table = Table('left out', 'clips', 'speakers', 'unweighted recall %', 'recall by class %',
-                  box=box.SIMPLE_HEAD, title=f'Voices of unseen {what}')
+def show_scores(what: str, scores: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """Print a table of `scores_of` by corpus, and the mean."""
+    table = Table('corpus', 'clips', 'speakers', 'unweighted recall %', 'recall by class %',
+                  'ECE %', box=box.SIMPLE_HEAD, title=f'Voices of unseen {what}')
     for name, each in scores.items():
         table.add_row(name, str(each['clips']), str(each['speakers']),
                       str(Interval(**each['unweighted_recall'])),
-                      ', '.join(f'{k} {100 * v:.0f}' for k, v in each['recall'].items()))
+                      ', '.join(f'{k} {100 * v:.0f}' for k, v in each['recall'].items()),
+                      f'{100 * each["ece"]:.1f}')
     console.print(table)
     console.print(f'mean: {100 * mean_recall(scores):.1f} %', highlight=False)

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mmer_ros.evaluation.metrics import Interval
+from mmer_ros.evaluation.metrics import Interval, score
 from mmer_ros.types import EMOTIONS, InvalidInput
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from training.corpora.examples import grouped_folds
 from training.encoders.audio.linear_voice import VoiceVectors
 
@@ -85,13 +86,20 @@ def leave_speakers_out(corpora: Sequence[VoiceVectors], name: str, folds: int, p
 
 
 def scores_of(corpus: VoiceVectors, logits: NDArray[np.float32]) -> dict[str, Any]:
-    """Return clips, speakers, unweighted recall with its interval, and recall by class."""
+    """
+    Return clips, speakers, unweighted recall with its interval, recall by class, calibration.
+
+    The calibration error is that of softmax(logits), over all seven classes.
+    """
     answers = logits.argmax(axis=1)
+    probabilities = softmax(logits.astype(np.float64), axis=1)
     recall = recall_interval(corpus.labels, answers, corpus.speakers)
     return {'clips': len(corpus.keys), 'speakers': len(np.unique(corpus.speakers)),
             'unweighted_recall': vars(recall),
             'recall': {EMOTIONS[i]: float((answers[corpus.labels == i] == i).mean())
-                       for i in np.unique(corpus.labels)}}
+                       for i in np.unique(corpus.labels)},
+            'ece': score(corpus.labels, probabilities).ece,
+            'mean_confidence': float(probabilities.max(axis=1).mean())}
 
 
 def mean_recall(scores: Mapping[str, Mapping[str, Any]]) -> float:

@@ -27,7 +27,7 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
              network: nn.Module, *, faces: FaceConfig,
              temperatures: Mapping[str, float] | None = None,
              priors: Mapping[str, Sequence[float]] | None = None,
-             modality_weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
+             modality_weights: tuple[float, ...] = (1.0, 1.0, 1.0),
              training: Mapping[str, Any] | None = None, card: str = '', notice: str = '',
              weights: Literal['float32', 'float16'] = 'float32') -> Bundle:
     """

@@ -7,7 +7,7 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""The command `voices`, from caches of sound to figures, with a small Whisper."""
+"""The commands `voices` and `plus`, from caches of sound to figures, with a small Whisper."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ import json
 from pathlib import Path
 import wave
 
+from mmer_ros.networks.fusion import FusionConfig
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.types import EMOTIONS, SUBSETS, Utterance
 import numpy as np
 import pytest
 import torch
 from training.__main__ import main
+from training.release.plus import FLAT
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+from ...fixtures.model import TINY, tiny_bundle
 
 
 @pytest.fixture(scope='module')
@@ -68,6 +75,32 @@ def test_each_corpus_is_left_out_in_turn_and_the_run_resumes(
     stored = {p: p.stat().st_mtime_ns for p in (tmp_path / 'out').rglob('*.safetensors')}
     assert main(command) == 0
     assert stored == {p: p.stat().st_mtime_ns for p in (tmp_path / 'out').rglob('*.safetensors')}
+
+
+def test_plus_makes_a_bundle_with_its_card(whisper: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    base = tiny_bundle(
+        name='base', priors={subset.title: FLAT for subset in SUBSETS},
+        model=TINY.model_copy(update={'fusion': FusionConfig(
+            width=32, heads=4, embracement_size=24, pooling='summary', late_fusion=True)}))
+    base.save(tmp_path / 'base')
+    labels = ['joy', 'anger'] * 6
+    caches = [f'{name}={prepared(tmp_path, name, labels)}' for name in ('nemo', 'urdu')]
+    command = ['plus', '--corpus', *caches, '--folds', 'nemo', '--teacher', str(whisper),
+               '--output', str(tmp_path / 'out'), '--base', str(tmp_path / 'base'), '--compare',
+               '--bundle', str(tmp_path / 'plus')]
+    assert main(command) == 0
+    bundle = Bundle.load(tmp_path / 'plus')
+    assert bundle.config.calibrated and bundle.config.training['unseen_corpora'].keys() == {
+        'nemo', 'urdu'}
+    for text in ('non-commercial', '| nemo | 12 | 2 |', 'For comparison'):
+        assert text in bundle.card
+    tone = (9000 * np.sin(np.arange(8000) * 0.4)).astype(np.int16)
+    assert not np.isnan(Recognizer(bundle).recognize(Utterance(audio=tone)).logits).any()
+    encoder = bundle.model.audio
+    encoded = encoder.encode([tone], [])  # the gate closes for tones, the classifier does not
+    assert encoded is not None
+    assert EMOTIONS[int(encoder.classifier(encoded[0].mean(dim=1)).argmax())] == 'joy'
 
 
 @pytest.mark.parametrize(('corpus', 'problem'), [
