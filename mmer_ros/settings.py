@@ -259,6 +259,9 @@ class NodeSettings(BaseModel):
         "(everyday talk, mostly neutral), 'flat' (all equally common), or seven numbers in label "
         'order. If it is empty, they hold for the shares on which the bundle was calibrated.'),
         form='meld, flat, or seven numbers > 0 in label order', replayed=True, launch=True)
+    adapt_to_voices: bool = setting(ESTIMATES, True, (
+        'What is normal for a voice, the mean over its utterances so far, is subtracted, if the '
+        'bundle is made for it.'), replayed=True)
     emotion_topic: str = setting(ESTIMATES, 'emotion', (
         'Estimates (mmer_msgs/EmotionEstimate) are published on this topic.'),
         replayed=True, launch=True)

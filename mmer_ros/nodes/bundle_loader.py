@@ -36,7 +36,7 @@ class LoadedBundle:
 
 
 def load_bundle(bundle: str, device: str, expected_hash: str, prior: str, folders: str = '',
-                engine: str = AUTO) -> LoadedBundle:
+                engine: str = AUTO, adapt_to_voices: bool = True) -> LoadedBundle:
     """
     Load a bundle and run its networks once.
 
@@ -44,7 +44,7 @@ def load_bundle(bundle: str, device: str, expected_hash: str, prior: str, folder
     :raises InvalidInput: if it cannot be used.
     """
     check_place(bundle, folders)
-    recognizer = _load_recognizer(bundle, device, expected_hash, prior, engine)
+    recognizer = _load_recognizer(bundle, device, expected_hash, prior, engine, adapt_to_voices)
     return LoadedBundle(recognizer, make_detector(
         recognizer.config.faces, recognizer.device, recognizer.sensing_engine))
 
@@ -58,13 +58,13 @@ def load_configured_recognizer(node: Node, settings: NodeSettings) -> Recognizer
     node.get_logger().info(f'loading bundle {one_line(settings.bundle)}')
     check_place(settings.bundle, settings.bundle_folders)
     return _load_recognizer(settings.bundle, settings.device, settings.bundle_hash,
-                            settings.prior, settings.engine)
+                            settings.prior, settings.engine, settings.adapt_to_voices)
 
 
-def _load_recognizer(bundle: str, device: str, expected_hash: str, prior: str, engine: str
-                     ) -> Recognizer:
+def _load_recognizer(bundle: str, device: str, expected_hash: str, prior: str, engine: str,
+                     adapt_to_voices: bool) -> Recognizer:
     recognizer = Recognizer.load(bundle, device=device, expected_hash=expected_hash, prior=prior,
-                                 engine=engine)
+                                 engine=engine, adapt_to_voices=adapt_to_voices)
     recognizer.warm_up()
     return recognizer
 
@@ -90,7 +90,7 @@ class BundleLoader:
         """Whether a bundle is being loaded."""
         return self._busy
 
-    def start(self, *options: str) -> Future:
+    def start(self, *options: Any) -> Future:
         """
         Start to load a bundle.
 
@@ -106,7 +106,7 @@ class BundleLoader:
                          name='bundle-loader').start()
         return future
 
-    def _work(self, future: Any, *options: str) -> None:
+    def _work(self, future: Any, *options: Any) -> None:
         try:
             loaded = load_bundle(*options)
         except BaseException as error:  # whatever is wrong with the bundle, the old one stays

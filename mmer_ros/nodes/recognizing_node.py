@@ -61,12 +61,12 @@ class RecognizingNode(ManagedNode):
         self._run_on_worker(self._configured().reset_history)
         return 'the dialogue history is cleared'
 
-    def bundle_options(self) -> tuple[str, str, str, str, str]:
-        """Return device, expected hash, prior, folders and engine; see services.BundleOwner."""
+    def bundle_options(self) -> tuple[str, str, str, str, str, bool]:
+        """Return what `load_bundle` takes beside the bundle; see services.BundleOwner."""
         self._configured()
         settings = self._settings
         return (settings.device, settings.bundle_hash, settings.prior, settings.bundle_folders,
-                settings.engine)
+                settings.engine, settings.adapt_to_voices)
 
     def change_bundle(self, name: str, loaded: LoadedBundle) -> str:
         """Use another bundle from the next utterance on; see services.BundleOwner."""

@@ -40,9 +40,9 @@ class Controllable(Protocol):
 class BundleOwner(Controllable, Protocol):
     """A node with the service ~/load_bundle."""
 
-    def bundle_options(self) -> tuple[str, str, str, str, str]:
+    def bundle_options(self) -> tuple[str, str, str, str, str, bool]:
         """
-        Return device, expected hash, prior, folders and engine for a bundle to be loaded.
+        Return device, expected hash, prior, folders, engine and adaptation for a bundle to load.
 
         :raises InvalidInput: if no bundle can be loaded now.
         """

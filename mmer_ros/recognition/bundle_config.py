@@ -64,6 +64,8 @@ class BundleConfig(BaseModel):
     :param circumplex: (valence, arousal) of each label, each in [-1, 1].
     :param notice: restrictions by its licences; logged once at load.
     :param languages: codes of the languages whose words it reads, e.g. 'en'; empty: any.
+    :param voice_adaptation: live, what is normal for a person's voice is subtracted from its
+        logits (voice_baseline.py); the classifier of the audio encoder has to be linear.
     :param weights: how matrices are stored; in memory they are float32.
     :param training: data, licence and metrics of the training, as the model card tells them.
     :param files: sha256 of every other file of the bundle.
@@ -92,6 +94,7 @@ class BundleConfig(BaseModel):
     notice: str = Field('', max_length=MAX_NOTICE)
     languages: Annotated[tuple[Annotated[str, Field(max_length=20)], ...],
                          Field(max_length=MAX_LANGUAGES)] = ENGLISH
+    voice_adaptation: bool = False
     weights: Literal['float32', 'float16'] = 'float32'
     training: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
@@ -106,6 +109,7 @@ class BundleConfig(BaseModel):
 
     def to_json(self) -> bytes:
         """Return the file's content."""
-        # The default is not written: bundles from before this setting keep their hash.
-        unsaid = {'languages'} if self.languages == ENGLISH else None
+        # Defaults are not written: bundles from before these settings keep their hash.
+        unsaid = {name for name in ('languages', 'voice_adaptation')
+                  if getattr(self, name) == type(self).model_fields[name].default}
         return self.model_dump_json(indent=2, exclude=unsaid).encode() + b'\n'

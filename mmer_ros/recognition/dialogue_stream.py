@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from mmer_ros.networks.backbones import DialogueContext
 from mmer_ros.profiling import Stages, UNMEASURED
@@ -24,7 +25,10 @@ from mmer_ros.recognition.streaming_encoders import (
     has_evidence,
     Increment,
 )
+from mmer_ros.recognition.voice_baseline import VoiceBaselines
 from mmer_ros.types import Estimate, Modality, StreamEvent, Turn, UtterancePart
+import numpy as np
+from numpy.typing import NDArray
 
 REVISABLE = 4  # finished utterances that are kept for late words
 
@@ -41,6 +45,7 @@ class OpenUtterance:
     :param evidence: capture time of the last audio or image, seconds.
     :param face_id: whose crops the face encoder has received.
     :param turn: its entry in the dialogue, once it is over, and when it ended.
+    :param voice_offset: what was subtracted from the logits of its voice when it was over.
     """
 
     recognizer: Recognizer
@@ -52,6 +57,7 @@ class OpenUtterance:
     evidence: float = 0.0
     face_id: str = ''
     turn: tuple[float, Turn] | None = None
+    voice_offset: NDArray[np.float64] | None = None
 
     @property
     def text(self) -> str:
@@ -94,6 +100,7 @@ class DialogueStream:
         self._utterances: OrderedDict[str, OpenUtterance] = OrderedDict()
         self._turns: list[tuple[float, Turn]] = []
         self._dialogue: int | None = None
+        self._voices: dict[str, VoiceBaselines] = {}  # by hash of the bundle
 
     def push(self, part: UtterancePart) -> Estimate | None:
         """
@@ -112,8 +119,9 @@ class DialogueStream:
         return _finish([AcceptedPart(self, replace(part, last=False), utterance)])[0]
 
     def reset_history(self) -> None:
-        """Forget the dialogue: the next utterance begins a new one."""
+        """Forget the dialogue and its voices: the next utterance begins a new one."""
         self._turns.clear()
+        self._voices.clear()
 
     def accept(self, part: UtterancePart) -> AcceptedPart | None:
         """Find the utterance of a part; None, and an event, if the part came before."""
@@ -160,6 +168,24 @@ class DialogueStream:
                 f'utterance {part.utterance_id}: no text, no audio and no face was received'))
         self._remember(part, utterance)
         return not utterance.empty
+
+    def voice_offset(self, one: AcceptedPart, logits: NDArray[np.float64]
+                     ) -> NDArray[np.float64]:
+        """
+        Return what is subtracted from the logits of an utterance's voice, (7,).
+
+        The last part adds them to the baseline of the speaker, once.
+        """
+        if one.utterance.voice_offset is not None:  # late words do not change the voice
+            return one.utterance.voice_offset
+        baselines = self._voices.setdefault(
+            one.utterance.recognizer.bundle.content_hash, VoiceBaselines())
+        speaker = _speaker(one.part)
+        if not one.part.last:
+            return baselines.offset(speaker)
+        baselines.add(speaker, logits)
+        one.utterance.voice_offset = baselines.offset(speaker)
+        return one.utterance.voice_offset
 
     def _open(self, part: UtterancePart) -> OpenUtterance:
         """Return the utterance of a part; a new one for the first part."""
@@ -220,7 +246,8 @@ def _finish(together: Sequence[AcceptedPart]) -> list[Estimate | None]:
     estimates = together[0].utterance.recognizer.finish(
         [one.utterance.states for one in together],
         [DialogueContext(_speaker(one.part), one.utterance.history) for one in together],
-        together[0].stream.stages)
+        together[0].stream.stages,
+        [partial(one.stream.voice_offset, one) for one in together])
     for estimate, one in zip(estimates, together):
         if not estimate.finite:
             one.stream.events.append(StreamEvent('not_finite', one.part.end, NOT_FINITE.format(

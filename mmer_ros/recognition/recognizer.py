@@ -23,6 +23,7 @@ from mmer_ros.profiling import FUSION, Stages, UNMEASURED
 from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
 from mmer_ros.recognition.prior_correction import correction, read_prior
 from mmer_ros.recognition.streaming_encoders import EncoderStates, StreamingEncoders
+from mmer_ros.recognition.voice_baseline import VoiceOffset
 from mmer_ros.types import (
     Estimate,
     FACE_SIZE,
@@ -36,6 +37,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from mmer_ros.networks.emotion_model import EmotionModel
+    from mmer_ros.recognition.voice_shift import VoiceShift
 
 LOGGER = logging.getLogger('mmer_ros')
 UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
@@ -65,12 +67,14 @@ class Recognizer:
     :param prior: class shares where the robot is used: 'flat', 'meld', or seven numbers in label
         order. '' keeps those under which the bundle was calibrated, which differ between subsets
         of the modalities. See mmer_ros.recognition.prior_correction.
+    :param adapt_to_voices: where utterances come one after the other, subtract what is normal for
+        each voice, if the bundle is made for it (voice_baseline.py).
     :raises InvalidInput: if the device does not exist, the engine cannot be used, or the prior
         is not of this form.
     """
 
     def __init__(self, bundle: Bundle, device: str = 'cpu', prior: str = '', *,
-                 engine: str = AUTO) -> None:
+                 engine: str = AUTO, adapt_to_voices: bool = True) -> None:
         shares = read_prior(prior)
         self.device = check_device(device)
         self.bundle = bundle
@@ -81,6 +85,8 @@ class Recognizer:
         self.sensing_engine = choose_engine(engine, self.device)
         self._model = bundle.graphs if self.engine == ONNX else _torch_model(bundle, self.device)
         self.encoders = StreamingEncoders(self._model)
+        self._voice = _voice_shift(self.model) if (
+            adapt_to_voices and self.config.voice_adaptation) else None
         self._corrections = {} if shares is None else {
             subset: correction(shares, trained) for subset, trained in self.config.priors.items()}
         if not self.config.trained:
@@ -103,19 +109,20 @@ class Recognizer:
 
     @classmethod
     def load(cls, name_or_path: str | Path = DEFAULT_BUNDLE, *, device: str = 'cpu',
-             expected_hash: str = '', prior: str = '', engine: str = AUTO) -> Recognizer:
+             expected_hash: str = '', prior: str = '', engine: str = AUTO,
+             adapt_to_voices: bool = True) -> Recognizer:
         """
         Load a bundle by name or path.
 
         :param expected_hash: if given, a bundle with another content hash is refused.
-        :param device: as of the class, `engine` and `prior` as well.
+        :param device: as of the class; so are `engine`, `prior` and `adapt_to_voices`.
         :raises BundleError: if it cannot be used.
         :raises InvalidInput: as the class.
         """
         found = check_device(device)
         read_prior(prior)
         bundle = Bundle.load(name_or_path, expected_hash, engine=engine, device=found)
-        return cls(bundle, found, prior, engine=engine)
+        return cls(bundle, found, prior, engine=engine, adapt_to_voices=adapt_to_voices)
 
     def recognize(self, utterance: Utterance) -> Estimate:
         """
@@ -146,15 +153,20 @@ class Recognizer:
         self.recognize(Utterance(text='hello', audio=silence, faces=faces))
 
     def finish(self, states: Sequence[EncoderStates], contexts: Sequence[DialogueContext],
-               stages: Stages = UNMEASURED) -> list[Estimate]:
+               stages: Stages = UNMEASURED, voices: Sequence[VoiceOffset] = ()
+               ) -> list[Estimate]:
         """
         Estimate from all that the encoders have received of utterances; more may follow.
 
         Estimates that are not `finite` are for the caller to leave out.
 
+        :param voices: for each utterance what subtracts from the logits of its voice; empty:
+            nothing.
         :raises InvalidInput: if nothing was received of one of them.
         """
         batch = self.encoders.finish(states, contexts, stages)
+        if voices and self._voice is not None and Modality.AUDIO in batch:
+            batch[Modality.AUDIO] = self._voice.shifted(batch[Modality.AUDIO], voices)
         with stages.measuring(FUSION):
             return self._fused(batch)
 
@@ -187,6 +199,11 @@ class Recognizer:
 def _torch_model(bundle: Bundle, device: str) -> Model:
     from mmer_ros.recognition.torch_model import TorchModel
     return TorchModel(bundle.model, device)
+
+
+def _voice_shift(model: EmotionModel) -> VoiceShift:
+    from mmer_ros.recognition.voice_shift import VoiceShift
+    return VoiceShift(model)
 
 
 def _softmax(logits: Float32) -> Float32:

@@ -57,6 +57,7 @@ class ReplayOptions:
     bundle: str = DEFAULTS.bundle
     bundle_hash: str = DEFAULTS.bundle_hash
     prior: str = DEFAULTS.prior
+    adapt_to_voices: bool = DEFAULTS.adapt_to_voices
     device: str = DEFAULTS.device
     engine: str = DEFAULTS.engine
     threads: int = DEFAULTS.threads

@@ -79,7 +79,8 @@ def load_recognizer(options: ReplayOptions) -> Recognizer:
     """
     return Recognizer.load(options.bundle, device=options.device,
                            expected_hash=options.bundle_hash, prior=options.prior,
-                           engine=options.engine)
+                           engine=options.engine,
+                           adapt_to_voices=options.adapt_to_voices)
 
 
 class _Run:

@@ -29,6 +29,7 @@ from mmer_ros.types import Modality
 import numpy as np
 from rich.console import Console
 import torch
+from torch import nn
 from training.augment.out_of_domain import OutOfDomainClips
 from training.commands.voices import (
     add_corpus_arguments,
@@ -91,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
         people = {c.name: encoder.project(c.vectors) for c in corpora}
         silent = encoder.project(vectors)
     gate = pool.late_fusion.gates[Modality.AUDIO.key]
+    assert isinstance(gate, nn.Sequential)
     fit_gate(gate, list(people.values()), silent)
     with torch.no_grad():
         figures |= {

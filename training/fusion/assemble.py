@@ -29,7 +29,8 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
              priors: Mapping[str, Sequence[float]] | None = None,
              modality_weights: tuple[float, ...] = (1.0, 1.0, 1.0),
              training: Mapping[str, Any] | None = None, card: str = '', notice: str = '',
-             weights: Literal['float32', 'float16'] = 'float32') -> Bundle:
+             weights: Literal['float32', 'float16'] = 'float32',
+             voice_adaptation: bool = False) -> Bundle:
     """
     Return a bundle.
 
@@ -42,6 +43,7 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
     :param training: facts for the bundle's config.
     :param notice: of the licences, shown when the bundle is loaded.
     :param weights: type of the stored matrices.
+    :param voice_adaptation: as of BundleConfig.
     """
     tokenizer = encoders[Modality.TEXT].tokenizer
     if tokenizer is None:
@@ -52,7 +54,8 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
         calibrated=bool(temperatures), temperatures=dict(temperatures or {}),
         modality_weights=modality_weights,
         priors={subset: tuple(shares) for subset, shares in (priors or {}).items()},
-        notice=notice, weights=weights, training=dict(training or {}))
+        notice=notice, weights=weights, voice_adaptation=voice_adaptation,
+        training=dict(training or {}))
     model = EmotionModel(config.model)
     for modality, trained in encoders.items():
         getattr(model, modality.key).load_state_dict(trained.encoder.state_dict())

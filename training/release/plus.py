@@ -58,9 +58,11 @@ def fit_common_temperature(corpora: Sequence[UnseenLogits]) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method='bounded').x))
 
 
-def fit_gate(gate: nn.Module, people: Sequence[Tensor], others: Tensor) -> float:
+def fit_gate(gate: nn.Sequential, people: Sequence[Tensor], others: Tensor) -> float:
     """
     Train a reliability gate to be open for people and closed for sounds without a voice.
+
+    It does not read the first seven features, the logits, which adaptation to a person moves.
 
     :param people: features of each corpus, (N, width) each, of equal weight.
     :param others: features of other sounds, (N, width); they weigh as much as all people.
@@ -68,6 +70,11 @@ def fit_gate(gate: nn.Module, people: Sequence[Tensor], others: Tensor) -> float
     """
     generator = torch.Generator().manual_seed(0)
     vectors = torch.cat([*people, others])
+    vectors[:, :len(EMOTIONS)] = 0
+    first = gate[0]
+    assert isinstance(first, nn.Linear)
+    with torch.no_grad():
+        first.weight[:, :len(EMOTIONS)] = 0
     target = torch.cat([torch.ones(len(vectors) - len(others)), torch.zeros(len(others))])
     share = torch.cat([*(torch.full((len(p),), 0.5 / len(p) / len(people)) for p in people),
                        torch.full((len(others),), 0.5 / len(others))])
@@ -139,4 +146,4 @@ def plus_bundle(name: str, base: Bundle, encoder: WhisperEncoder, pool: OpinionP
         temperatures={**base.config.temperatures, AUDIO.title: 1.0},
         priors={**base.config.priors, AUDIO.title: FLAT},
         modality_weights=base.config.modality_weights, notice=notice, weights='float16',
-        card=card, training=training)
+        voice_adaptation=True, card=card, training=training)
