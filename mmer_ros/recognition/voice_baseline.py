@@ -11,8 +11,9 @@
 What is normal for a voice: the mean of what the classifier says of a person's utterances.
 
 Voices, microphones and languages differ more than emotions do, so a classifier takes some people
-for angry and others for sad whatever they say. What it says of a person on average is no emotion;
-it is subtracted. No label is needed, and each utterance only needs those before it.
+for angry and others for sad whatever they say. What it says of a person on average, less what the
+estimated emotions explain of it, is no emotion; it is subtracted. No label is needed, and each
+utterance only needs those before it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from collections.abc import Callable
 from mmer_ros.types import EMOTIONS
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 PRIOR_UTTERANCES = 5.0  # a baseline of this many utterances is half the way to their mean
+EXPLAINED = 2.0  # how far an emotion raises its logit over the others on average
 
 Logits = NDArray[np.float64]
 VoiceOffset = Callable[[Logits], Logits]  # logits of a voice to what is subtracted, (7,) each
@@ -38,8 +41,8 @@ class VoiceBaselines:
         >>> voices = VoiceBaselines()
         >>> for _ in range(5):
         ...     voices.add('ana', np.array([0.0, 0, 0, 0, 0, 0, 7.0]))
-        >>> voices.offset('ana')[6]
-        3.0
+        >>> bool(voices.offset('ana')[6] > 2)
+        True
     """
 
     def __init__(self) -> None:
@@ -54,7 +57,9 @@ class VoiceBaselines:
         """
         if np.isfinite(logits).all():
             total, count = self._totals.get(speaker, (np.zeros(len(EMOTIONS)), 0))
-            self._totals[speaker] = (total + (logits - logits.mean()), count + 1)
+            posterior = softmax(logits - self.offset(speaker))
+            unexplained = logits - EXPLAINED * posterior
+            self._totals[speaker] = (total + unexplained - unexplained.mean(), count + 1)
 
     def offset(self, speaker: str) -> Logits:
         """Return what is to be subtracted from the logits of the speaker's voice, (7,)."""

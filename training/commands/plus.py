@@ -48,6 +48,7 @@ from training.evaluation.unseen_corpora import (
     mean_recall,
     scores_of,
 )
+from training.evaluation.voice_adaptation import simulate_adaptation
 from training.release.plus import (
     fit_common_temperature,
     fit_gate,
@@ -128,6 +129,8 @@ def _unseen(corpora: Sequence[VoiceVectors], options: argparse.Namespace, consol
         'learnt': {c.name: {'clips': len(c.keys), 'speakers': len(np.unique(c.speakers))}
                    for c in corpora},
         'unseen_corpora': scores, 'mean_unseen': mean_recall(scores),
+        'adaptation': {name: found for name, each in logits.items() if (
+            found := simulate_adaptation(known[name], each / np.float32(temperature)))},
         'unseen_speakers': {name: scores_of(known[name], leave_speakers_out(
             corpora, name, 5, predict)) for name in options.folds},
         'bundles': {options.base: score_bundle(options.base, corpora, options, console)}
@@ -137,4 +140,5 @@ def _unseen(corpora: Sequence[VoiceVectors], options: argparse.Namespace, consol
 def _facts(figures: dict[str, Any]) -> dict[str, Any]:
     """Return what the bundle's config states of its training."""
     return {name: figures[name] for name in (
-        'learnt', 'decay', 'temperature', 'unseen_corpora', 'unseen_speakers', 'gates', 'base')}
+        'learnt', 'decay', 'temperature', 'unseen_corpora', 'unseen_speakers', 'adaptation',
+        'gates', 'base')}

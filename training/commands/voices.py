@@ -43,6 +43,7 @@ from training.evaluation.unseen_corpora import (
     mean_recall,
     scores_of,
 )
+from training.evaluation.voice_adaptation import adaptation_rows, PERIODS, simulate_adaptation
 from training.preparation.clip_cache import ClipCache
 from training.preparation.spoken_clips import SpokenClips
 
@@ -86,6 +87,8 @@ def run(options: argparse.Namespace) -> int:
         'teacher': options.teacher, 'decay': options.decay,
         'unseen_corpora': {name: scores_of(known[name], logits)
                            for name, logits in unseen.items()},
+        'adaptation': {name: found for name, each in unseen.items()
+                       if (found := simulate_adaptation(known[name], each))},
         'unseen_speakers': {name: scores_of(known[name], leave_speakers_out(
             corpora, name, 5, predict)) for name in options.folds},
         'bundles': {bundle: score_bundle(bundle, corpora, options, console)
@@ -94,6 +97,8 @@ def run(options: argparse.Namespace) -> int:
     show_scores('corpora', figures['unseen_corpora'], console)
     if figures['unseen_speakers']:
         show_scores('speakers, in five folds', figures['unseen_speakers'], console)
+    if figures['adaptation']:
+        show_adaptation(figures['adaptation'], console)
     for bundle, scores in figures['bundles'].items():
         show_scores(f'or known corpora, by bundle {bundle}', scores, console)
     console.print(f'written: {options.output / FIGURES}')
@@ -142,6 +147,17 @@ def linear_predictions(train: Sequence[VoiceVectors], test: VoiceVectors, decay:
                        ) -> NDArray[np.float32]:
     """Return the logits of a linear model of some corpora for another, (N, 7)."""
     return fit_linear(train, decay).logits(test.vectors)
+
+
+def show_adaptation(found: Mapping[str, Any], console: Console) -> None:
+    """Print the recall without and with adaptation to the speaker."""
+    table = Table('corpus', 'order', *(f'utterances {name}' for name in PERIODS),
+                  box=box.SIMPLE_HEAD, title='Unseen corpora: unweighted recall % without and '
+                  'with what is normal for the voice subtracted')
+    for corpus, orders in found.items():
+        for order, cells in adaptation_rows(orders):
+            table.add_row(corpus, order, *cells)
+    console.print(table)
 
 
 def show_scores(what: str, scores: Mapping[str, Mapping[str, Any]], console: Console) -> None:

@@ -23,7 +23,7 @@ from torch import nn, Tensor
 from training.engine.tensor_store import TensorStore
 
 SMALLEST = 1e-4  # deviation of a feature that hardly varies
-STEPS = 200  # of L-BFGS, at most
+STEPS = 100  # of L-BFGS, at most
 
 
 @dataclass(frozen=True)
