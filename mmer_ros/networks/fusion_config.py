@@ -106,6 +106,7 @@ def parse_fusion_config(values: FusionConfig | Mapping[str, Any]) -> FusionConfi
 AnyFusionConfig = Annotated[SerializeAsAny[FusionConfig], BeforeValidator(parse_fusion_config)]
 
 # The modules are imported when one is made.
-for _name in ('full', 'concatenation', 'averaging', 'crossmodal_only', 'embracenet_only'):
+for _name in ('full', 'concatenation', 'averaging', 'crossmodal_only', 'embracenet_only',
+              'pool'):
     FAMILIES.add(_name, Family(
         FusionConfig, imported_later('mmer_ros.networks.fusion_families', _name)))

@@ -175,7 +175,6 @@ class Embracement(nn.Module):
         return Joined(self.classifier(embedding), embedding)
 
 
-@register_fusion('pool')
 class OpinionPool(nn.Module):
     """
     Late fusion alone: the encoders' own posteriors, weighted and gated, without fused features.
@@ -228,6 +227,7 @@ def _simple(pool: type[nn.Module], join: type[nn.Module], sizes: Sizes, config: 
 
 # Registered in fusion_config.py, by these names.
 full = CrossmodalEmbraceNet
+pool = OpinionPool
 concatenation = partial(_simple, Means, Concatenation)
 averaging = partial(_simple, Means, Averaging)
 crossmodal_only = partial(_simple, CrossmodalFusion, Concatenation)

@@ -54,7 +54,7 @@ def finetuned_bundle(recipe: FinetuneRecipe, base: Bundle, recordings: Recording
     bundle = assemble(
         name, encoders_of(base), base.config.model.fusion, network, faces=base.config.faces,
         temperatures=temperatures, priors=dict.fromkeys(temperatures, calibrated_shares(examples)),
-        modality_weights=base.config.modality_weights,  # type: ignore[arg-type]
+        modality_weights=base.config.modality_weights,
         notice=base.config.notice, weights=base.config.weights,
         card=card(name, base.config.name, rows, examples, shares_of(examples), recordings.count,
                   len(unseen.predictors), recordings.by_person),

@@ -18,7 +18,7 @@ from mmer_ros.networks.late_fusion import LateFusion, OPENED
 from mmer_ros.networks.whisper_encoder import WhisperEncoder, WhisperEncoderConfig
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.recognizer import Recognizer
-from mmer_ros.types import InvalidInput, MODALITIES, Modality, SUBSETS, Utterance
+from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, Modality, SUBSETS, Utterance
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -130,13 +130,18 @@ def test_the_temperature_makes_overconfident_voices_modest() -> None:
 
 def test_the_gate_opens_for_people_and_closes_for_other_sounds() -> None:
     torch.manual_seed(0)
-    pool = LateFusion({AUDIO: 4}, {AUDIO: nn.Linear(4, 7)})
+    width = len(EMOTIONS) + 4
+    pool = LateFusion({AUDIO: width}, {AUDIO: nn.Linear(width, 7)})
     gate = pool.gates['audio']
-    people = [torch.randn(50, 4) + 3, torch.randn(500, 4) + torch.tensor([3.0, 0, 0, 0])]
-    others = torch.randn(200, 4) - 3
+    assert isinstance(gate, nn.Sequential)
+    people = [torch.randn(50, width) + 3, torch.randn(500, width) + 2]
+    others = torch.randn(200, width) - 3
     assert fit_gate(gate, people, others) > 0.95
     with torch.no_grad():
         assert float(torch.sigmoid(gate(others)).median()) < 0.05
+        moved = people[0].clone()
+        moved[:, :len(EMOTIONS)] -= 20  # by adaptation to a person
+        torch.testing.assert_close(gate(moved), gate(people[0]))
 
 
 def test_it_survives_saving(bundles: tuple[Bundle, Bundle], tmp_path: Path) -> None:
