@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 PRIOR_UTTERANCES = 5.0  # a baseline of this many utterances is half the way to their mean
-EXPLAINED = 2.0  # how far an emotion raises its logit over the others on average
+EXPLAINED = 1.0  # how far an emotion raises its logit over the others on average
 
 Logits = NDArray[np.float64]
 VoiceOffset = Callable[[Logits], Logits]  # logits of a voice to what is subtracted, (7,) each

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from training.encoders.audio.linear_voice import VoiceVectors
 
 UTTERANCES = 40  # of a dialogue, at most
-REPEATS = 5  # dialogues of a speaker
+REPEATS = 12  # dialogues of a speaker
 FEWEST_CLIPS, FEWEST_EMOTIONS = 12, 3  # of a speaker; others tell nothing
+FEWEST_SPEAKERS = 5
 PERIODS = {'1-4': (0, 4), '5-10': (4, 10), '11-40': (10, UTTERANCES)}
 _NEUTRAL = 0.6
 ORDERS = {'balanced': NAMED['flat'], 'as in MELD': NAMED['meld'], '60 % neutral': (
@@ -38,7 +39,7 @@ def simulate_adaptation(corpus: VoiceVectors, logits: NDArray[np.float32]
     Return the unweighted recall without and with adaptation, by order and utterance numbers.
 
     :param logits: (N, 7) for the clips, by a model that has not learnt from the corpus.
-    :return: {} if no speaker has enough clips and emotions.
+    :return: {} if fewer than FEWEST_SPEAKERS have enough clips and emotions.
     """
     return {order: found for order, shares in ORDERS.items()
             if (found := _simulate(corpus, logits, shares))}
@@ -46,9 +47,10 @@ def simulate_adaptation(corpus: VoiceVectors, logits: NDArray[np.float32]
 
 def _simulate(corpus: VoiceVectors, logits: NDArray[np.float32], shares: Sequence[float]
               ) -> dict[str, dict[str, float]]:
-    rows = [row for dialogue in _dialogues(corpus, shares)
+    dialogues = list(_dialogues(corpus, shares))
+    rows = [row for dialogue in dialogues
             for row in _answers(corpus.labels[dialogue], logits[dialogue])]
-    if not rows:
+    if not rows or len(dialogues) < FEWEST_SPEAKERS * REPEATS:
         return {}
     number, truth, plain, adapted = np.array(rows).T
     return {name: {'without': _recall(truth[there], plain[there]),

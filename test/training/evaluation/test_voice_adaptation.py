@@ -45,11 +45,11 @@ def test_it_costs_voices_without_a_bias_little() -> None:
 
 
 def test_speakers_of_one_emotion_tell_nothing() -> None:
-    corpus, logits = people(3, 1.0)
+    corpus, logits = people(6, 1.0)
     one = corpus.where(corpus.labels == 4)
     assert simulate_adaptation(one, logits[corpus.labels == 4]) == {}
 
 
 def test_a_row_shows_each_period() -> None:
-    rows = dict(adaptation_rows(simulate_adaptation(*people(2, 1.0))))
+    rows = dict(adaptation_rows(simulate_adaptation(*people(5, 1.0))))
     assert all(len(cells) == 3 and ' > ' in cells[0] for cells in rows.values())
