@@ -73,7 +73,7 @@ class DialogueTokenizer:
         ids: list[int] = []
         for turn in turns:
             who = self.speaker1 if turn.speaker == speaker else self.speaker2
-            ids = [who, *self.tokenizer.encode(turn.text, add_special_tokens=False).ids]
+            ids = [who, *self.words(turn.text)]
             token_ids += ids
             token_types += [who] * len(ids)
         room = max_tokens - 2
@@ -81,6 +81,11 @@ class DialogueTokenizer:
         return TextInput([self.bos, *token_ids, self.cls],
                          [token_types[0], *token_types, token_types[-1]],
                          min(len(ids), room) if reply else 0)
+
+    def words(self, text: str) -> list[int]:
+        """Return the tokens of what a turn says."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
 
 
 def byte_tokenizer() -> Tokenizer:

@@ -21,7 +21,7 @@ from torch.nn import functional
 from training.encoders.text.data import collate_text, dialogues, TextData, TextDataConfig, TextItem
 from training.encoders.text.module import TextLossWeights, TextModule
 from training.encoders.text.stage import text_task, TextConfig
-from training.encoders.text.tokenizer import train_tokenizer
+from training.encoders.text.tokenizer import RememberingTokenizer, train_tokenizer
 from training.engine.config import load_settings
 from training.engine.losses import EmotionLoss, LossConfig
 from training.engine.sampling import Draw
@@ -203,3 +203,30 @@ def test_the_dev_split_may_be_scored_with_the_reply() -> None:
         assert any(item.text.reply_tokens for item in items) == shown
     assert load_settings(TextConfig, 'text/paper').data.eval_reply
     assert not load_settings(TextConfig, 'text/default').data.eval_reply
+
+
+def test_a_text_is_tokenized_once_and_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The turns of a corpus come again in every epoch, as history as well."""
+    asked: list[str] = []
+    plain = DialogueTokenizer.words
+
+    def watched(self: DialogueTokenizer, text: str) -> list[int]:
+        asked.append(text)
+        return plain(self, text)
+
+    expected = [item.text.token_ids for _, item in drawn(2, reply=0.5)]
+    monkeypatch.setattr(DialogueTokenizer, 'words', watched)
+    monkeypatch.setattr(f'{__name__}.LAYOUT', RememberingTokenizer(LAYOUT.tokenizer))
+    assert [item.text.token_ids for _, item in drawn(2, reply=0.5)] == expected
+    assert len(asked) == len({e.text for e in EXAMPLES})
+
+
+def test_noise_replaces_no_special_token() -> None:
+    special = {LAYOUT.bos, LAYOUT.speaker1, LAYOUT.speaker2, LAYOUT.cls}
+    replaced = total = 0
+    for _, item in drawn(4, token_noise=0.3):
+        assert len(item.noisy_ids) == len(item.text.token_ids)
+        for noisy, clean in zip(item.noisy_ids, item.text.token_ids):
+            assert isinstance(noisy, int) and (noisy == clean or clean not in special)
+            replaced, total = replaced + (noisy != clean), total + (clean not in special)
+    assert replaced / total == pytest.approx(0.3, abs=0.03)

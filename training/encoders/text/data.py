@@ -180,12 +180,13 @@ class TextData(DrawnDataset[TextItem]):
         """Replace some of the tokens by random ones, except for special tokens."""
         if not self.training or not self.config.token_noise:
             return token_ids
-        special = {self.tokenizer.bos, self.tokenizer.speaker1, self.tokenizer.speaker2,
-                   self.tokenizer.cls, self.tokenizer.pad}
+        special = [self.tokenizer.bos, self.tokenizer.speaker1, self.tokenizer.speaker2,
+                   self.tokenizer.cls, self.tokenizer.pad]
         hit = random.random(len(token_ids)) < self.config.token_noise
         other = random.integers(0, self.encoder.config.vocab_size, len(token_ids))
-        return [int(o) if h and t not in special else t
-                for t, h, o in zip(token_ids, hit, other)]
+        ids = np.array(token_ids)
+        noisy: list[int] = np.where(hit & ~np.isin(ids, special), other, ids).tolist()
+        return noisy
 
 
 def collate_text(items: Sequence[TextItem], pad: int) -> Batch:

@@ -40,7 +40,7 @@ from training.encoders.text.linear_teacher import (
 )
 from training.encoders.text.module import TextLossWeights, TextModule
 from training.encoders.text.sentence_splicing import spliced
-from training.encoders.text.tokenizer import train_tokenizer
+from training.encoders.text.tokenizer import RememberingTokenizer, train_tokenizer
 from training.encoders.trained_encoder import TrainedEncoder
 from training.engine.config import Settings
 from training.engine.files import write_file
@@ -111,7 +111,7 @@ def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequ
                               folder / 'teacher', reporter)
         if config.hub_teacher.warm_start:
             _warm_start(encoder, config.hub_teacher, tokenizer, folder / 'teacher' / '0')
-    layout = DialogueTokenizer(tokenizer)
+    layout = RememberingTokenizer(tokenizer)
     facts: dict[str, object] = {}
     turns = [dialogues(corpus, config.model.history_turns) for corpus in corpora]
     for phase, engine, chosen in (('pretrain', config.pretrain, turns),

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mmer_ros.networks.text_encoder import SPECIAL_TOKENS
+from mmer_ros.networks.text_encoder import DialogueTokenizer, SPECIAL_TOKENS
 from tokenizers import decoders, models, normalizers, pre_tokenizers, Tokenizer, trainers
+
+REMEMBERED = 500_000  # texts of a RememberingTokenizer
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
@@ -31,3 +33,20 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         vocab_size=vocab_size, min_frequency=2, special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False))
     return tokenizer
+
+
+class RememberingTokenizer(DialogueTokenizer):
+    """Tokenizes each text once: the turns of a corpus come again in every epoch."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__(tokenizer)
+        self._known: dict[str, list[int]] = {}
+
+    def words(self, text: str) -> list[int]:
+        """Return the tokens of what a turn says."""
+        found = self._known.get(text)
+        if found is None:
+            found = super().words(text)
+            if len(self._known) < REMEMBERED:
+                self._known[text] = found
+        return found
