@@ -257,7 +257,7 @@ def test_a_bundle_that_is_not_there_is_answered_with_those_that_are(
     assert main(['create-bundle', 'compact', str(work_folder / 'bundles' / 'mine')]) == 0
     monkeypatch.setenv('MMER_BUNDLE_PATH', str(work_folder / 'bundles'))
     _, err = run(capsys, media / 'clip.mp4', '--bundle', 'nope', code=2)
-    assert 'name one of the bundles mine, starter, or of the untrained compact, paper' in err
+    assert 'name one of the bundles mine, plus, starter, or of the untrained compact, paper' in err
 
 
 def test_a_bundle_is_summarised_for_people(capsys: pytest.CaptureFixture[str]) -> None:
