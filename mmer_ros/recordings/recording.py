@@ -12,15 +12,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmer_ros.interfaces.definitions import AUDIO, AUDIO_DEFINITION, EMOTION, EMOTION_DEFINITION
-from mmer_ros.recordings.salvage import salvage
-from mmer_ros.recordings.source import Source
+from mmer_ros.recordings.salvage import damaged_text, salvage
+from mmer_ros.recordings.source import Raw, Source
 from mmer_ros.types import InvalidInput
 from rosbags.interfaces import Connection
 from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
@@ -142,7 +142,7 @@ class Recording:
         for source in self._sources:
             wanted = [c for c in source.connections if topics is None or c.topic in topics]
             try:
-                for connection, time, data in source.messages(wanted) if wanted else ():
+                for connection, time, data in self._each(source, wanted) if wanted else ():
                     read[connection.topic] += 1
                     yield Recorded(connection.topic, connection.msgtype, time / NANOSECONDS,
                                    bytes(data), time)
@@ -152,6 +152,29 @@ class Recording:
                 self._fault(f'{source.path}: it is damaged after {read.total()} messages '
                             f'({_sentence(error)}); the rest of this file is left out')
         self._compare(read, topics)
+
+    def _each(self, source: Source, wanted: Sequence[Connection]) -> Iterator[Raw]:
+        """Yield the messages of a file; with `salvage`, without its damaged chunks."""
+        latest, seen = -1, set[str]()  # time of the last message, and topics at that time
+        missing = sum(c.msgcount for c in wanted) if source.mend is not None else 0
+        try:
+            for raw in source.messages(wanted):
+                missing -= 1
+                seen = seen if raw[1] == latest else set()
+                latest = raw[1]
+                seen.add(raw[0].topic)
+                yield raw
+            if missing > 0:  # the reader passes over some kinds of damage
+                raise InvalidInput(f'{missing} of its messages are missing')
+        except Exception as error:  # damaged data make the reader fail in any way
+            mended = _mended(source) if self._salvage else None
+            if mended is None:
+                raise error
+            self._fault(damaged_text(mended))
+            topics = {c.topic for c in wanted}
+            rest = mended.messages([c for c in mended.connections if c.topic in topics])
+            yield from (raw for raw in rest if raw[1] > latest or (
+                raw[1] == latest and raw[0].topic not in seen))
 
     def _compare(self, read: Mapping[str, int], topics: Collection[str] | None) -> None:
         expected = {t: n for t, n in self._expected.items() if topics is None or t in topics}
@@ -206,6 +229,14 @@ class Recording:
                 continue
             return store
         return None
+
+
+def _mended(source: Source) -> Source | None:
+    try:
+        mended = source.mend() if source.mend is not None else None
+    except Exception:  # nothing is left of it
+        return None
+    return mended if mended is not None and mended.damaged else None
 
 
 def _types_from_idl(text: str) -> Any:

@@ -142,6 +142,11 @@ def _open(file: Path, stack: ExitStack, faults: list[str]) -> Source:
     else:
         source = _scanned(file, plain, stack) if _lacks_channels(reader) else (
             Source.of(file, reader))
+        if plain.suffix == '.mcap' and not source.damaged:
+            source = replace(source, mend=lambda: _uncompressing(
+                _scanned(file, plain, stack, reader.storage)))
+    if source.damaged:
+        faults.append(damaged_text(source))
     return _uncompressing(source)
 
 
@@ -179,14 +184,28 @@ def _truncated(file: Path, plain: Path, stack: ExitStack, error: Exception) -> S
         raise error from None
 
 
-def _scanned(file: Path, plain: Path, stack: ExitStack) -> Source:
-    """Read an mcap file from its front, whatever its summary holds."""
+def _scanned(file: Path, plain: Path, stack: ExitStack, summary: Any = None) -> Source:
+    """
+    Read an mcap file from its front, whatever its summary holds.
+
+    :param summary: a reader that knows types from it; a damaged chunk may define them.
+    """
     storage = ScannedMcap(plain)
+    if isinstance(summary, McapReader):
+        storage.schemas.update(summary.schemas)
+        storage.channels.update(summary.channels)
+        storage.connections += summary.connections
     storage.open()
     stack.callback(storage.close)
     found = storage.metadata
     return Source(file, storage.connections, found.start_time, found.end_time - 1,
-                  found.message_count, storage.messages)
+                  found.message_count, storage.messages, storage.damaged)
+
+
+def damaged_text(source: Source) -> str:
+    """Return a sentence about the chunks of a file that are left out."""
+    chunks = 'a chunk' if source.damaged == 1 else f'{source.damaged} chunks'
+    return f'{source.path}: {chunks} of it cannot be read; the messages in it are left out'
 
 
 def _decompressed(file: Path, stack: ExitStack, faults: list[str]) -> Path:
@@ -211,5 +230,4 @@ def _uncompressing(source: Source) -> Source:
             packed = bytes(data[:len(ZSTD_MAGIC)]) == ZSTD_MAGIC
             yield connection, time, unzstd(bytes(data)) if packed else data
 
-    return Source(source.path, source.connections, source.start_ns, source.end_ns, source.count,
-                  messages)
+    return replace(source, messages=messages)

@@ -7,13 +7,16 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""A reader of mcap files whose end is missing."""
+"""A reader of mcap files whose end is missing or whose chunks are damaged."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 import io
+from itertools import accumulate
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from rosbags.rosbag2 import ReaderError
 from rosbags.rosbag2.storage_mcap import ChunkInfo, decompress, McapReader, read_string
@@ -22,34 +25,41 @@ MCAP_MAGIC = b'\x89MCAP0\r\n'
 RECORD = struct.Struct('<BQ')  # opcode and length of what follows
 CHUNK_HEAD = struct.Struct('<QQQI')  # first and last time, size, checksum
 CHUNK, DATA_END = 0x06, 0x0f
+IN_CHUNK = (0x03, 0x04, 0x05)  # schemas, channels, messages
 
 
 class ScannedMcap(McapReader):
     """
-    An mcap file without its index, which comes last: the whole chunks that it begins with.
+    An mcap file without its index, which comes last: the whole chunks before its end.
+
+    Damaged chunks among them are left out; `damaged` tells how many.
 
     The layout is that of https://mcap.dev/spec: records of opcode, length and content, where a
     chunk holds the messages of about a megabyte.
     """
+
+    damaged = 0
 
     def _open(self) -> None:
         file = self.bio
         assert file is not None
         if file.read(len(MCAP_MAGIC)) != MCAP_MAGIC:
             raise ReaderError('File magic is invalid.')
-        self.data_start = self.data_end = file.tell()
+        place = self.data_start = file.tell()
         size = file.seek(0, io.SEEK_END)
-        chunks = []
-        while (record := _record(file, self.data_end, size)) is not None:
-            opcode, length = record
-            if opcode == CHUNK:
-                chunk = _chunk(file, self.data_end, length)
-                if chunk is None:
-                    break
-                chunks.append(chunk)
-            elif opcode == DATA_END:
-                break
-            self.data_end += RECORD.size + length
+        chunks, whole, left = [], [(0, place)], place  # `whole`: pieces of the file, by start
+        while (record := _record(file, place, size)) is not None and record[0] != DATA_END:
+            length = RECORD.size + record[1]
+            chunk = _chunk(file, place, left, record[1]) if record[0] == CHUNK else None
+            if chunk is None and record[0] == CHUNK:
+                self.damaged += 1
+            else:
+                chunks += [chunk] if chunk is not None else []
+                whole.append((place, length))
+                left += length
+            place += length
+        self.data_end = left
+        self.bio = io.BufferedReader(Pieces(file, whole))
         self.meta_scan()
         found = self.statistics
         if found is None or not found.message_count:
@@ -63,6 +73,67 @@ class ScannedMcap(McapReader):
             duration=found.end_time + 1 - found.start_time, message_count=found.message_count)
 
 
+def _check_records(content: bytes) -> None:
+    """
+    Check that a chunk holds whole records, for a checksum may be missing.
+
+    :raises ValueError: if it does not.
+    """
+    place = 0
+    while place < len(content):
+        opcode, length = RECORD.unpack_from(content, place)
+        place += RECORD.size + length
+        if opcode not in IN_CHUNK or place > len(content):
+            raise ValueError('its records are damaged')
+
+
+class Pieces(io.RawIOBase):
+    """
+    A file without the parts between its pieces.
+
+    :param pieces: start and length of each, ascending, bytes.
+    """
+
+    def __init__(self, file: BinaryIO, pieces: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self._file = file
+        self._pieces = pieces
+        self._begins = [0, *accumulate(length for _, length in pieces)]
+        self._place = 0
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it has places."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._begins[-1]}
+        self._place = max(origin[whence] + offset, 0)
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        """Read up to the end of a piece; return how many bytes."""
+        if self._place >= self._begins[-1]:
+            return 0
+        number = bisect_right(self._begins, self._place) - 1
+        start, length = self._pieces[number]
+        inside = self._place - self._begins[number]
+        self._file.seek(start + inside)
+        data = self._file.read(min(len(buffer), length - inside))
+        buffer[:len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
 def _record(file: BinaryIO, start: int, size: int) -> tuple[int, int] | None:
     """Return opcode and length of the record at `start`; None if it is not whole."""
     file.seek(start)
@@ -73,15 +144,20 @@ def _record(file: BinaryIO, start: int, size: int) -> tuple[int, int] | None:
     return (opcode, length) if start + RECORD.size + length <= size else None
 
 
-def _chunk(file: BinaryIO, start: int, length: int) -> ChunkInfo | None:
-    """Return where the chunk at `start` lies, its length read already; None if damaged."""
+def _chunk(file: BinaryIO, start: int, left: int, length: int) -> ChunkInfo | None:
+    """
+    Return where a chunk lies; None if it is damaged.
+
+    :param start: of it in the file; `left` without what is left out before it.
+    """
+    file.seek(start + RECORD.size)
     content = io.BytesIO(file.read(length))
     try:
         first, last, size, checksum = CHUNK_HEAD.unpack(content.read(CHUNK_HEAD.size))
         compression = read_string(content)
         packed_size, = struct.unpack('<Q', content.read(8))
-        decompress(content.read(packed_size), compression, size, checksum)
-    except Exception:  # whatever is wrong with it, it ends here
+        _check_records(decompress(content.read(packed_size), compression, size, checksum))
+    except Exception:  # whatever is wrong with it
         return None
-    return ChunkInfo(first, last, start, RECORD.size + length, {}, 0, compression, packed_size,
+    return ChunkInfo(first, last, left, RECORD.size + length, {}, 0, compression, packed_size,
                      size, {})

@@ -30,6 +30,8 @@ class Source:
     :param end_ns: time of its last message.
     :param count: number of its messages.
     :param messages: yields those of some of its connections, by time.
+    :param damaged: number of its chunks that are left out.
+    :param mend: returns the file without its damaged chunks; None if it has no chunks.
     """
 
     path: Path
@@ -38,6 +40,8 @@ class Source:
     end_ns: int
     count: int
     messages: Callable[[Sequence[Connection]], Iterator[Raw]]
+    damaged: int = 0
+    mend: Callable[[], Source] | None = None
 
     @classmethod
     def of(cls, path: Path, reader: Reader) -> Source:

@@ -21,7 +21,9 @@ from backports import zstd
 from mmer_ros.recordings import bounded
 from mmer_ros.recordings.bounded import TooLarge, unzstd
 from mmer_ros.recordings.recording import Recording
+from mmer_ros.recordings.sensor_bag import AUDIO_TOPIC, Message, SensorBag, TEXT_TOPIC
 from mmer_ros.types import InvalidInput
+import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
@@ -123,6 +125,59 @@ def test_metadata_of_any_form_is_no_traceback(bag: Path, tmp_path: Path, text: s
         fault, = recording.faults
         assert 'metadata.yaml cannot be read' in fault
         assert len(list(recording.messages())) == len(content(bag))
+
+
+@pytest.fixture(scope='module')
+def chunks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an mcap file of several chunks."""
+    folder = tmp_path_factory.mktemp('chunks') / 'long'
+    with SensorBag(folder, topics=(AUDIO_TOPIC, TEXT_TOPIC), compress=True) as bag:
+        for tenth in range(600):
+            now = (10_000 + tenth) * 100_000_000
+            noise = np.random.default_rng(tenth).integers(-9999, 9999, 4000).astype(np.int16)
+            bag.write(Message(now, now, AUDIO_TOPIC, noise))
+            bag.write(Message(now + 1000, now, TEXT_TOPIC, str(tenth)))
+    return folder / 'long.mcap'
+
+
+def chunk_places(data: bytes) -> list[tuple[int, int]]:
+    """Return where the chunks of a file begin, and how long they are."""
+    found, place = [], len(MAGIC)
+    for opcode, content in records(data):
+        if opcode == 0x06:
+            found.append((place, 9 + len(content)))
+        place += 9 + len(content)
+    return found
+
+
+def all_of(path: Path) -> tuple[list[tuple[str, int]], list[str]]:
+    with Recording(path, salvage=True) as recording:
+        found = [(m.topic, m.time_ns) for m in recording.messages()]
+        return found, recording.faults
+
+
+@pytest.mark.parametrize(('number', 'cut_off'), [
+    (0, False), (1, False), (-1, False), (1, True), (-1, True)])  # the first defines the types
+def test_a_damaged_chunk_costs_only_itself(
+        chunks: Path, tmp_path: Path, number: int, cut_off: bool) -> None:
+    whole, _ = all_of(chunks)
+    data = bytearray(chunks.read_bytes())
+    places = chunk_places(bytes(data))
+    assert len(places) >= 4
+    first, last = struct.unpack_from('<QQ', data, places[number][0] + 9)
+    middle = places[number][0] + places[number][1] // 2
+    data[middle:middle + 100] = b'?' * 100
+    if cut_off:
+        del data[places[-1][0] + places[-1][1]:]
+    path = tmp_path / 'damaged.mcap'
+    path.write_bytes(data)
+    found, faults = all_of(path)
+    lost = [message for message in whole if message not in found]
+    assert lost and all(first <= stamp <= last for _, stamp in lost)
+    assert found == [message for message in whole if message not in lost]
+    assert any('a chunk of it cannot be read' in fault for fault in faults)
+    with pytest.raises(InvalidInput), Recording(path) as recording:
+        list(recording.messages())
 
 
 # ------------------------------------------------------------------------------------ bombs

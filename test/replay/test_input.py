@@ -109,14 +109,14 @@ def test_a_database_that_was_cut_off_is_reported_with_what_to_do(run: Any, tmp_p
     assert 'malformed' in said and "sqlite3 bag.db3 '.recover'" in said
 
 
-def test_damage_in_the_middle_ends_the_reading_there(run: Any, tmp_path: Path) -> None:
+def test_damage_in_the_middle_costs_the_chunk_that_it_is_in(run: Any, tmp_path: Path) -> None:
     path = rewrite(tmp_path / 'bag', until_s=14, mode=CompressionMode.STORAGE)
     file = path / 'bag.mcap'
     data = bytearray(file.read_bytes())
     data[len(data) * 3 // 4:len(data) * 3 // 4 + 500] = bytes(500)
     file.write_bytes(data)
     said, result = run(path, *BLIND, code=3)
-    assert 'it is damaged after' in said and result.summary['utterances'] >= 1
+    assert 'a chunk of it cannot be read' in said and result.summary['utterances'] >= 1
     assert 'are not there (' in said
 
 

@@ -19,7 +19,6 @@ import sys
 import threading
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-POLL_S = 0.2  # between two looks at whether the signals are still waited for
 
 
 class StopSignals:
@@ -44,13 +43,14 @@ class StopSignals:
             yield
         finally:
             self._ended.set()
+            if thread.ident is not None:
+                signal.pthread_kill(thread.ident, signal.SIGTERM)  # only wakes it
             thread.join()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _wait(self) -> None:
-        while not self._ended.is_set():
-            if signal.sigtimedwait(SIGNALS, POLL_S) is None:
-                continue
+        # Not sigtimedwait: it tells of a signal when the process goes on after SIGSTOP.
+        while signal.sigwait(SIGNALS) and not self._ended.is_set():
             stop, self.stop = self.stop, None
             if stop is None:
                 sys.stdout.flush()
