@@ -148,7 +148,7 @@ class AudioReader:
         self._format, self._rest = form, b''
         data = bytes(content.data)
         _check_coding(data, form)
-        per_second = form.sample_rate * form.frame_size
+        per_second = max(form.sample_rate, 1) * form.frame_size  # _raw refuses a rate of 0
         whole = before + data
         self._rest = whole[len(whole) - len(whole) % form.frame_size:]
         self._until = stamp + len(data) / per_second if stamp > 0 else 0.0

@@ -177,5 +177,7 @@ def parse_config(modality: Modality, values: EncoderConfig | Mapping[str, Any], 
     """
     if isinstance(values, EncoderConfig):
         return values
+    if not isinstance(values, Mapping):
+        raise ValueError('expected settings by name')
     name = str(values.get('backbone', default))
     return BACKBONES[modality].find(name).config.model_validate({'backbone': name, **values})

@@ -99,6 +99,8 @@ def parse_fusion_config(values: FusionConfig | Mapping[str, Any]) -> FusionConfi
     """
     if isinstance(values, FusionConfig):
         return values
+    if not isinstance(values, Mapping):
+        raise ValueError('expected settings by name')
     return FAMILIES.find(str(values.get('family', DEFAULT_FAMILY))).config.model_validate(values)
 
 

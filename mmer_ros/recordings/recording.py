@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer_ros.interfaces.definitions import AUDIO, AUDIO_DEFINITION, EMOTION, EMOTION_DEFINITION
-from mmer_ros.recordings.salvage import damaged_text, salvage
+from mmer_ros.recordings.salvage import damaged_text, salvage, sentence
 from mmer_ros.recordings.source import Raw, Source
 from mmer_ros.types import InvalidInput
 from rosbags.interfaces import Connection
@@ -150,7 +150,7 @@ class Recording:
                 if not self._salvage:
                     raise unreadable(source.path, error) from error
                 self._fault(f'{source.path}: it is damaged after {read.total()} messages '
-                            f'({_sentence(error)}); the rest of this file is left out')
+                            f'({sentence(error)}); the rest of this file is left out')
         self._compare(read, topics)
 
     def _each(self, source: Source, wanted: Sequence[Connection]) -> Iterator[Raw]:
@@ -202,7 +202,7 @@ class Recording:
             return store.deserialize_cdr(recorded.data, recorded.msgtype)
         except Exception as error:  # as above
             raise InvalidInput(f'{recorded.topic}: a message of {len(recorded.data)} bytes is no '
-                               f'{recorded.msgtype} ({_sentence(error)})') from error
+                               f'{recorded.msgtype} ({sentence(error)})') from error
 
     @property
     def known_types(self) -> Typestore:
@@ -250,9 +250,5 @@ def _types_from_idl(text: str) -> Any:
 
 def unreadable(path: Path, error: BaseException) -> InvalidInput:
     """Return what tells that a recording cannot be read."""
-    return InvalidInput(f'recording {path}: it cannot be read ({_sentence(error)}); expected a '
+    return InvalidInput(f'recording {path}: it cannot be read ({sentence(error)}); expected a '
                         'rosbag2 folder with metadata.yaml, or an .mcap file')
-
-
-def _sentence(error: BaseException) -> str:
-    return str(error).rstrip('.') or type(error).__name__

@@ -22,6 +22,7 @@ from typing import Any
 from mmer_ros.recordings.bounded import TooLarge, unzstd, unzstd_file, ZSTD_MAGIC, ZstdError
 from mmer_ros.recordings.scanned_mcap import MCAP_MAGIC, ScannedMcap
 from mmer_ros.recordings.source import Raw, Source
+from mmer_ros.text_repair import one_line
 from mmer_ros.types import InvalidInput
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
@@ -67,7 +68,7 @@ def salvage(path: Path, stack: ExitStack) -> Salvaged:
         try:
             source = _open(file, stack, found.faults)
         except Exception as error:  # a damaged file can fail in any way
-            reason = str(error).rstrip('.') or type(error).__name__
+            reason = sentence(error)
             reasons.append(f'{file.name}: {reason}')
             found.faults.append(f'{file}: it cannot be read ({reason})')
         else:
@@ -137,7 +138,7 @@ def _open(file: Path, stack: ExitStack, faults: list[str]) -> Source:
         reader = stack.enter_context(Reader(plain))
     except Exception as error:  # as above
         source = _truncated(file, plain, stack, error)
-        faults.append(f'{file}: it was cut off ({str(error).rstrip(".")}); {source.count} '
+        faults.append(f'{file}: it was cut off ({sentence(error)}); {source.count} '
                       f'messages, {(source.end_ns - source.start_ns) / 1e9:.1f} s, can be read')
     else:
         source = _scanned(file, plain, stack) if _lacks_channels(reader) else (
@@ -174,7 +175,7 @@ def _lacks_channels(reader: Reader) -> bool:
 
 def _truncated(file: Path, plain: Path, stack: ExitStack, error: Exception) -> Source:
     if plain.suffix == '.db3':
-        raise InvalidInput(f'{error}; sqlite3 may save a part of it: '
+        raise InvalidInput(f'{sentence(error)}; sqlite3 may save a part of it: '
                            f"sqlite3 {file.name} '.recover' | sqlite3 saved.db3") from error
     if plain.suffix != '.mcap':
         raise error
@@ -202,6 +203,11 @@ def _scanned(file: Path, plain: Path, stack: ExitStack, summary: Any = None) -> 
                   found.message_count, storage.messages, storage.damaged)
 
 
+def sentence(error: BaseException) -> str:
+    """Return what a reader says of a file, in one line."""
+    return one_line(str(error).rstrip('.')) or type(error).__name__
+
+
 def damaged_text(source: Source) -> str:
     """Return a sentence about the chunks of a file that are left out."""
     chunks = 'a chunk' if source.damaged == 1 else f'{source.damaged} chunks'
@@ -219,7 +225,7 @@ def _decompressed(file: Path, stack: ExitStack, faults: list[str]) -> Path:
         faults.append(f'{file}: {error}; the rest is left out. Decompress it yourself: zstd -d '
                       f'{file.name}')
     except (EOFError, ZstdError) as error:
-        faults.append(f'{file}: its compressed data are cut off or damaged ({error})')
+        faults.append(f'{file}: its compressed data are cut off or damaged ({sentence(error)})')
     return plain
 
 

@@ -229,3 +229,9 @@ def test_a_clock_that_drifts_is_followed_and_a_pause_is_seen() -> None:
     pause = 2 * MAX_JITTER_S
     assert clock.stamp(arrivals[-1] + 0.1 + pause, 0.1) == pytest.approx(
         stamps[-1] + 0.1 + pause, abs=0.01)
+
+
+def test_a_sample_rate_of_nothing_is_refused() -> None:
+    for stamp in (0.0, 7.0):
+        with pytest.raises(InvalidInput, match='audio: '):
+            AudioReader(AudioFormat(0, 0)).read(SimpleNamespace(data=b'\0\0'), stamp)

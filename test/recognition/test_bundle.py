@@ -280,6 +280,8 @@ def test_wrong_label_order_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(('change', 'where', 'remedy'), [
     ({'banana': 1}, 'banana', 'write it again'),
     ({'model': {'banana': {}}}, 'model.banana', 'write it again'),
+    ({'model': {'audio': 0}}, 'model.audio', 'write it again'),
+    ({'model': {'fusion': [1]}}, 'model.fusion', 'write it again'),
     ({'model': {'audio': {'upsample_scales': [5, 5, 11]}}}, 'hop_length', 'write it again'),
     ({'model': {'fusion': {'heads': 3}}}, 'heads 3', 'write it again'),
     ({'model': {'text': {'n_embd': 30, 'n_head': 4}}}, 'sizes', 'correct'),

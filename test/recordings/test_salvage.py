@@ -127,6 +127,20 @@ def test_metadata_of_any_form_is_no_traceback(bag: Path, tmp_path: Path, text: s
         assert len(list(recording.messages())) == len(content(bag))
 
 
+def test_what_a_reader_says_of_a_file_stays_one_line(bag: Path, tmp_path: Path) -> None:
+    """The reader takes the quality of service as YAML, whose errors take several lines."""
+    data = (bag / 'talk.mcap').read_bytes().replace(b'- depth: ', b', depth: ')
+    data = data.replace(b'- avoid', b', avoid').replace(b'- deadline', b', deadline')
+    (tmp_path / 'talk.mcap').write_bytes(data)
+    try:
+        with Recording(tmp_path / 'talk.mcap', salvage=True) as recording:
+            list(recording.messages())
+            said = recording.faults
+    except InvalidInput as error:
+        said = [str(error)]
+    assert said and all('\n' not in text for text in said)
+
+
 @pytest.fixture(scope='module')
 def chunks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an mcap file of several chunks."""
