@@ -259,3 +259,24 @@ def test_recognition_with_onnx_imports_no_torch(folder: Path) -> None:
     done: Any = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True,
                                text=True, check=True)
     assert done.stdout.strip() == '[]'
+
+
+def test_the_settings_of_the_papers_recipes_are_exported(tmp_path: Path) -> None:
+    """A companded waveform, and a modality by itself through its crossmodal blocks."""
+    audio = TINY_AUDIO.model_copy(update={'waveform': 'mu_law'})
+    fusion = TINY.fusion.model_copy(update={'without_source': 'blocks'})
+    model = TINY.model_copy(update={'audio': audio, 'fusion': fusion})
+    tiny_bundle(model=model).save(tmp_path / 'paper')
+    export_bundle(tmp_path / 'paper')
+    one, other = (Recognizer.load(tmp_path / 'paper', engine=engine)  # type: ignore[arg-type]
+                  for engine in ('torch', 'onnx'))
+    linear = Recognizer.load(_saved(tmp_path / 'linear'), engine='torch')
+    for subset in SUBSETS:
+        given = utterance(subset, 1, samples=1_500, faces=3)
+        assert most_apart(one, other, [given]) < AGREE, subset.title
+    assert most_apart(one, linear, [utterance(Modality.AUDIO, 1, samples=1_500)]) > 10 * AGREE
+
+
+def _saved(folder: Path) -> Path:
+    tiny_bundle().save(folder)
+    return folder
