@@ -134,8 +134,15 @@ class Arrivals:
             moment = self._last + step * IDLE_S
             if moment >= until:
                 return
+            yield from self._released(moment)
             yield self._idle(moment)
         yield self._idle(until)
+
+    def _released(self, moment: float) -> Iterator[Arrival]:
+        """Yield what waited in vain for another message."""
+        self._offsets.advance(moment)
+        placed, self._placed = self._placed, []
+        yield from placed
 
     def _idle(self, moment: float) -> Arrival:
         now = self.clock.now(moment)

@@ -114,6 +114,11 @@ class ClockOffsets:
             self._audio_begins()
         found = self._inputs.setdefault(name, _Input())
         found.offset = arrival - stamp
+        self._place(name, found, stamp, arrival, hand_on)
+        self.advance(arrival)
+
+    def _place(self, name: str, found: _Input, stamp: float, arrival: float, hand_on: HandOn
+               ) -> None:
         if self._fits(name, found):
             found.odd.clear()
             self._settle(found)
@@ -128,6 +133,12 @@ class ClockOffsets:
         found.held.append(hand_on)
         if self._decide(name, found, SPAN_S) or arrival - found.since > HELD_S:
             self._settle(found)
+
+    def advance(self, now: float) -> None:
+        """Hand on what has been held back for long enough, though nothing arrives any more."""
+        for found in self._inputs.values():
+            if found.held and now - found.since > HELD_S:
+                self._settle(found)
 
     def flush(self) -> None:
         """Hand on what is held back."""

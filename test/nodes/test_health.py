@@ -360,7 +360,7 @@ def test_a_microphone_that_stalls_in_mid_speech_ends_the_utterance() -> None:
 
 
 def test_words_that_come_after_the_estimate_revise_it() -> None:
-    messages = [m for m in recorded(4.1) if m[1] == 'audio']
+    messages = [m for m in recorded(4.4) if m[1] == 'audio']
     with running(use_sim_time=True, audio_reliability='reliable') as rig:
         step = InStep(rig.talker, rig.node)
         step.play(rig.talker, messages)

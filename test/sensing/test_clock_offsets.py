@@ -182,3 +182,17 @@ def test_the_sentence_names_input_and_amount() -> None:
     text = ClockOffsets.describe('image', -1.2)
     assert text.startswith('image: the stamps are 1.2 s ahead of') and '-1.2 s is added' in text
     assert 'stamps to header' in text
+
+
+def test_what_is_held_back_is_handed_on_though_its_input_has_ended() -> None:
+    offsets, taken = ClockOffsets(), []
+    for tenth in range(3):
+        offsets.push('image', 10 + tenth / 10, 500 + tenth / 10, taken.append)
+    offsets.advance(500.9)
+    assert not taken
+    offsets.advance(501.1)
+    assert taken == [0.0] * 3
+    other = ClockOffsets()
+    other.push('audio', 10.0, 500.0, taken.append)
+    other.push('image', 501.0, 501.05, lambda shift: None)
+    assert len(taken) == 4

@@ -98,6 +98,7 @@ class Inputs:
             if self._timer is not None:
                 for watched in self._watched:
                     watched.poll_publishers()
+                self._stamps.advance()
 
     @property
     def _watched(self) -> list[TopicInput | Tracked]:

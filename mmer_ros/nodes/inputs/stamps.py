@@ -102,6 +102,10 @@ class Stamps:
         else:  # simulated time has not begun: there is nothing to compare with
             placed(0.0)
 
+    def advance(self) -> None:
+        """Pass on what waits in vain for another message; call it now and then."""
+        self._offsets.advance(self._clock())
+
     def saw(self, kind: str, stamp: float) -> None:
         """Note that an input has reached capture time `stamp`, seconds."""
         self._stream_clock.saw(kind, stamp, self._passing())
