@@ -26,6 +26,9 @@ class VoiceShift:
     """
     Moves features so that the logits of their classifier change by an offset.
 
+    Sounds for which the reliability gate of a late fusion closes are no voices: they stay as they
+    are, and enter no baseline.
+
     :param model: its audio encoder has a linear classifier, over the mean of the features.
     :raises InvalidInput: if it has not.
     """
@@ -36,6 +39,8 @@ class VoiceShift:
             raise InvalidInput('voice_adaptation: the classifier of the audio encoder is not '
                                'linear; take the setting out of config.json')
         self._classifier = classifier
+        late_fusion = getattr(model.fusion, 'late_fusion', None)
+        self._gate = late_fusion.gates[Modality.AUDIO.key] if late_fusion is not None else None
         self._step = torch.linalg.pinv(classifier.weight.detach())  # (width, 7)
 
     @torch.inference_mode()
@@ -48,8 +53,10 @@ class VoiceShift:
         """
         values, mask = encoded[0].clone(), encoded[1]
         for row, voice in enumerate(voices):
-            if mask[row].any():
-                mean = masked_mean(values[row:row + 1], mask[row:row + 1])
+            if not mask[row].any():
+                continue
+            mean = masked_mean(values[row:row + 1], mask[row:row + 1])
+            if self._gate is None or self._gate(mean).item() > 0:
                 offset = voice(self._classifier(mean)[0].double().cpu().numpy())
                 values[row] -= self._step @ torch.from_numpy(offset).to(values)
         return values, mask

@@ -18,10 +18,11 @@ from mmer_ros.networks.whisper_encoder import WhisperEncoderConfig
 from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recognition.voice_baseline import EXPLAINED, PRIOR_UTTERANCES, VoiceBaselines
-from mmer_ros.types import Estimate, InvalidInput, Utterance, UtterancePart
+from mmer_ros.types import Estimate, InvalidInput, Modality, Utterance, UtterancePart
 import numpy as np
 from numpy.typing import NDArray
 import pytest
+import torch
 
 from ..fixtures.model import random_audio, TINY, tiny_bundle
 
@@ -124,6 +125,30 @@ def test_late_words_count_no_voice_twice() -> None:
                            revision=1))
     expected, found = (spoken(stream, 'u1', random_audio(9_000, 1)) for stream in (one, two))
     np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+
+
+def test_a_sound_for_which_the_gate_closes_is_no_voice() -> None:
+    """A gate that reads one feature, of which the noise has less than the voice."""
+    bundle = tiny_bundle(
+        model=TINY.model_copy(update={'audio': VOICE, 'fusion': FusionConfig(family='pool')}),
+        voice_adaptation=True, temperatures={}, calibrated=False)
+    model, voice, hum = bundle.model, random_audio(9_000), np.full(9_000, 900, np.int16)
+    with torch.no_grad():
+        features = [model.encoders[Modality.AUDIO].encode([s], []) for s in (voice, hum)]
+        levels = [float(each[0].mean(dim=1)[0, 8]) for each in features if each is not None]
+        sign, middle = np.sign(levels[0] - levels[1]), float(np.mean(levels))
+        gate = model.fusion.late_fusion.gates['audio']
+        gate.requires_grad_(False)
+        gate[0].weight.zero_()
+        gate[0].bias.zero_()
+        gate[0].weight[0, 8], gate[0].bias[0] = sign, -sign * middle
+        gate[2].weight.zero_()
+        gate[2].weight[0, 0], gate[2].bias[0] = 1e4, -1e-3
+    with_noise, without = (DialogueStream(Recognizer(bundle)) for _ in range(2))
+    for i in range(5):
+        spoken(with_noise, f'n{i}', hum)
+    np.testing.assert_array_equal(spoken(with_noise, 'u', voice).probabilities,
+                                  spoken(without, 'u', voice).probabilities)
 
 
 def test_a_reset_forgets_the_voices() -> None:
