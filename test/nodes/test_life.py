@@ -237,6 +237,39 @@ def test_bundles_that_are_refused_leave_no_memory_behind(tmp_path: Path) -> None
         assert hears(rig, 1)
 
 
+def held() -> tuple[int, int]:
+    """Return how many files are open and how many threads there are in this process."""
+    gc.collect()
+    return len(os.listdir('/proc/self/fd')), len(os.listdir('/proc/self/task'))
+
+
+def test_publishers_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> None:
+    with running(activate=False, bundle=tiny(tmp_path), transcript_topic='words',
+                 audio_topic='voice', image_topic='') as rig:
+        assert rig.node.trigger_configure() == rig.node.trigger_activate()
+        levels = []
+        for _ in range(15):
+            node = rclpy.create_node('passer', context=rig.talker.node.context)
+            publishers = [node.create_publisher(kind, topic, 5) for kind, topic in (
+                (String, 'words'), (AudioChunk, 'voice'))]
+            assert eventually(lambda p=publishers: all(x.get_subscription_count() for x in p))
+            node.destroy_node()
+            levels.append(held())
+        assert levels[-1][0] <= levels[3][0] + 4 and levels[-1][1] <= levels[3][1] + 4, levels
+
+
+def test_lives_of_the_node_leave_nothing_behind(tmp_path: Path) -> None:
+    with running(activate=False, bundle=tiny(tmp_path)) as rig:
+        levels, memory = [], []
+        for _ in range(12):
+            for transition in ('configure', 'activate', 'deactivate', 'cleanup'):
+                assert getattr(rig.node, f'trigger_{transition}')().name == 'SUCCESS'
+            levels.append(held())
+            memory.append(resident_mb())
+        assert levels[-1][0] <= levels[3][0] + 4 and levels[-1][1] <= levels[3][1] + 4, levels
+        assert memory[-1] - memory[3] < 60, memory  # MB; a bundle and its detector take more
+
+
 # ---------------------------------------------------------------- parameters
 
 
