@@ -16,6 +16,7 @@ import json
 from pathlib import Path
 
 from mmer_ros.cli.console import escaped, print_line, to_stdout
+from mmer_ros.onnx_graphs import AUTO
 from mmer_ros.recognition.bundle import architectures, Bundle, CARD, find_bundle
 from mmer_ros.recognition.bundle_export import export_bundle
 from mmer_ros.types import ALL_MODALITIES, InvalidInput
@@ -76,9 +77,8 @@ def run_export(options: argparse.Namespace, console: Console) -> int:
 
 def run_inspect(options: argparse.Namespace, console: Console) -> int:
     """Print a summary of a bundle, or all of it as JSON."""
-    bundle = Bundle.load(options.bundle)
-    sizes = {name: sum(p.numel() for p in module.parameters())
-             for name, module in bundle.model.named_children()}
+    bundle = Bundle.load(options.bundle, engine=AUTO)
+    sizes = bundle.count_parameters()
     if options.json:
         config = bundle.config
         print(json.dumps({'name': config.name, 'hash': bundle.content_hash,

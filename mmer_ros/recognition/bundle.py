@@ -43,7 +43,12 @@ from mmer_ros.recognition.bundle_config import (
     TOKENIZER,
     WEIGHTS,
 )
-from mmer_ros.recognition.bundle_networks import changed, make_graphs, make_model
+from mmer_ros.recognition.bundle_networks import (
+    changed,
+    count_parameters,
+    make_graphs,
+    make_model,
+)
 from mmer_ros.types import EMOTIONS, SAMPLE_RATE, SUBSETS
 from pydantic import ValidationError
 from tokenizers import Tokenizer
@@ -107,6 +112,13 @@ class Bundle:
         return '' if self.folder and f'{FUSION}{GRAPH}' in self.config.files else (
             f'bundle {self.config.name}: {NO_GRAPHS}')
 
+    def count_parameters(self) -> dict[str, int]:
+        """Return how many numbers were learnt, by part of the model."""
+        if self.folder is not None:
+            return count_parameters(self.folder)
+        return {name: sum(p.numel() for p in part.parameters())
+                for name, part in self.model.named_children()}
+
     def _source(self) -> Path:
         if self.folder is None:
             raise BundleError(self.lacks_graphs)
@@ -138,7 +150,9 @@ class Bundle:
         Make a bundle of the named architecture with random weights, the same for each seed.
 
         :raises BundleError: if there is no such architecture.
+        :raises InvalidInput: if torch is not installed, which makes the weights.
         """
+        choose_engine(TORCH)
         text = _packaged('networks/architectures', f'{architecture}.json')
         if text is None:
             raise BundleError(f'architecture {architecture!r}: there is none of that name; '

@@ -12,7 +12,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
+import re
 from typing import TYPE_CHECKING
 
 from mmer_ros.networks.backbones import StreamingEncoder
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 EXPORT_AGAIN = 'write the graphs again with `mmer export`, or use engine torch'
 ONE_THREAD = ('audio_frame', 'audio_hop', 'face_sequence', FUSION)  # graphs that are small
+# Tensors that are computed, or averages of a batch normalisation.
+NOT_LEARNT = re.compile(r'\.(running_mean|running_var|num_batches_tracked)$|\.mel\.|\.positions$')
 
 
 def make_model(folder: Path, config: BundleConfig, tokenizer: Tokenizer) -> EmotionModel:
@@ -174,6 +178,20 @@ def _load_weights(folder: Path, model: EmotionModel, data: bytes) -> None:
     except RuntimeError as error:
         raise BundleError(f'bundle {folder}: the weights do not fit the sizes in {CONFIG}: '
                           f'{str(error).splitlines()[-1].strip()}') from error
+
+
+def count_parameters(folder: Path) -> dict[str, int]:
+    """
+    Return how many numbers were learnt, by part of the model; only headers are read.
+
+    :raises BundleError: if the weights have no header that can be read.
+    """
+    counts: dict[str, int] = {}
+    for name, shape in _weight_shapes(folder).items():
+        if not NOT_LEARNT.search(name):
+            part = name.partition('.')[0]
+            counts[part] = counts.get(part, 0) + math.prod(shape)
+    return counts
 
 
 def current_name(name: str) -> str:

@@ -23,6 +23,7 @@ import math
 
 from mmer_ros.types import EMOTIONS, Float32, InvalidInput
 import numpy as np
+from numpy.typing import NDArray
 
 Shares = tuple[float, ...]
 
@@ -67,3 +68,9 @@ def correction(asked: Sequence[float], trained: Sequence[float]) -> Float32:
     total, before = math.fsum(asked), math.fsum(trained)
     return np.array([math.log((a / total) / (t / before)) for a, t in zip(asked, trained)],
                     np.float32)
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the probabilities of logits, (7,)."""
+    shares = np.exp(logits - logits.max())
+    return np.asarray(shares / shares.sum())

@@ -21,13 +21,12 @@ from mmer_ros.networks.onnx_networks import Fused, Model
 from mmer_ros.onnx_graphs import AUTO, choose_engine, INSTALL_TORCH, is_installed, ONNX
 from mmer_ros.profiling import FUSION, Stages, UNMEASURED
 from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
-from mmer_ros.recognition.prior_correction import correction, read_prior
+from mmer_ros.recognition.prior_correction import correction, read_prior, softmax
 from mmer_ros.recognition.streaming_encoders import EncoderStates, StreamingEncoders
 from mmer_ros.recognition.voice_baseline import VoiceOffset
 from mmer_ros.types import (
     Estimate,
     FACE_SIZE,
-    Float32,
     InvalidInput,
     Modality,
     SAMPLE_RATE,
@@ -185,7 +184,7 @@ class Recognizer:
         scaled = fused.logits[row] / np.float32(self.config.temperatures.get(subset, 1.0))
         if subset in self._corrections:
             scaled = scaled + self._corrections[subset]
-        probabilities = _softmax(scaled)
+        probabilities = np.asarray(softmax(scaled), np.float32)
         valence, arousal = probabilities @ np.array(self.config.circumplex, np.float32)
         return Estimate(
             probabilities=probabilities, logits=fused.logits[row].copy(), modalities=modalities,
@@ -204,12 +203,6 @@ def _torch_model(bundle: Bundle, device: str) -> Model:
 def _voice_shift(model: EmotionModel) -> VoiceShift:
     from mmer_ros.recognition.voice_shift import VoiceShift
     return VoiceShift(model)
-
-
-def _softmax(logits: Float32) -> Float32:
-    """Return probabilities of logits, (7,)."""
-    shares = np.exp(logits - logits.max())
-    return np.asarray(shares / shares.sum(), np.float32)
 
 
 def _log_notice(bundle: Bundle) -> None:

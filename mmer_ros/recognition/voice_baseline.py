@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mmer_ros.recognition.prior_correction import softmax
 from mmer_ros.types import EMOTIONS
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 PRIOR_UTTERANCES = 5.0  # a baseline of this many utterances is half the way to their mean
 EXPLAINED = 1.0  # how far an emotion raises its logit over the others on average

@@ -28,9 +28,10 @@ from ..fixtures.replay import changing, IMAGES, replay, restamped, rewrite, SOUN
 from ..fixtures.ros import eventually, InStep, running
 
 PARTIAL_RATE = 2.0  # Hz
+BUNDLES = {'onnx': 'starter', 'torch': 'compact'}  # with graphs, and without
 
 
-def live(bag: Path) -> tuple[list[EmotionEstimate], dict[str, int]]:
+def live(bag: Path, engine: str) -> tuple[list[EmotionEstimate], dict[str, int]]:
     """
     Play a recording of two utterances, and its time on /clock, to a node in step.
 
@@ -38,7 +39,8 @@ def live(bag: Path) -> tuple[list[EmotionEstimate], dict[str, int]]:
     """
     with running(activate=False, use_sim_time=True, image_transport='compressed',
                  image_topic='/camera/image', audio_topic=SOUND, transcript_topic=WORDS,
-                 publish_transcript=True, image_reliability='reliable',
+                 publish_transcript=True, image_reliability='reliable', engine=engine,
+                 bundle=BUNDLES[engine],
                  audio_reliability='reliable', partial_rate=PARTIAL_RATE) as rig, (
             Recording(bag)) as recording:
         rig.node.trigger_configure()
@@ -60,17 +62,19 @@ def fields(message: Any) -> dict[str, Any]:
     return {name: getattr(message, name) for name in names}
 
 
-@pytest.mark.parametrize(('topic', 'by', 'faults'), [
-    (IMAGES, 0.0, {}), (IMAGES, -37.0, {'image_clock': 1}), (IMAGES, 1.2, {'image_clock': 1}),
-    (IMAGES, -1_699_999_987.63, {'image_clock': 1}), (SOUND, -5.0, {'audio_clock': 1})])
+@pytest.mark.parametrize(('topic', 'by', 'faults', 'engine'), [
+    (IMAGES, 0.0, {}, 'onnx'), (IMAGES, 0.0, {}, 'torch'),
+    (IMAGES, -37.0, {'image_clock': 1}, 'onnx'), (IMAGES, 1.2, {'image_clock': 1}, 'onnx'),
+    (IMAGES, -1_699_999_987.63, {'image_clock': 1}, 'onnx'),
+    (SOUND, -5.0, {'audio_clock': 1}, 'onnx')])
 def test_the_replay_writes_what_the_live_node_publishes_to_the_bit(
-        topic: str, by: float, faults: dict[str, int], tmp_path: Path) -> None:
+        topic: str, by: float, faults: dict[str, int], engine: str, tmp_path: Path) -> None:
     """All fields of the messages, the floats to their last bit, though a clock is wrong."""
     bag = rewrite(tmp_path / 'talk', changing(topic, restamped(by)))
-    published, counted = live(bag)
+    published, counted = live(bag, engine)
     assert counted == faults
     replay(bag, output=tmp_path / 'out', write_bag=True, publish_transcript=True,
-           partial_rate=PARTIAL_RATE)
+           partial_rate=PARTIAL_RATE, engine=engine, bundle=BUNDLES[engine])
     with Recording(tmp_path / 'out' / 'talk_emotion') as recording:
         written = [deserialize_message(m.data, EmotionEstimate)
                    for m in recording.messages({'/emotion'})]

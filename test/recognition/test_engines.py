@@ -251,6 +251,14 @@ def test_export_leaves_networks_and_weights_as_they_are(folder: Path, tmp_path: 
     assert again.content_hash == after.content_hash
 
 
+@pytest.mark.parametrize('name', ['starter', 'tiny'])
+def test_parameters_are_counted_without_the_networks(name: str, folder: Path) -> None:
+    bundle = Bundle.load(folder if name == 'tiny' else name)
+    assert bundle.count_parameters() == {
+        part: sum(p.numel() for p in module.parameters())
+        for part, module in bundle.model.named_children()}
+
+
 def test_recognition_with_onnx_imports_no_torch(folder: Path) -> None:
     code = ('import sys, numpy as np; from mmer_ros import Recognizer, Pipeline, Utterance;'
             f'r = Recognizer.load({str(folder)!r}, engine="onnx"); Pipeline(r); r.warm_up();'
