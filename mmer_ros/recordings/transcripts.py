@@ -27,6 +27,7 @@ from pathlib import Path
 import re
 from typing import Any
 
+from mmer_ros.text_repair import one_line
 from mmer_ros.types import InvalidInput, Transcript
 
 MAX_BYTES = 64 << 20  # a day of speech has less than 2 MB of words
@@ -105,8 +106,8 @@ def read_transcripts(path: Path, length_s: float = 0.0) -> TranscriptFile:
         words = list(read(_content(path.read_bytes()), length_s))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError,
             RecursionError, csv.Error) as error:
-        raise InvalidInput(f'{path}: it cannot be read as {expected} ({_reason(error)})'
-                           ) from error
+        raise InvalidInput(f'{path}: it cannot be read as {expected} '
+                           f'({one_line(_reason(error))})') from error
     return TranscriptFile(tuple(sorted(words, key=lambda each: each.stamp)))
 
 

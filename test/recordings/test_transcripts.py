@@ -194,3 +194,11 @@ def test_no_content_is_a_traceback(tmp_path_factory: pytest.TempPathFactory, suf
         assert path.name in str(error)
     else:
         assert all(0 <= (each.start or 0) <= each.stamp for each in words)
+
+
+def test_why_a_file_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / 'words.csv'
+    path.write_bytes(b'"\x01\n\x01')
+    with pytest.raises(InvalidInput) as error:
+        read_transcripts(path)
+    assert str(error.value).isprintable()
