@@ -119,7 +119,12 @@ def _read_model(folder: Path, config: BundleConfig) -> EmotionModel:
 def _read_weights(folder: Path) -> bytes:
     """Return the file of the weights, all of which are finite."""
     data = (folder / WEIGHTS).read_bytes()
-    if name := not_finite(data):
+    try:
+        name = not_finite(data)
+    except ValueError as error:
+        raise BundleError(f'bundle {folder}: {WEIGHTS} is no safetensors file ({error}); '
+                          'fetch the bundle again') from error
+    if name:
         raise BundleError(f'bundle {folder}: the weights {name} hold values that are not '
                           'finite; train or fetch the bundle again')
     return data

@@ -90,6 +90,7 @@ def not_finite(data: bytes) -> str:
 
     :param data: the file.
     :return: '' if all values are finite.
+    :raises ValueError: if the header does not describe the file.
     """
     length = _LENGTH.unpack_from(data)[0]
     header = json.loads(data[_LENGTH.size:_LENGTH.size + length])
@@ -98,8 +99,11 @@ def not_finite(data: bytes) -> str:
         kind = _DTYPES.get(tensor.get('dtype', ''))
         if kind is None:
             continue
-        begin, end = tensor['data_offsets']
-        array = np.frombuffer(values[begin:end], kind)
+        try:
+            begin, end = tensor['data_offsets']
+            array = np.frombuffer(values[begin:end], kind)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'its header describes {name} wrongly') from error
         if not _is_finite(array, brain=tensor['dtype'] == 'BF16'):
             return str(name)
     return ''

@@ -522,6 +522,22 @@ def test_weights_with_a_broken_header_are_refused(folder: Path, data: bytes) -> 
     assert WEIGHTS in refusal(folder) or 'do not fit' in refusal(folder)
 
 
+@pytest.mark.parametrize('change', [
+    lambda t: t.update(data_offsets=[0, t['data_offsets'][1] - 1]),
+    lambda t: t.update(data_offsets=[0, 10 ** 30]), lambda t: t.update(data_offsets=[-8, 3]),
+    lambda t: t.update(data_offsets='all'), lambda t: t.pop('data_offsets'),
+    lambda t: t.update(dtype='F4'), lambda t: t.update(dtype=None)])
+def test_weights_whose_header_does_not_describe_them_are_refused(
+        folder: Path, change: Callable[[Any], Any]) -> None:
+    data = (folder / WEIGHTS).read_bytes()
+    size = int.from_bytes(data[:8], 'little')
+    header = json.loads(data[8:8 + size])
+    change(header['fusion.classifier.weight'])
+    text = json.dumps(header).encode()
+    replace_file(folder, WEIGHTS, len(text).to_bytes(8, 'little') + text + data[8 + size:])
+    assert f'{WEIGHTS} is no safetensors file' in refusal(folder)
+
+
 # ---------------------------------------------------------------- what a bundle may say, and where
 
 
