@@ -32,6 +32,18 @@ def test_the_recogniser_is_imported_without_ros() -> None:
     assert done.stdout.strip() == '[]'
 
 
+def test_commands_are_imported_without_torch_and_scipy() -> None:
+    """They are not installed on a robot, and would take its memory if they were."""
+    code = ('import mmer_ros.recognition.pipeline, mmer_ros.cli.recognize, mmer_ros.cli.replay, '
+            'mmer_ros.cli.compare, mmer_ros.cli.bundles, mmer_ros.recordings.recording, sys;'
+            'print(sorted({m.split(".")[0] for m in sys.modules} & {"torch", "torchaudio", '
+            '"torchvision", "transformers", "facenet_pytorch", "silero_vad", "scipy", "sklearn", '
+            '"matplotlib", "pandas", "onnx"}))')
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
+                          check=True)
+    assert done.stdout.strip() == '[]'
+
+
 @pytest.fixture
 def graph() -> Any:
     """Return the imports between all modules, within functions as well, but not for typing."""
