@@ -63,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--format', choices=FORMATS, default='table', help=(
         'what is printed: a table, JSON lines or CSV. The file holds CSV with csv, else JSON '
         'lines (default: %(default)s)'))
+    parser.add_argument('--overwrite', action='store_true', help=(
+        'also replace files in the place of results that another program wrote'))
     parser.add_argument('--output', type=Path, metavar='FILE|DIR', help=(
         'where the results are saved (default: CLIP.emotions.jsonl in the current folder)'))
     parser.set_defaults(run=run)
@@ -122,10 +124,12 @@ class _Run:
         self._files: list[ResultFile] = []
         extension = f'.emotions.{"csv" if self._as_csv else "jsonl"}'
         if options.output is not None and not options.output.is_dir():
-            self._shared = ResultFile(options.output, as_csv=self._as_csv)
+            self._shared = ResultFile(options.output, as_csv=self._as_csv,
+                                      overwrite=options.overwrite)
             return
         paths = result_paths(options.clips, options.output or Path(), extension)
-        self._files = [ResultFile(path, as_csv=self._as_csv) for path in paths]
+        self._files = [ResultFile(path, as_csv=self._as_csv, overwrite=options.overwrite)
+                       for path in paths]
         for clip, path in zip(options.clips, paths):
             if path.name != f'{clip.stem}{extension}':
                 self._note(f'{clip}: another clip has its name; its results go to {path}')

@@ -20,7 +20,7 @@ from typing import Any
 from mmer_ros.cli.console import escaped, print_line, print_list
 from mmer_ros.cli.settings_options import add_settings, given_settings
 from mmer_ros.replay import merged_summary, replay_bags, ReplayOptions, ReplayResult
-from mmer_ros.replay.folder import check_folder
+from mmer_ros.replay.folder import check_folder, clear_folder
 from mmer_ros.replay.outputs import SUMMARY, write_json
 from mmer_ros.replay.result import exit_code, NOTHING
 from mmer_ros.replay.thumbnails import BLUR, NONE, SHOW
@@ -66,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-report', action='store_true', help='do not write the page')
     parser.add_argument('--jobs', type=int, default=1, metavar='N',
                         help='recordings at the same time, each in a process of its own')
+    parser.add_argument('--overwrite', action='store_true', help=(
+        'also replace files in DIR that have the names of results and that another program wrote'))
     parser.add_argument('--resume', action='store_true', help=(
         'leave out recordings whose results are in DIR already and still valid'))
     parser.set_defaults(run=run)
@@ -80,6 +82,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
         raise InvalidInput(f'--jobs {options.jobs}; expected 1 or more')
     settings = _settings(options)
     if settings.output is not None:
+        if options.overwrite:
+            clear_folder(settings.output)
         check_folder(settings.output)
     with _progress(console) as progress:
         tasks = [progress.add_task(path.name, total=None) for path in options.bags]

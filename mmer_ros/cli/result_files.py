@@ -33,13 +33,14 @@ class ResultFile:
 
     They are kept however it ends. A file that gets no rows appears only if `keep` was called.
 
+    :param overwrite: replace a file of another program as well.
     :raises InvalidInput: if something is there that is not of `mmer recognize`.
     """
 
-    def __init__(self, path: Path, *, as_csv: bool) -> None:
-        if path.exists() and not is_ours(path):
+    def __init__(self, path: Path, *, as_csv: bool, overwrite: bool = False) -> None:
+        if path.exists() and not (overwrite and path.is_file()) and not is_ours(path):
             raise InvalidInput(f'{path}: it is there and holds no results of mmer recognize; it '
-                               'is left as it is. Give another --output')
+                               'is left as it is. Give another --output, or --overwrite')
         self.path = path
         self._as_csv = as_csv
         self._partial = path.with_name(f'{path.name}.partial')

@@ -37,12 +37,24 @@ def check_folder(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f'{folder}: it is a file; give another --output')
-    strange = [name for name in MARKS if (folder / name).is_file() and not _is_ours(folder / name)]
-    if not is_result_folder(folder):
-        strange += [name for name in OTHERS if (folder / name).exists()]
-    if strange:
+    if strange := _strange(folder):
         raise InvalidInput(f'{folder}: it holds {strange[0]}, which mmer replay did not write; it '
-                           'is left as it is. Give another --output')
+                           'is left as it is. Give another --output, or --overwrite')
+
+
+def clear_folder(folder: Path) -> None:
+    """Remove the files for which `check_folder` would refuse a folder; never a folder."""
+    for name in _strange(folder):
+        if (folder / name).is_file():
+            (folder / name).unlink()
+
+
+def _strange(folder: Path) -> list[str]:
+    """Return the names of files that have the name of a result and are none."""
+    found = [name for name in MARKS if (folder / name).is_file() and not _is_ours(folder / name)]
+    if not is_result_folder(folder):
+        found += [name for name in OTHERS if (folder / name).exists()]
+    return found
 
 
 def is_result_folder(folder: Path) -> bool:

@@ -212,6 +212,8 @@ def test_what_is_not_ours_is_not_overwritten(
     (work_folder / 'silence.emotions.jsonl').write_text(content)
     run(capsys, media / 'silence.wav', '--whole', code=2)
     assert (work_folder / 'silence.emotions.jsonl').read_text() == content
+    run(capsys, media / 'sound.wav', '--whole', '--overwrite', '--output', precious)
+    assert rows_of(precious)
 
 
 def test_results_go_to_a_folder_and_replace_earlier_ones(

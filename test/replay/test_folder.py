@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mmer_ros.cli.main import main
 from mmer_ros.recordings.recording import EMOTION, Recording
-from mmer_ros.replay.folder import check_folder, free_place, is_result_folder
+from mmer_ros.replay.folder import check_folder, clear_folder, free_place, is_result_folder
 from mmer_ros.types import InvalidInput
 import pytest
 
@@ -100,3 +100,17 @@ def test_a_place_that_is_free_is_found(tmp_path: Path) -> None:
     (tmp_path / 'a').mkdir()
     (tmp_path / 'a-2').symlink_to(tmp_path / 'nowhere')
     assert free_place(tmp_path / 'a') == tmp_path / 'a-3'
+
+
+def test_overwriting_replaces_files_with_the_names_of_results_and_nothing_else(
+        tmp_path: Path) -> None:
+    for name in (*NAMES, 'notes.txt'):
+        (tmp_path / name).write_text('mine')
+    (tmp_path / 'thumbnails').mkdir()
+    clear_folder(tmp_path)
+    check_folder(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['notes.txt', 'thumbnails']
+    (tmp_path / 'report.html').mkdir()
+    clear_folder(tmp_path)
+    with pytest.raises(InvalidInput, match='report.html.*--overwrite'):
+        check_folder(tmp_path)
