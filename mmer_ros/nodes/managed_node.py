@@ -16,14 +16,14 @@ from collections.abc import Callable
 import time
 from typing import Any, ClassVar, Protocol
 
+from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.checks import Report
 from mmer_ros.nodes.health.diagnostics import Diagnostics
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.process_usage import release_memory
 from mmer_ros.nodes.health.reports import Reporter, Status
+from mmer_ros.nodes.inbox import Inbox
 from mmer_ros.nodes.parameters import NodeParameters
-from mmer_ros.nodes.runtime.event_log import EventLog
-from mmer_ros.nodes.runtime.inbox import Inbox
 from mmer_ros.nodes.runtime.session import clock_seconds
 from mmer_ros.onnx_graphs import use_threads
 from mmer_ros.recognition.recognizer import Recognizer

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from mmer_ros.nodes.runtime.event_log import EventLog
+from mmer_ros.nodes.event_log import EventLog
 import pytest
 
 

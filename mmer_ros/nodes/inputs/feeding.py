@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mmer_ros.nodes.conversions import decode_image
-from mmer_ros.nodes.runtime.inbox import Item
+from mmer_ros.nodes.inbox import Item
 from mmer_ros.sensing.input_quality import audio_problem, image_problem
 from mmer_ros.sensing.sensor_pipeline import Result, SensorPipeline
 from mmer_ros.types import InvalidInput, VideoFrame

@@ -19,11 +19,12 @@ from typing import Any
 
 from mmer_msgs.msg import UtterancePart
 from mmer_ros.nodes.conversions import to_seconds
+from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.meter import Meter
+from mmer_ros.nodes.inbox import Inbox, Item
 from mmer_ros.nodes.part_messages import from_part_message
 from mmer_ros.nodes.part_pieces import Assembly
-from mmer_ros.nodes.runtime.event_log import EventLog
-from mmer_ros.nodes.runtime.inbox import Inbox, Item
+from mmer_ros.nodes.runtime.drops import report_drops
 from mmer_ros.nodes.runtime.passing_time import PassingTime
 from mmer_ros.nodes.runtime.session import clock_seconds
 from mmer_ros.nodes.runtime.transit import Transit
@@ -128,7 +129,7 @@ class PartSession:
 
     def tick(self) -> None:
         """Report dropped parts; call it about once per second."""
-        self.inbox.report_drops(self._meter, self._events)
+        report_drops(self.inbox, self._meter, self._events)
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:

@@ -17,12 +17,13 @@ from functools import partial
 from typing import Any, Generic
 
 from mmer_ros.nodes.conversions import NANOSECONDS
+from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.meter import Meter
+from mmer_ros.nodes.inbox import Inbox, Item
 from mmer_ros.nodes.inputs.feeding import feed, QUEUES
 from mmer_ros.nodes.inputs.inputs import Inputs
 from mmer_ros.nodes.inputs.stamps import Stamps
-from mmer_ros.nodes.runtime.event_log import EventLog
-from mmer_ros.nodes.runtime.inbox import Inbox, Item
+from mmer_ros.nodes.runtime.drops import report_drops
 from mmer_ros.nodes.runtime.passing_time import PassingTime
 from mmer_ros.nodes.runtime.worker import Worker
 from mmer_ros.sensing.clock_offsets import LAG_S, LIMIT_S
@@ -129,7 +130,7 @@ class Session(Generic[Result]):
 
     def tick(self) -> None:
         """Report dropped messages and clocks that differ; call it about once per second."""
-        self.inbox.report_drops(self._meter, self._events)
+        report_drops(self.inbox, self._meter, self._events)
         if apart := self._clock.apart:
             self._events.hold('clock_apart', (
                 f'the stamps differ from the clock of the node by {apart:.0f} s; the stamps are '

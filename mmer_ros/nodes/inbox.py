@@ -18,13 +18,8 @@ import math
 import threading
 from typing import Any
 
-from mmer_ros.nodes.health.meter import Meter
-from mmer_ros.nodes.runtime.event_log import EventLog
-
 REQUEST = 'request'  # kind of the items whose message is a step for the worker
 REQUESTS = 100  # queued requests at most
-DROPPED = ('{kind}: messages were dropped because they arrived faster than they could be '
-           'processed; lower their rate, or use a smaller bundle or a GPU')
 Step = Callable[[], Any]  # returns a list of results
 
 
@@ -130,14 +125,11 @@ class Inbox:
         with self._ready:
             return {kind: len(queue) for kind, queue in self._queues.items()}
 
-    def report_drops(self, meter: Meter, events: EventLog) -> None:
-        """Report what was dropped since the last call; call it about once per second."""
-        for kind, count in self.dropped.items():
-            new = count - self._reported.get(kind, 0)
-            if new:
-                self._reported[kind] = count
-                meter.record_drops('image' if kind == 'face' else kind, new)
-                events.report(f'{kind}_dropped', DROPPED.format(kind=kind), times=new)
+    def new_drops(self) -> dict[str, int]:
+        """Return how many messages of each kind were dropped since the last call, if any."""
+        before, self._reported = self._reported, dict(self.dropped)
+        found = {kind: count - before.get(kind, 0) for kind, count in self._reported.items()}
+        return {kind: count for kind, count in found.items() if count}
 
     def close(self) -> None:
         """Wake the worker for the last time."""
