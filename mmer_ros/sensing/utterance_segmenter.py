@@ -391,6 +391,10 @@ class UtteranceSegmenter:
                 self._orphans.append(words)
             elif not force and self._microphone.absent:
                 parts.append(self._text_only(words))
+            elif not force and words.stamp > self._reached() + MAX_AHEAD_S:
+                self._event('transcript_ahead', words.stamp,
+                            f'transcript: {words.stamp - self._reached():.0f} s ahead of the audio, '
+                            'as of another clock; the words were left out')
             elif force or self._reached() - words.stamp > self.config.stall_s:
                 self._leave_out(words.stamp)
             else:

@@ -379,6 +379,15 @@ def test_words_without_speech_are_left_out_and_told() -> None:
     assert 'thank' not in event.text  # events go to logs
 
 
+def test_words_of_another_clock_are_left_out_at_once_and_reported() -> None:
+    segmenter = new()
+    words_ahead = Event(BASE + 2.0, Transcript(BASE + 9e7, 'thank you for watching'))
+    parts = feed(segmenter, in_order(arriving(blocks(track(4.0), BASE)), [words_ahead]))
+    assert parts == []
+    assert kinds(segmenter) == ['transcript_ahead']
+    assert 's ahead of the audio, as of another clock' in segmenter.events[0].text
+
+
 def test_words_without_speech_at_the_end_are_left_out_too() -> None:
     segmenter = new()
     parts = feed(segmenter, in_order(arriving(blocks(track(4.0), BASE)),
