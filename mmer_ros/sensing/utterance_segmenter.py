@@ -393,8 +393,8 @@ class UtteranceSegmenter:
                 parts.append(self._text_only(words))
             elif not force and words.stamp > self._reached() + MAX_AHEAD_S:
                 self._event('transcript_ahead', words.stamp,
-                            f'transcript: {words.stamp - self._reached():.0f} s ahead of the audio, '
-                            'as of another clock; the words were left out')
+                            f'transcript: {words.stamp - self._reached():.0f} s ahead of the '
+                            'audio, as of another clock; the words were left out')
             elif force or self._reached() - words.stamp > self.config.stall_s:
                 self._leave_out(words.stamp)
             else:
