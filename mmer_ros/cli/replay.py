@@ -166,6 +166,10 @@ def _show(results: Sequence[ReplayResult], console: Console) -> None:
         table.add_row('all', f'{total["duration_s"]:.0f} s', '', str(total['utterances']), '',
                       *_scores(total['evaluation']))
     console.print(table)
+    evaluations = (result.summary['evaluation'] for result in results if not result.error)
+    problems = {found['scores_problem'] for found in evaluations if found}
+    for problem in sorted(problems - {''}):
+        print_line(console, problem, 'no scores:', 'yellow')
 
 
 def _cells(result: ReplayResult) -> list[str]:

@@ -25,6 +25,7 @@ from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.types import EMOTIONS
 import pytest
 
+from ..fixtures.replay import rewrite
 from ..fixtures.stream import (
     BASE,
     ROOT,
@@ -277,3 +278,12 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_empty_file(
     err = capsys.readouterr().err
     assert 'No space left on device' in ' '.join(err.split()) and 'Traceback' not in err
     assert not [path for path in work_folder.rglob('*') if path.is_file()]
+
+
+def test_why_there_are_no_scores_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path
+                                         ) -> None:
+    path = rewrite(tmp_path / 'talk', until_s=4.3)
+    (path / 'labels.csv').write_text('start,end,emotion\n1.3,3.8,\n')
+    assert main(['replay', str(path), '--topics', 'image=', '--output', 'out']) == 0
+    said = ' '.join(capsys.readouterr())
+    assert 'no scores: no estimate has a label with an emotion' in ' '.join(said.split())
