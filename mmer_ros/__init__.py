@@ -26,7 +26,7 @@ from typing import Any, TYPE_CHECKING
 if TYPE_CHECKING:
     from mmer_ros.recognition.bundle import BundleError
     from mmer_ros.recognition.pipeline import Pipeline
-    from mmer_ros.recognition.recognizer import Recognizer
+    from mmer_ros.recordings.recognizer import FileResult, Recognizer
     from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
     from mmer_ros.types import (
         AudioBlock,
@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     )
 
 __version__ = '0.1.0'
-__all__ = ['AudioBlock', 'BundleError', 'EMOTIONS', 'Estimate', 'InvalidInput', 'Pipeline',
-           'Recognizer', 'SegmenterConfig', 'Transcript', 'Utterance', 'VideoFrame',
+__all__ = ['AudioBlock', 'BundleError', 'EMOTIONS', 'Estimate', 'FileResult', 'InvalidInput',
+           'Pipeline', 'Recognizer', 'SegmenterConfig', 'Transcript', 'Utterance', 'VideoFrame',
            '__version__']
 
 _HOME = {
     'BundleError': 'recognition.bundle', 'Pipeline': 'recognition.pipeline',
-    'Recognizer': 'recognition.recognizer', 'SegmenterConfig': 'sensing.utterance_segmenter',
+    'FileResult': 'recordings.recognizer', 'Recognizer': 'recordings.recognizer',
+    'SegmenterConfig': 'sensing.utterance_segmenter',
 } | dict.fromkeys(('AudioBlock', 'EMOTIONS', 'Estimate', 'InvalidInput', 'Transcript',
                    'Utterance', 'VideoFrame'), 'types')
 

@@ -21,8 +21,9 @@ import pytest
 
 from .fixtures.stream import ROOT
 
-PUBLIC = ['AudioBlock', 'BundleError', 'EMOTIONS', 'Estimate', 'InvalidInput', 'Pipeline',
-          'Recognizer', 'SegmenterConfig', 'Transcript', 'Utterance', 'VideoFrame', '__version__']
+PUBLIC = ['AudioBlock', 'BundleError', 'EMOTIONS', 'Estimate', 'FileResult', 'InvalidInput',
+          'Pipeline', 'Recognizer', 'SegmenterConfig', 'Transcript', 'Utterance', 'VideoFrame',
+          '__version__']
 HEAVY = ('torch', 'transformers', 'facenet_pytorch', 'cv2', 'pydantic')
 
 

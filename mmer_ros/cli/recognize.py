@@ -28,14 +28,10 @@ from mmer_ros.cli.result_files import (
 from mmer_ros.cli.settings_options import add_settings, given_settings
 from mmer_ros.onnx_graphs import use_threads
 from mmer_ros.recognition.recognizer import Recognizer
-from mmer_ros.recordings.file_recognition import FileRecognition, NO_WORDS
+from mmer_ros.recordings.file_recognition import check_clip, FileRecognition, words_for
 from mmer_ros.recordings.media import duration
-from mmer_ros.recordings.transcripts import (
-    is_transcript_file,
-    read_transcripts,
-    TranscriptFile,
-)
-from mmer_ros.types import InvalidInput, Transcript
+from mmer_ros.recordings.transcripts import TranscriptFile
+from mmer_ros.types import InvalidInput
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -44,7 +40,6 @@ GOOD, NOTHING, BAD, PARTLY = range(4)
 EXIT_CODES = ('exit code: 0 good; 1 no utterance was found; 2 nothing could be done; 3 partly: a '
               'file could not be read, or a part of it is missing')
 FORMATS = ('table', 'jsonl', 'csv')
-RECORDINGS = ('.mcap', '.db3', '.bag')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,21 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Run the command and return its exit code."""
-    _check_clips(options.clips)
+    for clip in options.clips:
+        check_clip(clip)
     run = _Run(options, _words(options), console)
     given_settings(options)
     use_threads(options.threads)
     return run.run(Recognizer.load(options.bundle, device=options.device, prior=options.prior,
                                    engine=options.engine))
-
-
-def _check_clips(clips: Sequence[Path]) -> None:
-    for clip in clips:
-        if clip.is_dir() or clip.suffix.lower() in RECORDINGS:
-            raise InvalidInput(f'{clip}: it is a recording or a folder; expected audio or video. '
-                               f'For recordings of ROS: mmer replay {clip}')
-    if missing := [str(clip) for clip in clips if not clip.is_file()]:
-        raise InvalidInput(f'{", ".join(missing)}: there is no such file')
 
 
 def _words(options: argparse.Namespace) -> TranscriptFile:
@@ -96,17 +83,10 @@ def _words(options: argparse.Namespace) -> TranscriptFile:
     :raises InvalidInput: if it names a file that cannot be read, or whose times are those of
         only one of several clips.
     """
-    given = options.transcript
-    if not given.strip():
-        return NO_WORDS
-    if not is_transcript_file(given):
-        if len(given) < 256 and Path(given).is_file():
-            read_transcripts(Path(given))  # says which kinds are read
-        return TranscriptFile((Transcript(0.0, given),))
-    words = read_transcripts(Path(given), duration(options.clips[0]))
+    words = words_for(options.transcript, options.clips[0])
     if words.timed and len(options.clips) > 1:
-        raise InvalidInput(f'--transcript {given}: it has the times of one clip, and there are '
-                           f'{len(options.clips)}; recognise them one by one')
+        raise InvalidInput(f'--transcript {options.transcript}: it has the times of one clip, '
+                           f'and there are {len(options.clips)}; recognise them one by one')
     return words
 
 

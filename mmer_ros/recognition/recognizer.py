@@ -33,6 +33,7 @@ from mmer_ros.types import (
     Utterance,
 )
 import numpy as np
+from typing_extensions import Self
 
 if TYPE_CHECKING:
     from mmer_ros.networks.emotion_model import EmotionModel
@@ -109,7 +110,7 @@ class Recognizer:
     @classmethod
     def load(cls, name_or_path: str | Path = DEFAULT_BUNDLE, *, device: str = 'cpu',
              expected_hash: str = '', prior: str = '', engine: str = AUTO,
-             adapt_to_voices: bool = True) -> Recognizer:
+             adapt_to_voices: bool = True) -> Self:
         """
         Load a bundle by name or path.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from os.path import isfile
 from pathlib import Path
 
 from mmer_ros.recognition.pipeline import Pipeline
@@ -20,15 +21,53 @@ from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recordings.clips import utterance_of_clip
 from mmer_ros.recordings.media import duration, read_media
 from mmer_ros.recordings.media_report import MediaReport
-from mmer_ros.recordings.transcripts import TranscriptFile
+from mmer_ros.recordings.transcripts import (
+    is_transcript_file,
+    read_transcripts,
+    TranscriptFile,
+)
 from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.sensing.faces import FaceStream, FrameSampler
 from mmer_ros.sensing.spoken_language import is_read
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
-from mmer_ros.types import AudioBlock, Estimate, StreamEvent, Transcript, VideoFrame
+from mmer_ros.types import (
+    AudioBlock,
+    Estimate,
+    InvalidInput,
+    StreamEvent,
+    Transcript,
+    VideoFrame,
+)
 
 MAX_LATE_S = 60.0  # the most that SegmenterConfig takes
+RECORDINGS = ('.mcap', '.db3', '.bag')
 NO_WORDS = TranscriptFile(())
+
+
+def check_clip(path: Path) -> None:
+    """
+    Check that there is a file, and that it may be audio or video.
+
+    :raises InvalidInput: if not.
+    """
+    if path.is_dir() or path.suffix.lower() in RECORDINGS:
+        raise InvalidInput(f'{path}: it is a recording or a folder; expected audio or video. '
+                           f'For recordings of ROS: mmer replay {path}')
+    if not path.is_file():
+        raise InvalidInput(f'{path}: there is no such file')
+
+
+def words_for(transcript: str | Path, clip: Path) -> TranscriptFile:
+    """
+    Return the words of a clip.
+
+    :param transcript: a file of words, or the words themselves; '' if they are not known.
+    :raises InvalidInput: if it names a file that cannot be read.
+    """
+    given = str(transcript)
+    if isinstance(transcript, Path) or is_transcript_file(given) or isfile(given):
+        return read_transcripts(Path(given), duration(clip))
+    return TranscriptFile((Transcript(0.0, given),)) if given.strip() else NO_WORDS
 
 
 class FileRecognition:
@@ -80,8 +119,10 @@ class FileRecognition:
         yield from latest.values()
 
     def _items(self, sampler: FrameSampler) -> Iterator[AudioBlock | VideoFrame]:
+        done = 0.0
         for item in read_media(self.path, sampler, self.report, audio_track=self._track):
-            self._on_progress(item.stamp)
+            done = max(done, item.stamp)
+            self._on_progress(done)
             yield item
 
     def _one(self) -> Estimate:

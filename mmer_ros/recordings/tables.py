@@ -31,15 +31,19 @@ def table_columns(plain: Sequence[str] = PLAIN) -> tuple[str, ...]:
 
 def table_row(row: Mapping[str, Any], plain: Sequence[str] = PLAIN) -> tuple[Any, ...]:
     """
-    Return an estimate as the cells of a row.
+    Return an estimate as the cells of a row that no spreadsheet computes.
 
     :param row: Estimate.to_dict(), perhaps with more.
     :param plain: names of the columns that come first.
     """
-    return tuple(map(safe_cell, (
-        *(row[name] for name in plain), *row['probabilities'].values(),
-        '+'.join(row['modalities']), *row['modality_weights'].values(),
-        *(row[name] for name in NAMES))))
+    return tuple(map(safe_cell, plain_cells(row, plain)))
+
+
+def plain_cells(row: Mapping[str, Any], plain: Sequence[str] = PLAIN) -> tuple[Any, ...]:
+    """Return the cells of `table_row` as they are, for what is no spreadsheet."""
+    return (*(row[name] for name in plain), *row['probabilities'].values(),
+            '+'.join(row['modalities']), *row['modality_weights'].values(),
+            *(row[name] for name in NAMES))
 
 
 def safe_cell(value: Any) -> Any:

@@ -40,8 +40,8 @@ WritePage = Callable[[ReplayResult], object]
 Task = tuple[int, Path, ReplayOptions]
 
 
-def replay_bags(paths: Sequence[Path], options: ReplayOptions | None = None, *, jobs: int = 1,
-                resume: bool = False, clock: Clock | None = None,
+def replay_bags(paths: Sequence[str | Path], options: ReplayOptions | None = None, *,
+                jobs: int = 1, resume: bool = False, clock: Clock | None = None,
                 write_page: WritePage | None = None,
                 on_progress: OnBag = lambda index, done, total: None) -> list[ReplayResult]:
     """
@@ -59,9 +59,10 @@ def replay_bags(paths: Sequence[Path], options: ReplayOptions | None = None, *, 
     """
     options = options or ReplayOptions()
     recognizer = load_recognizer(options)
-    folders = _folders(paths, options.output)
+    bags = [Path(path) for path in paths]
+    folders = _folders(bags, options.output)
     tasks = [(i, path, replace(options, output=folder))
-             for i, (path, folder) in enumerate(zip(paths, folders))]
+             for i, (path, folder) in enumerate(zip(bags, folders))]
     results = _finished(tasks, recognizer) if resume else {}
     tasks = [task for task in tasks if task[0] not in results]
     if jobs > 1 and len(tasks) > 1:

@@ -77,20 +77,23 @@ class ReplayOptions:
     notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check what is not checked elsewhere."""
+        """Check what is not checked elsewhere; paths may be given as str."""
+        for name in ('labels', 'output'):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Path(path))
         if self.faces not in FACES:
             raise InvalidInput(f'faces {self.faces!r}; expected {", ".join(FACES)}')
         NodeSettings.from_parameters({name: getattr(self, name) for name in _shared()})
 
     @classmethod
-    def from_parameters(cls, path: Path, **changes: Any) -> ReplayOptions:
+    def from_parameters(cls, path: str | Path, **changes: Any) -> ReplayOptions:
         """
         Return the options that a parameter file of the node `emotion` stands for.
 
         :param changes: fields that are set otherwise.
         :raises InvalidInput: if the file is not of this form.
         """
-        values, namespace, notices = _read(path)
+        values, namespace, notices = _read(Path(path))
         try:
             settings = NodeSettings.from_parameters(values)
         except InvalidInput as error:

@@ -93,12 +93,13 @@ class ReplayResult:
         write_json(self.folder / RUN, self.run)
 
     @classmethod
-    def load(cls, folder: Path) -> ReplayResult:
+    def load(cls, path: str | Path) -> ReplayResult:
         """
         Read the files of a replay.
 
         :raises InvalidInput: if they are not there or not of this form.
         """
+        folder = Path(path)
         try:
             summary, tracks = _json(folder / SUMMARY), _json(folder / TRACKS)
             tracks['levels'], summary['availability_over_time']  # old results lack them

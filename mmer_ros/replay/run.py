@@ -52,7 +52,7 @@ LEFT_OUT = frozenset({'image', 'audio', 'transcript', 'image_backwards', 'audio_
 OnProgress = Callable[[float, float], object]  # seconds of recording done, and in all
 
 
-def replay_bag(path: Path, options: ReplayOptions | None = None, *,
+def replay_bag(path: str | Path, options: ReplayOptions | None = None, *,
                recognizer: Recognizer | None = None, clock: Clock | None = None,
                on_progress: OnProgress = lambda done, total: None) -> ReplayResult:
     """
@@ -67,7 +67,7 @@ def replay_bag(path: Path, options: ReplayOptions | None = None, *,
     options = options or ReplayOptions()
     use_threads(options.threads)
     recognizer = recognizer or load_recognizer(options)
-    with Recording(path, salvage=True) as recording:
+    with Recording(Path(path), salvage=True) as recording:
         return _Run(recording, options, recognizer, clock).run(on_progress)
 
 

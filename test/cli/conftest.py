@@ -13,35 +13,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmer_ros.types import VideoFrame
 import pytest
 
-from ..fixtures.stream import (
-    BASE,
-    sample_audio,
-    sample_events,
-    sample_labels,
-    track,
-    write_clip,
-    write_wav,
-)
-
-LENGTH = 7.6  # seconds of the sample: two utterances
+from ..fixtures.stream import sample_audio, track, TWO_TURNS_S, write_two_turns, write_wav
 
 
 @pytest.fixture(scope='package')
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a folder with clip.mp4, sound.wav, silence.wav and words.csv."""
     folder = tmp_path_factory.mktemp('media')
-    sound = sample_audio()[1][:int(LENGTH * 16_000)]
-    frames = [e.item.image for e in sample_events()
-              if isinstance(e.item, VideoFrame) and e.item.stamp < BASE + LENGTH]
-    write_clip(folder / 'clip.mp4', sound, frames, 5)
+    sound = sample_audio()[1][:int(TWO_TURNS_S * 16_000)]
+    write_two_turns(folder / 'clip.mp4')
+    (folder / 'clip.csv').rename(folder / 'words.csv')
     write_wav(folder / 'sound.wav', sound)
     write_wav(folder / 'silence.wav', track(3.0))
-    rows = [f'{row["start"] - BASE},{row["end"] - BASE},"{row["text"]}"\n'
-            for row in sample_labels()[:2]]
-    (folder / 'words.csv').write_text('start,end,text\n' + ''.join(rows), encoding='utf-8')
     return folder
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmer_ros.replay import ReplayOptions
+from mmer_ros.replay import replay_bag, ReplayOptions, ReplayResult
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from mmer_ros.settings import Parameter, parameters
 from mmer_ros.types import InvalidInput
@@ -37,6 +37,15 @@ def test_the_file_that_is_installed_holds_the_defaults() -> None:
     assert options.topics == {'image': '/image', 'audio': '/audio', 'transcript': '/transcript'}
     expected = ReplayOptions(topics=options.topics)
     assert options == expected and options.segmenter == SegmenterConfig()
+
+
+def test_paths_may_be_texts(tmp_path: Path) -> None:
+    (tmp_path / 'p.yaml').write_text('emotion: {ros__parameters: {prior: flat}}')
+    options = ReplayOptions.from_parameters(str(tmp_path / 'p.yaml'), output='out', labels='l.csv')
+    assert (options.output, options.labels) == (Path('out'), Path('l.csv'))
+    for read in (replay_bag, ReplayResult.load):
+        with pytest.raises(InvalidInput, match='nowhere'):
+            read(str(tmp_path / 'nowhere'))
 
 
 def test_nested_and_dotted_names_mean_the_same(tmp_path: Path) -> None:
