@@ -25,12 +25,14 @@ from mmer_ros.cli.result_files import (
     write_csv,
     write_row,
 )
+from mmer_ros.cli.result_pages import ResultPages
 from mmer_ros.cli.settings_options import add_settings, given_settings
 from mmer_ros.onnx_graphs import use_threads
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recordings.file_recognition import check_clip, FileRecognition, words_for
 from mmer_ros.recordings.media import duration
 from mmer_ros.recordings.transcripts import TranscriptFile
+from mmer_ros.replay.thumbnails import BLUR, NONE, SHOW
 from mmer_ros.types import InvalidInput
 from rich.box import SIMPLE
 from rich.console import Console
@@ -58,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--format', choices=FORMATS, default='table', help=(
         'what is printed: a table, JSON lines or CSV. The file holds CSV with csv, else JSON '
         'lines (default: %(default)s)'))
+    parser.add_argument('--report', action='store_true', help=(
+        'also write a page with pictures for each clip (CLIP.emotions.html), and one that leads '
+        'to them for several (emotions.html)'))
+    parser.add_argument('--blur', action='store_true',
+                        help='blur the faces in the pictures of the page')
+    parser.add_argument('--no-pictures', action='store_true', help='no pictures on the page')
     parser.add_argument('--overwrite', action='store_true', help=(
         'also replace files in the place of results that another program wrote'))
     parser.add_argument('--output', type=Path, metavar='FILE|DIR', help=(
@@ -102,6 +110,9 @@ class _Run:
         self._rows: list[Row] = []
         self._shared: ResultFile | None = None
         self._files: list[ResultFile] = []
+        self._pages = ResultPages(
+            options.clips, options.output, wanted=options.report, overwrite=options.overwrite,
+            pictures=NONE if options.no_pictures else BLUR if options.blur else SHOW)
         extension = f'.emotions.{"csv" if self._as_csv else "jsonl"}'
         if options.output is not None and not options.output.is_dir():
             self._shared = ResultFile(options.output, as_csv=self._as_csv,
@@ -129,23 +140,28 @@ class _Run:
                 codes.append(self._one(clip, file, recognizer))
             if codes[-1] != BAD:
                 print_line(self._console, f'saved to {each.path}')
+        if page := self._pages.finish(recognizer):
+            print_line(self._console, f'open {page} in a browser')
         return self._conclude(codes)
 
     def _one(self, clip: Path, file: ResultFile, recognizer: Recognizer) -> int:
         options = self._options
+        watcher = self._pages.watcher()
         try:
             with progress_in_seconds(self._console) as progress:
                 task = progress.add_task(clip.name, total=max(duration(clip), 0.1))
                 recognition = FileRecognition(
                     clip, recognizer, words=self._words, whole=options.whole,
-                    audio_track=options.audio_track,
+                    audio_track=options.audio_track, watcher=watcher,
                     on_progress=lambda seconds: progress.update(task, completed=seconds))
                 for estimate in recognition:
                     self._keep({'clip': str(clip), **estimate.to_dict()}, file)
         except InvalidInput as error:
             print_line(self._console, str(error), 'error:', 'bold red')
+            self._pages.leave_out(clip, str(error))
             return BAD
         file.keep()
+        self._pages.write(watcher, recognition, recognizer, self._words)
         self._print_notices(clip, recognition)
         return PARTLY if recognition.report.problems else GOOD
 

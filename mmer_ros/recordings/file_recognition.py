@@ -33,6 +33,7 @@ from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from mmer_ros.types import (
     AudioBlock,
     Estimate,
+    FaceCrop,
     InvalidInput,
     StreamEvent,
     Transcript,
@@ -70,6 +71,19 @@ def words_for(transcript: str | Path, clip: Path) -> TranscriptFile:
     return TranscriptFile((Transcript(0.0, given),)) if given.strip() else NO_WORDS
 
 
+class Watcher:
+    """Is shown what is read and found while a file is recognised; this one ignores it."""
+
+    def add_audio(self, block: AudioBlock) -> None:
+        """See a block of audio."""
+
+    def add_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:
+        """See an image and its faces."""
+
+    def add_estimate(self, estimate: Estimate) -> None:
+        """See the final estimate of an utterance."""
+
+
 class FileRecognition:
     """
     Recognise a media file; iterate over the estimates, then look at what was noticed.
@@ -80,6 +94,7 @@ class FileRecognition:
     :param whole: take the file as one utterance, without segmentation.
     :param audio_track: as in `read_media`.
     :param on_progress: is given the seconds done.
+    :param watcher: is shown what is read and found.
 
     >>> recognition = FileRecognition(Path('clip.mp4'), Recognizer.load())
     >>> [estimate.label for estimate in recognition]
@@ -90,7 +105,8 @@ class FileRecognition:
 
     def __init__(self, path: Path, recognizer: Recognizer, *, words: TranscriptFile = NO_WORDS,
                  whole: bool = False, audio_track: int | None = None,
-                 on_progress: Callable[[float], object] = lambda seconds: None) -> None:
+                 on_progress: Callable[[float], object] = lambda seconds: None,
+                 watcher: Watcher | None = None) -> None:
         self.path = path
         self.report = MediaReport()
         self.events: list[StreamEvent] = []
@@ -99,6 +115,7 @@ class FileRecognition:
         self._whole = whole or bool(words.text and not words.timed)
         self._track = audio_track
         self._on_progress = on_progress
+        self._watcher = watcher or Watcher()
 
     def __iter__(self) -> Iterator[Estimate]:
         """
@@ -106,9 +123,11 @@ class FileRecognition:
 
         :raises InvalidInput: if the file cannot be read.
         """
-        if self._whole:
-            yield self._one()
-            return
+        for estimate in [self._one()] if self._whole else self._settled():
+            self._watcher.add_estimate(estimate)
+            yield estimate
+
+    def _settled(self) -> Iterator[Estimate]:
         latest: dict[str, Estimate] = {}  # of utterances that later words may revise
         late_s = self._config().transcript_late_s
         for clock, estimates in self._stream():
@@ -123,6 +142,8 @@ class FileRecognition:
         for item in read_media(self.path, sampler, self.report, audio_track=self._track):
             done = max(done, item.stamp)
             self._on_progress(done)
+            if isinstance(item, AudioBlock):
+                self._watcher.add_audio(item)
             yield item
 
     def _one(self) -> Estimate:
@@ -133,8 +154,9 @@ class FileRecognition:
                 'transcript_language', 0.0, f'transcript: words in {words.language!r}; the bundle '
                 f'reads {", ".join(recognizer.config.languages)}; they were left out'))
             words = NO_WORDS
-        faces = FaceStream(make_detector(recognizer.config.faces, recognizer.device,
-                                         recognizer.sensing_engine))
+        faces = _WatchedFaces(make_detector(recognizer.config.faces, recognizer.device,
+                                            recognizer.sensing_engine))
+        faces.watcher = self._watcher
         utterance = utterance_of_clip(self._items(faces.sampler()), faces, text=words.text)
         end = self.report.until_s or duration(self.path)
         return replace(recognizer.recognize(utterance), utterance_id=self.path.stem, end=end,
@@ -149,7 +171,7 @@ class FileRecognition:
         return config.model_copy(update={'transcript_late_s': late_s})
 
     def _stream(self) -> Iterator[tuple[float, Sequence[Estimate]]]:
-        pipeline = Pipeline(self._recognizer, self._config())
+        pipeline = Pipeline(self._recognizer, self._config(), on_faces=self._watcher.add_faces)
         waiting: list[Transcript] = [words for words in self._words.words if words.text]
         waiting.reverse()
         clock = 0.0
@@ -164,3 +186,12 @@ class FileRecognition:
             yield clock, pipeline.push_transcript(words)
         yield clock, pipeline.flush()
         self.events += pipeline.drain_events()
+
+
+class _WatchedFaces(FaceStream):
+    watcher: Watcher
+
+    def push(self, frame: VideoFrame) -> list[FaceCrop]:
+        crops = super().push(frame)
+        self.watcher.add_faces(frame, crops)
+        return crops
