@@ -19,6 +19,7 @@ from importlib import import_module
 import logging
 import os
 import sys
+import threading
 from typing import NoReturn, TYPE_CHECKING
 
 from mmer_ros.nodes.middleware import plain, prepare_lossy_network
@@ -86,19 +87,20 @@ def _spin(node: ManagedNode, signals: StopSignals) -> None:
     """Start a node, spin it until it is told to stop, and finish its open utterance."""
     from mmer_ros.nodes.managed_node import SUCCESS
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-    from rclpy.task import Future
     if node.get_parameter('autostart').value:
         if node.trigger_configure() == SUCCESS:
             node.trigger_activate()
-    told_to_stop = Future()
+    told_to_stop = threading.Event()
+    signals.stop = node.create_guard_condition(told_to_stop.set).trigger
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    signals.stop = lambda: told_to_stop.set_result(None)
-    try:
-        executor.spin_until_future_complete(told_to_stop)
+    try:  # not spin_until_future_complete: it adds a callback to the future at each message
+        while node.context.ok() and not told_to_stop.is_set():
+            executor.spin_once()
     except ExternalShutdownException:
         return
-    node.finish()
+    if told_to_stop.is_set():
+        node.finish()
 
 
 def run(name: str, arguments: list[str] | None = None) -> NoReturn:
