@@ -44,7 +44,7 @@ SAMPLE = Path('sample/dialogue')
 LEAD_S = 25.0  # what is published of what is not yet estimated; longer than any silence
 PATIENCE_S = 120.0  # without an estimate, while the stream goes on
 TOLERANCE_S = 0.7  # of an utterance's start and end, pre-roll and hangover included
-ALLOWED = 0.03  # growth of the memory, of what it was at first
+ALLOWED = 0.015  # growth of the memory, of what it was at first
 
 
 @dataclass(frozen=True)
