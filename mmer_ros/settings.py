@@ -64,14 +64,15 @@ MICROPHONE = Section('Microphone', (EMOTION, SEGMENTER))
 CLOCKS = Section('Clocks', (EMOTION, SEGMENTER))
 TRANSCRIPTS = Section('Transcripts', (EMOTION, SEGMENTER))
 HUMANS = Section('ROS4HRI', (EMOTION, SEGMENTER))
+OWN_VOICE = Section('Own voice', (EMOTION, SEGMENTER))
 ESTIMATES = Section('Estimates', (EMOTION, ESTIMATOR))
 ROBOT_NAME = Section('Robot', (SEGMENTER,))
 PARTS = Section('Utterance parts', (SEGMENTER, ESTIMATOR))
 BATCHES = Section('Estimator', (ESTIMATOR,))
 SEGMENTATION = Section('Segmentation', (EMOTION, SEGMENTER))
 HEALTH = Section('Health', NODES)
-SECTIONS = (NODE, CAMERA, MICROPHONE, CLOCKS, TRANSCRIPTS, HUMANS, ESTIMATES, ROBOT_NAME, PARTS,
-            BATCHES, SEGMENTATION, HEALTH)
+SECTIONS = (NODE, CAMERA, MICROPHONE, CLOCKS, TRANSCRIPTS, HUMANS, OWN_VOICE, ESTIMATES,
+            ROBOT_NAME, PARTS, BATCHES, SEGMENTATION, HEALTH)
 
 
 def setting(section: Section, default: Any, description: str = '', *,
@@ -250,6 +251,16 @@ class NodeSettings(BaseModel):
     ros4hri_voices: bool = setting(HUMANS, True, (
         'If ros4hri is true, the node takes audio, voice activity and words from /humans/voices '
         'instead of audio_topic and transcript_topic.'))
+
+    own_speaking_topic: str = setting(OWN_VOICE, '', (
+        'Whether the robot itself speaks (std_msgs/Bool) is read from this topic. Meanwhile, and '
+        'for segmenter.own_speech_tail_s, its microphone is muted for recognition. Leave it empty '
+        'if the microphone does not pick up the robot.'), replayed=True)
+    own_speech_topic: str = setting(OWN_VOICE, '', (
+        'The words that the robot says (types as on transcript_topic) are read from this topic. '
+        'They join the history of the dialogue, for bundles that read it, and get no estimates. '
+        'The segmenter leaves them out.'),
+        replayed=True)
 
     bundle_hash: str = setting(ESTIMATES, '', (
         'A bundle with another content hash is refused. Leave it empty to accept any bundle.'),

@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'parameter file of the emotion node, e.g. config/emotion.yaml'))
     parser.add_argument('--topics', nargs='+', default=[], metavar='KIND=TOPIC', help=(
         'KIND is image, audio or transcript; an empty TOPIC leaves it out (default: as in '
-        '--params, else the first of the right type)'))
+        '--params, else the first of the right type). Also own_speaking and own_speech, what '
+        'the robot says itself (default: none)'))
     add_settings(parser, defaults=False)
     parser.add_argument('--output', type=Path, metavar='DIR', help=(
         'folder of the results (default: BAG.replay, or replay for several)'))

@@ -30,6 +30,8 @@ from mmer_ros.types import Estimate, Modality, StreamEvent, Turn, UtterancePart
 import numpy as np
 from numpy.typing import NDArray
 
+ROBOT = 'robot'  # speaker of what the robot says itself
+MAX_TURNS = 1000  # of the history, where nobody but the robot speaks
 REVISABLE = 4  # finished utterances that are kept for late words
 
 
@@ -117,6 +119,17 @@ class DialogueStream:
         if utterance is None or utterance.empty:
             return None
         return _finish([AcceptedPart(self, replace(part, last=False), utterance)])[0]
+
+    def add_own_turn(self, stamp: float, text: str) -> None:
+        """
+        Enter what the robot says into the dialogue, for the utterances that begin after it.
+
+        :param stamp: capture time, seconds.
+        """
+        if text:
+            self._turns = [t for t in self._turns if abs(stamp - t[0]) <= self.history_s]
+            self._turns = [*self._turns, (stamp, Turn(ROBOT, text))][-MAX_TURNS:]
+            self._turns.sort(key=lambda turn: turn[0])
 
     def reset_history(self) -> None:
         """Forget the dialogue and its voices: the next utterance begins a new one."""

@@ -21,7 +21,7 @@ from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.sensor_pipeline import OnFaces, SensorPipeline
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from mmer_ros.sensing.vad import SpeechProbability
-from mmer_ros.types import Estimate, Int16, StreamEvent, UtterancePart
+from mmer_ros.types import Estimate, Int16, StreamEvent, Transcript, UtterancePart
 
 
 class Pipeline(SensorPipeline[Estimate]):
@@ -78,6 +78,10 @@ class Pipeline(SensorPipeline[Estimate]):
         events = super().drain_events() + self._stream.events
         self._stream.events = []
         return events
+
+    def push_own_speech(self, words: Transcript) -> None:
+        """Take words that the robot says itself: a turn of the dialogue, and never an estimate."""
+        self._stream.add_own_turn(words.stamp, words.text)
 
     def _hand_on(self, parts: Sequence[UtterancePart]) -> list[Estimate]:
         estimates = [self._stream.push(part) for part in parts]

@@ -37,8 +37,8 @@ class Arrival:
     """
     A message, or the passing of time, on its way to the pipeline.
 
-    :param kind: audio, image, image_time (an image left out by the sampler), transcript, idle,
-        or '' for nothing.
+    :param kind: audio, image, image_time (an image left out by the sampler), transcript,
+        own_speaking, own_speech, idle, or '' for nothing.
     :param time_ns: time of recording.
     :param now: the same as capture time, seconds.
     :param stamp: capture time for the pipeline, seconds.
@@ -50,7 +50,7 @@ class Arrival:
     time_ns: int
     now: float
     stamp: float = 0.0
-    content: AudioBlock | VideoFrame | Transcript | None = None
+    content: AudioBlock | VideoFrame | Transcript | bool | None = None
     frame_id: str = ''
     events: tuple[StreamEvent, ...] = ()
 
@@ -155,8 +155,12 @@ class Arrivals:
 
     def _convert(self, kind: str, recorded: Recorded) -> None:
         message = self._recording.decode(recorded)
-        if kind == 'transcript':
-            self._convert_words(message)
+        if kind in ('transcript', 'own_speech'):
+            self._convert_words(kind, message)
+            return
+        if kind == 'own_speaking':
+            stamp = self._spoken(message)
+            self._add(kind, stamp, bool(message.data))
             return
         header = getattr(message, 'header', None)
         self._frames[kind] = header.frame_id if header else ''
@@ -224,17 +228,20 @@ class Arrivals:
         start = stamp - rest
         self._add('audio', start, replace(block, stamp=start))
 
-    def _convert_words(self, message: Any) -> None:
+    def _convert_words(self, kind: str, message: Any) -> None:
         words = to_words(message)
-        if not words.final:
-            return
+        if words.final:
+            stamp = self._spoken(message)
+            self._add(kind, stamp, Transcript(stamp, words.text, language=words.language))
+
+    def _spoken(self, message: Any) -> float:
+        """Return the capture time of words, as Stamps.spoken of the node."""
         header = getattr(message, 'header', None)
-        stamp = when_spoken(seconds(header.stamp) if header and self._stamps != ARRIVAL else 0.0,
-                            self._now, self._offsets.shift(AUDIO))
-        self._add('transcript', stamp, Transcript(stamp, words.text, language=words.language))
+        return when_spoken(seconds(header.stamp) if header and self._stamps != ARRIVAL else 0.0,
+                           self._now, self._offsets.shift(AUDIO))
 
     def _add(self, kind: str, stamp: float,
-             content: AudioBlock | VideoFrame | Transcript | None = None) -> None:
+             content: AudioBlock | VideoFrame | Transcript | bool | None = None) -> None:
         self._placed.append(Arrival(kind, self._time_ns, self._now, stamp, content,
                                     self._frame_id))
 

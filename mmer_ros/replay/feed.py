@@ -75,6 +75,12 @@ class Feed:
             return self._pipeline.push_audio(content, now)
         if isinstance(content, VideoFrame):
             return self._pipeline.push_frame(content, now)
+        if isinstance(content, bool):
+            self._pipeline.tell_own_speaking(content, arrival.stamp)
+            return []
+        if isinstance(content, Transcript) and arrival.kind == 'own_speech':
+            self._pipeline.push_own_speech(content)
+            return []
         if isinstance(content, Transcript):
             return self._pipeline.push_transcript(content, now)
         if arrival.kind == 'idle':

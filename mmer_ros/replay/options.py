@@ -24,7 +24,8 @@ from mmer_ros.settings import EMOTION, NodeSettings, parameters, unknown_paramet
 from mmer_ros.types import InvalidInput
 import yaml
 
-KINDS = ('image', 'audio', 'transcript')
+OWN_KINDS = ('own_speaking', 'own_speech')  # of the robot itself; only where they are named
+KINDS = ('image', 'audio', 'transcript', *OWN_KINDS)
 DEFAULTS = NodeSettings()
 MAX_VALUES, MAX_DEPTH = 10_000, 30  # of a parameter file
 
@@ -39,8 +40,8 @@ class ReplayOptions:
 
     >>> ReplayOptions(partial_rate=0.0, output=Path('session.replay'))
 
-    :param topics: image, audio, transcript -> topic. '' leaves a kind out; a kind that is not
-        named is found by its type.
+    :param topics: one of KINDS -> topic. '' leaves a kind out; image, audio and transcript are
+        found by their type if they are not named.
     :param audio_format: format of raw audio, where neither messages nor a recorded AudioInfo
         name it.
     :param labels: file of labels; None: labels.csv or labels.json in the recording, if there.
@@ -98,7 +99,8 @@ class ReplayOptions:
             settings = NodeSettings.from_parameters(values)
         except InvalidInput as error:
             raise InvalidInput(f'{path}: {error}') from error
-        topics = {kind: getattr(settings, f'{kind}_topic') for kind in KINDS}
+        topics = {kind: topic for kind in KINDS
+                  if (topic := getattr(settings, f'{kind}_topic')) or kind not in OWN_KINDS}
         if topics['image']:
             topics['image'] = settings.image_topics[0]
         options: dict[str, Any] = {name: getattr(settings, name) for name in _shared()}

@@ -17,7 +17,7 @@ import re
 
 from mmer_ros.interfaces.audio import AudioFormat, CodedAudio, to_block
 from mmer_ros.recordings.recording import AUDIO, COMPRESSED_IMAGE, IMAGE, Recording, TRANSCRIPT
-from mmer_ros.replay.options import KINDS
+from mmer_ros.replay.options import KINDS, OWN_KINDS
 from mmer_ros.types import InvalidInput
 
 COMMON = 'audio_common_msgs/msg'
@@ -26,7 +26,9 @@ TYPES = {  # the best first
     'audio': (AUDIO, f'{COMMON}/AudioStamped', f'{COMMON}/AudioDataStamped', f'{COMMON}/Audio',
               f'{COMMON}/AudioData'),
     'transcript': (TRANSCRIPT, 'hri_msgs/msg/LiveSpeech', 'whisper_msgs/msg/Transcription')}
-ONLY_IF_NAMED = {'audio': ('std_msgs/msg/Int16MultiArray',)}  # these may be anything
+ONLY_IF_NAMED = {  # these may be anything
+    'audio': ('std_msgs/msg/Int16MultiArray',), 'own_speaking': ('std_msgs/msg/Bool',),
+    'own_speech': TYPES['transcript']}
 AUDIO_INFO = f'{COMMON}/AudioInfo'
 LIKE = {  # types of other packages that hold the same, e.g. foxglove_msgs/msg/CompressedImage
     'image': re.compile('image$|video|theora|ffmpeg', re.IGNORECASE),
@@ -39,7 +41,7 @@ class Topics:
     """
     The topics that are replayed.
 
-    :param kinds: topic -> image, audio or transcript.
+    :param kinds: topic -> one of options.KINDS.
     :param notices: choices that the user should know.
     :param faults: topics that were asked for or would help, but cannot be replayed.
     :param audio_format: of audio whose messages do not name it.
@@ -75,7 +77,7 @@ def choose_topics(recording: Recording, wanted: Mapping[str, str],
         audio_format or AudioFormat()))
     for kind in KINDS:
         topic = wanted.get(kind)
-        if topic == '':
+        if topic == '' or (topic is None and kind in OWN_KINDS):
             continue
         found = _named(recording, kind, topic, chosen) if topic else (
             _first(recording, kind, chosen))
@@ -95,13 +97,14 @@ def choose_topics(recording: Recording, wanted: Mapping[str, str],
 def _of_type(recording: Recording, kind: str) -> list[str]:
     """Return the topics with messages of a kind, the best choice first."""
     counts, topics = recording.counts, recording.topics
-    found = [topic for expected in TYPES[kind] for topic in topics
+    found = [topic for expected in TYPES.get(kind, ONLY_IF_NAMED.get(kind, ()))
+             for topic in topics
              if topics[topic] == expected and counts[topic]]
     return sorted(found, key=lambda topic: 'depth' in topic.lower())  # faces need colour
 
 
 def _named(recording: Recording, kind: str, topic: str, chosen: Topics) -> str:
-    expected = TYPES[kind] + ONLY_IF_NAMED.get(kind, ())
+    expected = TYPES.get(kind, ()) + ONLY_IF_NAMED.get(kind, ())
     if topic not in recording.topics and kind == 'image':
         topic = f'{topic}/compressed' if f'{topic}/compressed' in recording.topics else topic
     if recording.topics.get(topic) in expected and recording.counts[topic]:

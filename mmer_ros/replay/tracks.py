@@ -72,7 +72,7 @@ class Tracks:
             length = len(content.samples) / content.sample_rate
             self._inputs['audio'].add(content.stamp, content.stamp + length)
             self._levels.add(content)
-        elif isinstance(content, Transcript):
+        elif isinstance(content, Transcript) and arrival.kind == 'transcript':
             self._transcripts.append({'stamp': content.stamp, 'text': content.text})
         elif arrival.kind in ('image', 'image_time'):
             self._inputs['image'].add(arrival.stamp, arrival.stamp)

@@ -94,7 +94,9 @@ def _origin(result: ReplayResult) -> dict[str, str]:
     facts = {'Bundle': f'{bundle["name"]} {bundle["hash"][:8]}',
              'Prior': bundle['prior'] or 'as calibrated',
              'Device': f'{run.get("device", "")}, {counted(run.get("threads", 0), "thread")}'}
-    facts |= {{'image': 'Camera', 'audio': 'Audio', 'transcript': 'Words'}[kind]: (
+    names = {'image': 'Camera', 'audio': 'Audio', 'transcript': 'Words',
+             'own_speaking': 'The robot speaks', 'own_speech': 'Words of the robot'}
+    facts |= {names[kind]: (
         topic + (f', {percent(there[kind])} % of the time' if kind in there else ''))
         for kind, topic in summary['topics'].items()}
     if 'image' in summary['topics']:

@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mmer_ros.sensing.active_speaker import ActiveSpeaker, SpeakerConfig, SpeakerFaces
-from mmer_ros.sensing.audio_front_end import AudioFrontEnd
+from mmer_ros.sensing.audio_front_end import AudioFrontEnd, PcmRun
 from mmer_ros.sensing.face_queue import FaceQueue
+from mmer_ros.sensing.own_voice import Mutable, OwnVoice
 from mmer_ros.sensing.speech_segmenter import (
     NO_AUDIO,
     SpeechConfig,
@@ -54,6 +55,9 @@ class SegmenterConfig(BaseModel):
         'An input counts as absent after this many seconds of silence.'))
     face_only_s: float = Field(3.0, ge=0.5, le=60, description=(
         'Without a microphone, each utterance made from faces alone lasts this many seconds.'))
+    own_speech_tail_s: float = Field(0.3, ge=0, le=10, description=(
+        'After the robot has spoken, the microphone stays muted for this many seconds. Raise it '
+        'in a room that echoes.'))
 
 
 @dataclass
@@ -97,7 +101,9 @@ class UtteranceSegmenter:
         self._microphone = Presence(config.stall_s, OUTAGE_S)
         self._images = FaceQueue()
         self._active = ActiveSpeaker(config.speaker)
-        self._speech = SpeechSegmenter(config.speech, probability, self._active.hear)
+        self._own_voice = OwnVoice(config.own_speech_tail_s)
+        self._activity = Mutable(probability)
+        self._speech = SpeechSegmenter(config.speech, self._activity, self._active.hear)
         self._spoken_until = 0.0  # end of the speech before
         self._told = 0.0  # capture time that `advance` has reached
         self._orphans: list[Transcript] = []
@@ -135,9 +141,18 @@ class UtteranceSegmenter:
         parts: list[UtterancePart] = []
         for run in runs:
             if run.restart and run.stamp < self._speech.end:
-                parts += self._end_time_line()
-            self._take(self._speech.push(run))
+                parts += self._end_time_line(run.stamp)
+            self._hear(run)
         return parts + self._complete()
+
+    def tell_own_speaking(self, speaking: bool, stamp: float) -> None:
+        """
+        Take whether the robot speaks from the capture time `stamp` (seconds) on.
+
+        Audio of its speech is replaced by silence; an utterance that is open then ends, and words
+        that a recogniser understood meanwhile are left out.
+        """
+        self._own_voice.tell(speaking, stamp)
 
     def is_late(self, stamp: float, source: str = '') -> bool:
         """Tell whether an image is behind an earlier one, so that it would be left out."""
@@ -171,7 +186,7 @@ class UtteranceSegmenter:
         if order is Order.JUMP_BACK:
             self._event('image_backwards', stamp,
                         f'image: the time of the camera went back by {behind:.2f} s')
-            parts += self._end_time_line() if audio is None else self._complete()
+            parts += self._end_time_line(stamp) if audio is None else self._complete()
             self._images.drop_from(stamp)
             self._last_faces_only = self._told = stamp
         self._images.push_faces(crops)
@@ -200,6 +215,11 @@ class UtteranceSegmenter:
             self._event('transcript_empty', transcript.stamp,
                         'transcript: empty; it was left out')
             return []
+        if self._own_voice.has_said(transcript):
+            self._event('transcript_own_speech', transcript.stamp,
+                        'transcript: words that were recognised while the robot spoke; they were '
+                        'left out')
+            return []
         revised = self._assign(transcript)
         if revised is None:
             self._orphans.append(transcript)
@@ -226,7 +246,7 @@ class UtteranceSegmenter:
         """
         if now >= self._reached() - self.config.stall_s:
             return []
-        parts = self._end_time_line()
+        parts = self._end_time_line(now)
         self._told = now
         return parts
 
@@ -259,13 +279,14 @@ class UtteranceSegmenter:
         self._forget()
         return parts + self._resolve_orphans()
 
-    def _end_time_line(self) -> list[UtterancePart]:
-        """Close all that is from before a jump of time, and let another dialogue begin."""
+    def _end_time_line(self, now: float) -> list[UtterancePart]:
+        """Close all from before a jump of time to `now`, and let another dialogue begin."""
         self._take(self._speech.close())
         self._speech.reset(self._speech.end)
         parts = self._release_all() + self._resolve_orphans(force=True)
         self._known.clear()
         self._active.reset()
+        self._own_voice.rewind(now)
         self._images.expect_jump()
         self._spoken_until = self._last_faces_only = self._told = 0.0
         self.begin_dialogue()
@@ -276,7 +297,7 @@ class UtteranceSegmenter:
         heard = not self._microphone.absent
         self._microphone.reset()
         for run in self._front_end.flush():
-            self._take(self._speech.push(run))
+            self._hear(run)
         self._take(self._speech.close())
         self._speech.reset(self._speech.end)
         parts = self._release_all() + self._resolve_orphans(force=heard)
@@ -286,6 +307,15 @@ class UtteranceSegmenter:
 
     def _event(self, kind: str, stamp: float, text: str) -> None:
         self.events.append(StreamEvent(kind, stamp, text))
+
+    def _hear(self, run: PcmRun) -> None:
+        """Take audio, silence where the robot speaks; where that changes, speech begins anew."""
+        for stretch, muted in self._own_voice.split(run):
+            if muted != self._activity.muted:
+                self._take(self._speech.close())
+                self._speech.reset(self._speech.end)
+                self._activity.muted = muted
+            self._take(self._speech.push(stretch))
 
     def _take(self, pieces: list[SpeechPiece]) -> None:
         """Queue pieces of speech until the images and words that belong to them are here."""

@@ -24,11 +24,13 @@ pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_msgs.msg import AudioChunk
+from mmer_ros.nodes.inbox import Item
 from mmer_ros.nodes.inputs.message_types import load_type, MissingType
 from mmer_ros.types import Transcript
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import (
+    Bool,
     Float32,
     Int16MultiArray,
     MultiArrayDimension,
@@ -278,3 +280,33 @@ def test_nothing_is_received_after_the_stop() -> None:
         assert ear.eventually(lambda: publisher.get_subscription_count() == 0)
         time.sleep(6 * POLL_PERIOD_S)  # it would have looked for publishers again
         assert publisher.get_subscription_count() == 0
+
+
+# ------------------------------------------------------------------- the robot's own voice
+
+
+def test_a_latched_message_of_before_says_that_the_robot_speaks() -> None:
+    with listening(own_speaking_topic='speaking', own_speech_topic='says') as ear:
+        ear.now = lambda: 100.0
+        publisher = ear.talker.create_publisher(Bool, 'speaking', LATCHED)
+        publisher.publish(Bool(data=True))
+        assert ear.eventually(lambda: len(ear.items) == 1)
+        assert ear.items[0] == Item('own_speaking', 100.0, 100.0, True)
+        ear.now = lambda: 102.5
+        assert ear.take(publisher, Bool(data=False)) == Item('own_speaking', 102.5, 102.5, False)
+        item = ear.take(ear.publisher(String, 'says'), String(data='Good morning!'))
+        assert (item.kind, item.stamp, item.message.text) == ('own_speech', 102.5, 'Good morning!')
+        assert not ear.told
+
+
+def test_without_their_names_nothing_of_the_robot_is_subscribed_to() -> None:
+    with listening() as ear:
+        assert {topic.spec.kind for topic in ear.inputs.topics} == {
+            'image', 'audio', 'audio_info', 'transcript'}
+
+
+def test_another_type_does_not_say_whether_the_robot_speaks() -> None:
+    with listening(own_speaking_topic='speaking') as ear:
+        ear.talker.create_publisher(String, 'speaking', 10)
+        assert ear.eventually(lambda: 'own_speaking_type' in ear.faults())
+        assert 'expected std_msgs/msg/Bool' in ear.said('own_speaking_type')

@@ -196,6 +196,23 @@ def test_topics_of_another_form_are_reported(run: Any, bag: Path, pair: str) -> 
     assert pair.split('=')[0] in said and 'expected' in said
 
 
+def test_the_voice_of_the_robot_is_looked_for_only_where_it_is_named(run: Any, tmp_path: Path
+                                                                     ) -> None:
+    """It speaks during the first utterance of two; any other Bool would mean something else."""
+    extras = [Extra(at, '/robot/speaking', 'std_msgs/msg/Bool', '', b'\0\1\0\0' + bytes([on]))
+              for at, on in ((1.0, 1), (4.2, 0))]
+    path = rewritten(tmp_path / 'bag', extras=extras)
+    _, result = run(path, *BLIND)
+    assert result.summary['utterances'] == 2
+    said, result = run(path, *BLIND, 'own_speaking=/robot/speaking', 'own_speech=/none', code=3)
+    assert result.summary['utterances'] == 1
+    assert result.summary['events'] == {'transcript_own_speech': 1}
+    assert 'own_speech: topic /none: it is not in the recording' in said
+    said, _ = run(path, *BLIND, 'own_speaking=/transcript', code=3)
+    assert 'it is std_msgs/msg/String; expected std_msgs/msg/Bool' in said
+    assert '--topics own_speaking=/robot/speaking' in said
+
+
 def test_a_recording_without_anything_of_use_is_reported(run: Any, tmp_path: Path) -> None:
     extra = Extra(0.0, '/odom', 'nav_msgs/msg/Odd', 'float64 x\n', bytes(12))
     said, _ = run(rewrite(tmp_path / 'bag', lambda m: [], extras=[extra]), code=2)

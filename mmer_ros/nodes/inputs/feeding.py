@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mmer_ros.nodes.conversions import decode_image
 from mmer_ros.nodes.inbox import Item
@@ -20,8 +21,15 @@ from mmer_ros.sensing.sensor_pipeline import Result, SensorPipeline
 from mmer_ros.types import InvalidInput, VideoFrame
 
 # Kind of item -> how many wait at most, of those for which there is no parameter.
-QUEUES = {'image_time': 1000, 'face': 100, 'transcript': 100, 'activity': 1000}
+QUEUES = {'image_time': 1000, 'face': 100, 'transcript': 100, 'activity': 1000,
+          'own_speaking': 1000, 'own_speech': 100}
 
+
+# Kind of item that tells something and has no results -> what is done with it.
+TOLD: dict[str, Callable[[SensorPipeline[Any], Item], object]] = {
+    'activity': lambda pipeline, item: item.message(),
+    'own_speaking': lambda pipeline, item: pipeline.tell_own_speaking(item.message, item.stamp),
+    'own_speech': lambda pipeline, item: pipeline.push_own_speech(item.message)}
 
 # Takes the name of an input and what is wrong with what it sends; '' if that is of use.
 Judge = Callable[[str, str], object]
@@ -60,8 +68,8 @@ def _take(pipeline: SensorPipeline[Result], item: Item, judge: Judge) -> list[Re
         crop = content.crop()
         judge('image', image_problem(crop.image))
         return pipeline.push_faces(item.stamp, [crop], arrival, item.source)
-    if item.kind == 'activity':
-        content()
+    if item.kind in TOLD:
+        TOLD[item.kind](pipeline, item)
         return []
     image = decode_image(content)
     judge('image', image_problem(image))

@@ -21,7 +21,7 @@ from mmer_ros.interfaces.images import is_image
 from mmer_ros.interfaces.transcripts import is_transcript
 from mmer_ros.nodes.inbox import Enqueue
 from mmer_ros.nodes.inputs.humans import Faces, is_bool, is_ids_list, is_region, Tracked, Voices
-from mmer_ros.nodes.inputs.senses import Hearing, Sight, Words
+from mmer_ros.nodes.inputs.senses import Hearing, OwnSpeaking, Sight, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import OnFault, OnLost, TopicInput, TopicSpec
 from mmer_ros.sensing.faces import FrameSampler
@@ -72,6 +72,7 @@ class Inputs:
             self._add_voices(Voices(stamps, enqueue, activity, self._hearing))
         else:
             self._add_speech()
+        self._add_own_speech()
 
     @property
     def shifts(self) -> dict[str, float]:
@@ -138,6 +139,18 @@ class Inputs:
             spec = self._spec('transcript', topics=(topic,), expected=TRANSCRIPT,
                               accepts=is_transcript, type_name=settings.transcript_type)
             self.topics.append(self._open(spec, Words(self._stamps, self._enqueue).take))
+
+    def _add_own_speech(self) -> None:
+        """Add what the robot says itself, and whether it speaks."""
+        if topic := self._settings.own_speaking_topic:
+            spec = TopicSpec('own_speaking', (topic,), 'std_msgs/msg/Bool', is_bool, depth=10,
+                             latched=True)
+            self.topics.append(self._open(spec, OwnSpeaking(self._stamps, self._enqueue).take))
+        if topic := self._settings.own_speech_topic:
+            spec = TopicSpec('own_speech', (topic,), TRANSCRIPT, is_transcript, depth=10,
+                             latched=True)
+            words = Words(self._stamps, self._enqueue, kind='own_speech')
+            self.topics.append(self._open(spec, words.take))
 
     def _add_faces(self, faces: Faces) -> None:
         def open_face(face_id: str) -> list[TopicInput]:

@@ -98,10 +98,13 @@ class Words:
     Take transcripts; hypotheses that a later message replaces are left out.
 
     :param speaker: who says them, '' if not known.
+    :param kind: of the items: transcript, or own_speech for the robot's own words.
     """
 
-    def __init__(self, stamps: Stamps, put: Put, speaker: str = '') -> None:
+    def __init__(self, stamps: Stamps, put: Put, speaker: str = '', *, kind: str = 'transcript'
+                 ) -> None:
         """Start with nothing said."""
+        self._kind = kind
         self.hypothesis = ''  # of what is being said
         self._stamps = stamps
         self._put = put
@@ -113,5 +116,18 @@ class Words:
         self.hypothesis = '' if words.final else words.text
         if words.final:
             stamp = self._stamps.spoken(message)
-            self._put(Item('transcript', stamp, stamp,
+            self._put(Item(self._kind, stamp, stamp,
                            Transcript(stamp, words.text, self._speaker, words.language)))
+
+
+class OwnSpeaking:
+    """Take whether the robot speaks."""
+
+    def __init__(self, stamps: Stamps, put: Put) -> None:
+        self._stamps = stamps
+        self._put = put
+
+    def take(self, message: Any) -> None:
+        """Take a std_msgs/Bool."""
+        stamp = self._stamps.spoken(message)
+        self._put(Item('own_speaking', stamp, stamp, bool(message.data)))
