@@ -18,7 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+import gc
 import heapq
+import os
 from pathlib import Path
 import struct
 from typing import Any
@@ -42,6 +44,10 @@ from mmer_ros.types import (
 )
 import numpy as np
 from numpy.typing import NDArray
+
+# FFmpeg's contexts wait for their threads when they are freed, and a forked process has none of
+# these threads: it must not collect what its parent left behind.
+os.register_at_fork(after_in_child=gc.freeze)
 
 MAX_DEMUX_ERRORS = 50  # in succession; after that the rest of a stream is given up
 MAX_FILL_S = 1.0  # longest interruption of the audio that becomes silence

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+import gc
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
 import av
 from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mmer_ros.recordings.clips import resampled
@@ -418,3 +421,23 @@ def test_no_cut_and_no_damaged_byte_is_more_than_an_error(
             assert stamps == sorted(stamps)
             assert all(np.isfinite(block.stamp) for block in blocks)
             assert np.isfinite(report.until_s)
+
+
+def test_a_forked_process_does_not_free_the_decoders_of_its_parent() -> None:
+    """Freed there, they would wait for threads that only the parent has."""
+    gc.disable()
+    try:
+        frame = av.VideoFrame.from_ndarray(np.zeros((1080, 1920, 3), np.uint8))
+        reformatter = VideoReformatter()
+        reformatter.reformat(frame, 640, 480, 'yuv420p')
+        circle: list[Any] = [reformatter]
+        circle.append(circle)
+        del circle, reformatter
+        forked = multiprocessing.get_context('fork').Process(target=gc.collect)
+        forked.start()
+    finally:
+        gc.enable()
+    forked.join(30)
+    hangs = forked.is_alive()
+    forked.kill()
+    assert not hangs
