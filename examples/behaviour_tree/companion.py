@@ -131,7 +131,8 @@ def companion() -> py_trees.behaviour.Behaviour:
 
 def main() -> None:
     """Tick the tree until interrupted."""
-    rclpy.init()
+    # With its own handlers, rclpy would shut down while the tree still publishes.
+    rclpy.init(signal_handler_options=rclpy.SignalHandlerOptions.NO)
     node = rclpy.create_node('companion')
     tree = py_trees.trees.BehaviourTree(companion())
     tree.setup(node=node)

@@ -209,4 +209,4 @@ def test_the_example_runs_as_it_is_documented() -> None:
         executor.shutdown()
         person.node.destroy_node()
         context.try_shutdown()
-    assert process.returncode == 0 and 'Traceback' not in errors
+    assert process.returncode == 0 and 'Traceback' not in errors, errors
