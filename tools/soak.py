@@ -93,7 +93,7 @@ class Stream:
         self._messages = kept
 
     def has_utterance(self, start: float, end: float) -> bool:
-        """Tell whether somebody speaks from `start` to `end`, pauses around it included."""
+        """Return whether somebody speaks from `start` to `end`, pauses around it included."""
         shift = (start + TOLERANCE_S - self.start) // self.length * self.length
         return any(abs(label.start + shift - start) < TOLERANCE_S
                    and abs(label.end + shift - end) < TOLERANCE_S for label in self._labels)

@@ -82,7 +82,7 @@ class ResultFile:
 
 
 def is_ours(path: Path) -> bool:
-    """Tell whether a file is empty or holds results of `mmer recognize`."""
+    """Return whether a file is empty or holds results of `mmer recognize`."""
     try:
         with path.open(encoding='utf-8') as file:
             first = file.readline(MAX_LINE)

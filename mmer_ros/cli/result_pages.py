@@ -100,7 +100,7 @@ def page_paths(clips: Sequence[Path], output: Path | None, *, overwrite: bool = 
 
 
 def is_page(path: Path) -> bool:
-    """Tell whether a file is a page of this package."""
+    """Return whether a file is a page of this package."""
     try:
         with path.open('rb') as file:
             return MARK in file.read(MAX_HEAD)

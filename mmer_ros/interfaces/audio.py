@@ -108,7 +108,7 @@ def is_audio(fields: Mapping[str, str]) -> bool:
 
 
 def is_audio_info(fields: Mapping[str, str]) -> bool:
-    """Tell whether these are the fields of a ros-drivers AudioInfo."""
+    """Return whether these are the fields of a ros-drivers AudioInfo."""
     return {'sample_rate', 'channels', 'sample_format'} <= fields.keys()
 
 

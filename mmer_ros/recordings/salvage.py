@@ -163,7 +163,7 @@ def _profile(file: Path) -> str:
 
 
 def _lacks_channels(reader: Reader) -> bool:
-    """Tell whether the summary of an mcap file leaves out channels or types of its messages."""
+    """Return whether the summary of an mcap file leaves out channels or types of its messages."""
     storage = reader.storage
     if not isinstance(storage, McapReader) or storage.statistics is None:
         return False

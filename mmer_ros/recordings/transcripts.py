@@ -78,7 +78,7 @@ class TranscriptFile:
 
 
 def is_transcript_file(name: str) -> bool:
-    """Tell whether a name is that of a file of words, which need not be there."""
+    """Return whether a name is that of a file of words, which need not be there."""
     return Path(name).suffix.lower() in {*READERS, *UNREAD}
 
 

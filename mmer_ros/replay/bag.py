@@ -117,7 +117,7 @@ class BagWriter:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Tell whether a folder is a recording that a replay wrote, and nothing else."""
+    """Return whether a folder is a recording that a replay wrote, and nothing else."""
     names = re.compile(rf'metadata\.yaml|{re.escape(folder.name)}\.mcap')
     if not holds_only(folder, names):
         return False

@@ -76,7 +76,7 @@ class Feed:
         if isinstance(content, VideoFrame):
             return self._pipeline.push_frame(content, now)
         if isinstance(content, bool):
-            self._pipeline.tell_own_speaking(content, arrival.stamp)
+            self._pipeline.set_own_speaking(content, arrival.stamp)
             return []
         if isinstance(content, Transcript) and arrival.kind == 'own_speech':
             self._pipeline.push_own_speech(content)

@@ -58,7 +58,7 @@ def _strange(folder: Path) -> list[str]:
 
 
 def is_result_folder(folder: Path) -> bool:
-    """Tell whether a replay wrote results into a folder, be it without coming to an end."""
+    """Return whether a replay wrote results into a folder, be it without coming to an end."""
     return any((folder / name).is_file() and _is_ours(folder / name) for name in MARKS)
 
 
@@ -91,6 +91,6 @@ def free_place(path: Path, is_ours: Callable[[Path], bool] = lambda place: False
 
 
 def holds_only(folder: Path, names: re.Pattern[str]) -> bool:
-    """Tell whether a folder holds nothing but files whose names match."""
+    """Return whether a folder holds nothing but files whose names match."""
     return folder.is_dir() and not folder.is_symlink() and all(
         names.fullmatch(path.name) and path.is_file() for path in folder.iterdir())

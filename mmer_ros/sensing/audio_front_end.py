@@ -159,7 +159,7 @@ class AudioFrontEnd:
         return [r for r in runs if r.samples.size or r.restart]
 
     def _is_elsewhere(self, block: AudioBlock) -> bool:
-        """Tell whether the block is too far from the end of the stream to belong to it."""
+        """Return whether the block is too far from the end of the stream to belong to it."""
         clock = self.clock
         return clock is not None and abs(block.stamp - clock) > self.max_fill_s
 

@@ -163,12 +163,14 @@ class ClockOffsets:
         found.is_settled = True
         held, found.held = found.held, []
         self.is_releasing = True
-        for hand_on in held:
-            hand_on(found.shift)
-        self.is_releasing = False
+        try:
+            for hand_on in held:
+                hand_on(found.shift)
+        finally:
+            self.is_releasing = False
 
     def _fits(self, name: str, found: _Input) -> bool:
-        """Tell whether the latest message came about when it should, by its shifted stamp."""
+        """Return whether the latest message came about when it should, by its shifted stamp."""
         assert found.offset is not None
         if name == AUDIO and abs(found.offset) > FAR_S and self._others_are_at(found.offset):
             return True
@@ -186,7 +188,7 @@ class ClockOffsets:
         return 0.0 if self._is_near(AUDIO, rest) else rest
 
     def _decide(self, name: str, found: _Input, span_s: float) -> bool:
-        """Change the shift if the messages that do not fit agree over a span; tell if they do."""
+        """Change the shift if messages that do not fit agree over a span; return if they do."""
         offset = _constant(found.odd, span_s)
         audio = self._inputs.get(AUDIO)
         waits_for_audio = name != AUDIO and audio is not None and not audio.is_settled
@@ -204,7 +206,7 @@ class ClockOffsets:
         return True
 
     def _others_are_at(self, offset: float) -> bool:
-        """Tell whether an input other than audio has an offset, seconds; 0: it is right."""
+        """Return whether an input other than audio has an offset, seconds; 0: it is right."""
         return any(abs(found.offset - offset) <= self.limit_s
                    for name, found in self._inputs.items()
                    if name != AUDIO and found.offset is not None)

@@ -49,7 +49,7 @@ class FaceQueue:
         return line.order(stamp) if line is not None else Order.NEXT
 
     def push_stamp(self, stamp: float, source: str = '') -> Order:
-        """Note an image; if its source jumped back, the time lines of the others begin anew."""
+        """Note an image; if its source jumped back, the others' time lines restart."""
         if source not in self._lines:
             self._lines = {name: line for name, line in self._lines.items()
                            if stamp - (line.latest or 0.0) <= FORGET_S}
@@ -79,7 +79,7 @@ class FaceQueue:
         del self._faces[self._index(start):]
 
     def any_within(self, start: float, end: float) -> bool:
-        """Tell whether there are faces captured from `start` to before `end`, seconds."""
+        """Return whether there are faces captured from `start` to before `end`, seconds."""
         return self._index(start) < self._index(end)
 
     def clear(self) -> None:

@@ -57,7 +57,7 @@ class FrameSampler:
         self._slot = -1
 
     def take(self, stamp: float) -> bool:
-        """Tell whether the frame captured at `stamp` (seconds) is chosen."""
+        """Return whether the frame captured at `stamp` (seconds) is chosen."""
         if self._line.push(stamp) is Order.LATE:
             return False
         slot = int(stamp * self.rate_hz)

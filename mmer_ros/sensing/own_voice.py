@@ -7,7 +7,7 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""The robot's own voice: its audio is silence, and what a recogniser made of it nobody's words."""
+"""The robot's own voice: its audio is muted, and its words are not taken for a person's."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class OwnVoice:
     time at which it ends.
 
     >>> own = OwnVoice(tail_s=0.3)
-    >>> own.tell(True, 12.0)
-    >>> own.tell(False, 14.0)
+    >>> own.announce(True, 12.0)
+    >>> own.announce(False, 14.0)
     >>> [own.is_muted(stamp) for stamp in (11.9, 12.0, 14.2, 14.3)]
     [False, True, True, False]
 
@@ -49,7 +49,7 @@ class OwnVoice:
         self._since: float | None = None  # while it speaks: when that began
         self._said = 0.0  # when it was announced last that it speaks
 
-    def tell(self, speaking: bool, stamp: float) -> None:
+    def announce(self, speaking: bool, stamp: float) -> None:
         """
         Take whether the robot speaks from the capture time `stamp` on, seconds.
 
@@ -72,7 +72,7 @@ class OwnVoice:
             self._since = self._said = now
 
     def is_muted(self, stamp: float) -> bool:
-        """Tell whether audio of this capture time is muted."""
+        """Return whether audio of this capture time is muted."""
         return any(start <= stamp < end for start, end in self._all)
 
     def split(self, run: PcmRun) -> Iterator[tuple[PcmRun, bool]]:
@@ -96,7 +96,7 @@ class OwnVoice:
                           restart=run.restart and first == 0), silent
 
     def has_said(self, words: Transcript) -> bool:
-        """Tell whether words that a recogniser understood fall into the robot's own speech."""
+        """Return whether words that a recogniser understood fall into the robot's own speech."""
         end = words.stamp
         start = end - speaking_time(words.text) if words.start is None else words.start
         shared = sum(max(0.0, min(end, last) - max(start, first)) for first, last in self._all)

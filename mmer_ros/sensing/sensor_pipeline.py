@@ -145,9 +145,9 @@ class SensorPipeline(ABC, Generic[Result]):
             return []
         return self._hand_on(self._segmenter.push_transcript(transcript, arrival))
 
-    def tell_own_speaking(self, speaking: bool, stamp: float) -> None:
-        """Take whether the robot speaks, from `stamp` (seconds) on: its voice is nobody's."""
-        self._segmenter.tell_own_speaking(speaking, stamp)
+    def set_own_speaking(self, speaking: bool, stamp: float) -> None:
+        """Take whether the robot speaks, from `stamp` (seconds) on; its voice is muted."""
+        self._segmenter.set_own_speaking(speaking, stamp)
 
     def push_own_speech(self, words: Transcript) -> None:
         """Take words that the robot says itself; here they are left out."""

@@ -143,7 +143,7 @@ class Presence:
             self._missed_s += passed
 
     def _has_company(self) -> bool:
-        """Tell whether another input came until this one fell silent."""
+        """Return whether another input came until this one fell silent."""
         if self._other_at is None or self._arrived_at is None:
             return False
         return self._arrived_at - self._other_at <= self.limit_s

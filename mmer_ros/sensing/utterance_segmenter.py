@@ -145,17 +145,17 @@ class UtteranceSegmenter:
             self._hear(run)
         return parts + self._complete()
 
-    def tell_own_speaking(self, speaking: bool, stamp: float) -> None:
+    def set_own_speaking(self, speaking: bool, stamp: float) -> None:
         """
         Take whether the robot speaks from the capture time `stamp` (seconds) on.
 
         Audio of its speech is replaced by silence; an utterance that is open then ends, and words
         that a recogniser understood meanwhile are left out.
         """
-        self._own_voice.tell(speaking, stamp)
+        self._own_voice.announce(speaking, stamp)
 
     def is_late(self, stamp: float, source: str = '') -> bool:
-        """Tell whether an image is behind an earlier one, so that it would be left out."""
+        """Return whether an image is behind an earlier one, so that it would be left out."""
         return self._images.order(stamp, source) is Order.LATE
 
     def push_faces(self, stamp: float, crops: list[FaceCrop], arrival: float | None = None,
@@ -339,7 +339,7 @@ class UtteranceSegmenter:
                           has_text=has_text)
 
     def _ready(self, utterance: _Utterance, piece: SpeechPiece) -> bool:
-        """Tell whether the images and words of the piece have come, or never will."""
+        """Return whether the images and words of the piece have come, or never will."""
         now, images = self._reached(), self._images.clock
         if images is not None and images < piece.end and now - images <= self.config.face_wait_s:
             return False

@@ -24,9 +24,10 @@ from pydantic import ValidationError
 import pytest
 import torch
 from torch import Tensor
-from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+from transformers import WhisperFeatureExtractor, WhisperModel
 
 from ..fixtures.model import random_audio, seeded, TINY, tiny_bundle
+from ..fixtures.whisper import save_whisper
 
 SMALL = WhisperEncoderConfig(d_model=16, n_layer=2, n_head=2, n_inner=32, states=(1, 2),
                              window_s=0.5, width=6)
@@ -51,16 +52,7 @@ def streamed(network: WhisperEncoder, parts: list[NDArray[np.int16]]) -> Tensor:
 @pytest.fixture(scope='module')
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save a small Whisper of random weights, as published ones are."""
-    folder = tmp_path_factory.mktemp('whisper')
-    torch.manual_seed(0)
-    WhisperModel(WhisperConfig(
-        d_model=16, encoder_layers=3, encoder_attention_heads=2, encoder_ffn_dim=32,
-        decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32, vocab_size=60,
-        num_mel_bins=80, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=3, suppress_tokens=[], begin_suppress_tokens=[],
-    )).save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
-    return folder
+    return save_whisper(tmp_path_factory.mktemp('whisper'))
 
 
 @torch.inference_mode()

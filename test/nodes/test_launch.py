@@ -290,7 +290,7 @@ def nodes_of(*argv: str, **arguments: str) -> Any:
 
 
 def given(substitutions: Any) -> bool:
-    """Tell whether a word of a command is known before the launch."""
+    """Return whether a word of a command is known before the launch."""
     return all(isinstance(part, TextSubstitution) for part in substitutions)
 
 

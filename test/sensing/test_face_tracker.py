@@ -64,7 +64,7 @@ class People:
             self.names[person].add(name)
 
     def distinct(self) -> bool:
-        """Tell whether everybody has had one id, and each another."""
+        """Return whether everybody has had one id, and each another."""
         return all(len(n) == 1 for n in self.names) and len(set.union(*self.names)) == len(
             self.names)
 

@@ -49,7 +49,7 @@ def heard(told: Told, sound: np.ndarray = SOUND, *, size: int | Sequence[int] = 
         elif isinstance(step, Transcript):
             parts += segmenter.push_transcript(step, moment)
         else:
-            segmenter.tell_own_speaking(bool(step), moment)
+            segmenter.set_own_speaking(bool(step), moment)
     return parts + segmenter.flush()
 
 
@@ -97,7 +97,7 @@ def test_the_sizes_of_the_messages_change_nothing(size: int | Sequence[int]) -> 
     other = UtteranceSegmenter(CONFIG, Loudness())
     for segmenter in (reference, other):  # known before the audio comes
         for at, on in shifted:
-            segmenter.tell_own_speaking(on, BASE + at)
+            segmenter.set_own_speaking(on, BASE + at)
     one = heard((), segmenter=reference)
     two = heard((), size=size, segmenter=other)
     assert [audio_of(g).tobytes() for g in by_utterance(one).values()] == [
@@ -123,11 +123,11 @@ def test_voice_activity_of_others_does_not_count_while_the_robot_speaks() -> Non
 
 def test_speech_whose_end_is_never_announced_ends() -> None:
     own = OwnVoice(0.3)
-    own.tell(True, 10.0)
+    own.announce(True, 10.0)
     assert own.is_muted(10.0 + LONGEST_S) and not own.is_muted(10.4 + LONGEST_S)
-    own.tell(True, 100.0)
+    own.announce(True, 100.0)
     assert own.is_muted(99.0 + LONGEST_S) and own.is_muted(10.0)
-    own.tell(False, 500.0)
+    own.announce(False, 500.0)
     assert not own.is_muted(499.0) and own.is_muted(100.0)
 
 
@@ -135,27 +135,27 @@ def test_messages_that_say_nothing_new_change_nothing() -> None:
     own = OwnVoice(0.5)
     for speaking, stamp in ((False, 1.0), (True, 2.0), (True, 3.0), (False, 4.0), (False, 9.0),
                             (True, 4.2), (False, 4.1)):
-        own.tell(speaking, stamp)
+        own.announce(speaking, stamp)
     assert [t for t in np.arange(0, 10, 0.5) if own.is_muted(t)] == [2, 2.5, 3, 3.5, 4, 4.5]
 
 
 def test_after_a_jump_back_only_what_has_been_said_since_is_muted() -> None:
     own = OwnVoice(0.0)
-    own.tell(True, 50.0)
-    own.tell(False, 60.0)
+    own.announce(True, 50.0)
+    own.announce(False, 60.0)
     own.rewind(5.0)
     assert not own.is_muted(55.0)
-    own.tell(True, 70.0)
+    own.announce(True, 70.0)
     own.rewind(6.0)
     assert own.is_muted(7.0)
-    own.tell(False, 8.0)
+    own.announce(False, 8.0)
     assert not own.is_muted(8.0) and not own.is_muted(70.0)
 
 
 def test_a_run_is_split_where_the_robot_begins_and_ends() -> None:
     own = OwnVoice(0.0)
-    own.tell(True, 1.25)
-    own.tell(False, 1.5)
+    own.announce(True, 1.25)
+    own.announce(False, 1.5)
     run = PcmRun(1.0, np.arange(1, SAMPLE_RATE + 1, dtype=np.int16), restart=True)
     pieces = list(own.split(run))
     assert [(p.stamp, p.samples.size, p.restart, muted) for p, muted in pieces] == [

@@ -25,10 +25,10 @@ QUEUES = {'image_time': 1000, 'face': 100, 'transcript': 100, 'activity': 1000,
           'own_speaking': 1000, 'own_speech': 100}
 
 
-# Kind of item that tells something and has no results -> what is done with it.
-TOLD: dict[str, Callable[[SensorPipeline[Any], Item], object]] = {
+# Kind of item that has no results -> what is done with it.
+WITHOUT_RESULTS: dict[str, Callable[[SensorPipeline[Any], Item], object]] = {
     'activity': lambda pipeline, item: item.message(),
-    'own_speaking': lambda pipeline, item: pipeline.tell_own_speaking(item.message, item.stamp),
+    'own_speaking': lambda pipeline, item: pipeline.set_own_speaking(item.message, item.stamp),
     'own_speech': lambda pipeline, item: pipeline.push_own_speech(item.message)}
 
 # Takes the name of an input and what is wrong with what it sends; '' if that is of use.
@@ -40,7 +40,7 @@ def feed(pipeline: SensorPipeline[Result], items: Sequence[Item],
     """
     Feed what Inputs put into the inbox, and return what comes of it.
 
-    :param judge: is told of each image and block of audio whether it was of use.
+    :param judge: takes for each image and block of audio whether it was of use.
     :raises InvalidInput: if an item cannot be used; those after it are lost.
     """
     return [result for item in items for result in _feed(pipeline, item, judge)]
@@ -68,8 +68,8 @@ def _take(pipeline: SensorPipeline[Result], item: Item, judge: Judge) -> list[Re
         crop = content.crop()
         judge('image', image_problem(crop.image))
         return pipeline.push_faces(item.stamp, [crop], arrival, item.source)
-    if item.kind in TOLD:
-        TOLD[item.kind](pipeline, item)
+    if item.kind in WITHOUT_RESULTS:
+        WITHOUT_RESULTS[item.kind](pipeline, item)
         return []
     image = decode_image(content)
     judge('image', image_problem(image))

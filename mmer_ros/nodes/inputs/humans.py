@@ -33,17 +33,17 @@ Open = Callable[[str], list[TopicInput]]  # id -> its topics
 
 
 def is_ids_list(fields: Mapping[str, str]) -> bool:
-    """Tell whether these are the fields of a hri_msgs/IdsList."""
+    """Return whether these are the fields of a hri_msgs/IdsList."""
     return fields.get('ids') == 'sequence<string>'
 
 
 def is_region(fields: Mapping[str, str]) -> bool:
-    """Tell whether these are the fields of a hri_msgs/NormalizedRegionOfInterest2D."""
+    """Return whether these are the fields of a hri_msgs/NormalizedRegionOfInterest2D."""
     return {'xmin', 'ymin', 'xmax', 'ymax'} <= fields.keys()
 
 
 def is_bool(fields: Mapping[str, str]) -> bool:
-    """Tell whether these are the fields of a std_msgs/Bool."""
+    """Return whether these are the fields of a std_msgs/Bool."""
     return fields.get('data') == 'boolean'
 
 

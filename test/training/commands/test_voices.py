@@ -24,23 +24,14 @@ import pytest
 import torch
 from training.__main__ import main
 from training.release.plus import FLAT
-from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
 from ...fixtures.model import TINY, tiny_bundle
+from ...fixtures.whisper import save_whisper
 
 
 @pytest.fixture(scope='module')
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp('whisper')
-    torch.manual_seed(0)
-    WhisperModel(WhisperConfig(
-        d_model=16, encoder_layers=4, encoder_attention_heads=2, encoder_ffn_dim=32,
-        decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32, vocab_size=60,
-        num_mel_bins=80, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=3, suppress_tokens=[], begin_suppress_tokens=[],
-    )).save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
-    return folder
+    return save_whisper(tmp_path_factory.mktemp('whisper'), layers=4)
 
 
 def prepared(folder: Path, name: str, labels: list[str]) -> Path:

@@ -39,7 +39,8 @@ from training.engine.fit import EngineConfig
 from training.engine.progress import Reporter
 from training.engine.sampling import Draw
 from training.preparation.clip_cache import ClipCache
-from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+from ...fixtures.whisper import save_whisper
 
 QUIET = Console(quiet=True)
 HOP = 800
@@ -51,16 +52,7 @@ COARSE = AudioEncoderConfig(
 @pytest.fixture(scope='module')
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save a small Whisper of random weights."""
-    folder = tmp_path_factory.mktemp('whisper')
-    torch.manual_seed(0)
-    WhisperModel(WhisperConfig(
-        d_model=16, encoder_layers=3, encoder_attention_heads=2, encoder_ffn_dim=32,
-        decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32, vocab_size=60,
-        num_mel_bins=80, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=3, suppress_tokens=[], begin_suppress_tokens=[],
-    )).save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
-    return folder
+    return save_whisper(tmp_path_factory.mktemp('whisper'))
 
 
 class Clips:
