@@ -178,6 +178,7 @@ class PartSession:
             for forgotten in list(self._clocks)[:-SOURCES]:  # as the estimator has forgotten it
                 self._clocks.pop(forgotten, None)
                 self._frames.pop(forgotten, None)
+                self._kept.pop(forgotten, None)
         return self._clocks[source]
 
     def _now(self, source: str) -> float:
