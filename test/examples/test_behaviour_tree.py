@@ -189,8 +189,11 @@ def test_the_example_runs_as_it_is_documented() -> None:
     person = Person(context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(person.node)
+    # Jobs in the background of a script ignore SIGINT, and so would the processes they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen([sys.executable, Path(companion.__file__)], text=True,
                                stderr=subprocess.PIPE)
+    signal.signal(signal.SIGINT, before)
 
     def reacts(reaction: str) -> bool:
         def heard() -> bool:
