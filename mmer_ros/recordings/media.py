@@ -100,6 +100,7 @@ def read_media(path: Path, sampler: FrameSampler, report: MediaReport | None = N
         raise InvalidInput(f'{path}: its {kinds} cannot be decoded; convert the file, e.g. '
                            f'ffmpeg -i {path.name} converted.mp4')
     _promise_by_container(path, report)
+    report.note_gaps()
 
 
 def read_audio(path: Path, report: MediaReport | None = None) -> Iterator[AudioBlock]:

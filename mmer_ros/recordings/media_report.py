@@ -11,10 +11,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 TAIL_S = 0.25  # codecs round the end of a stream by up to a frame or two
-JITTER_S = 0.08  # stamps of containers are rounded; a larger step in the audio is a gap
+JITTER_S = 0.04  # stamps of containers are rounded; a larger step in the audio is a gap
 
 
 @dataclass
@@ -27,7 +28,8 @@ class StreamReport:
         file; 0 if it does not say.
     :param until_s: end of the last sample or image, seconds from the start of the file.
     :param missing_s: length of what was lost to damage within the stream, seconds.
-    :param gap_s: length of the pauses between samples that no damage explains, seconds.
+    :param gaps: where samples or images pause for no damage that the decoder reports, from and
+        to, seconds from the start of the file.
     :param damaged: times of the packets that are damaged, seconds from the start of the file.
     :param concealed: images that the decoder completed from their neighbours.
     """
@@ -37,9 +39,9 @@ class StreamReport:
     until_s: float = 0.0
     decoded: int = 0
     missing_s: float = 0.0
-    gap_s: float = 0.0
     damaged: list[float] = field(default_factory=list)
     concealed: int = 0
+    gaps: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def tail_s(self) -> float:
@@ -47,14 +49,9 @@ class StreamReport:
         tail = self.promised_s - self.until_s
         return tail if self.promised_s and tail > TAIL_S else 0.0
 
-    @property
-    def lost_s(self) -> float:
-        """Seconds that are missing in all."""
-        return self.missing_s + self.tail_s
-
     def arrived(self, start: float, end: float, slack: float) -> float:
         """
-        Note a frame and return how long the stream was interrupted by damage before it.
+        Note a frame and return how long the stream was interrupted before it.
 
         :param start: of the frame, seconds from the start of the file.
         :param slack: a longer step than this from the frame before is an interruption, seconds.
@@ -67,8 +64,9 @@ class StreamReport:
         if any(before - gap - slack <= time <= start + slack for time in self.damaged):
             self.missing_s += gap
             return gap
-        if self.kind == 'audio' and self.decoded > 1 and gap > JITTER_S:
-            self.gap_s += gap
+        if self.decoded > 1 and gap > JITTER_S:
+            self.gaps.append((before, start))
+            return gap
         return 0.0
 
     def problem(self) -> str:
@@ -120,4 +118,26 @@ class MediaReport:
     def problems(self) -> list[str]:
         """A sentence about each stream of which something is missing."""
         found = [stream.problem() for stream in self.streams.values()]
+        found.append(_sentence('its audio and its video pause', self._common_gaps(), (
+            'as in a file that is damaged')))
         return [problem for problem in found if problem]
+
+    def note_gaps(self) -> None:
+        """Add a notice about the pauses of the audio, if the video goes on meanwhile."""
+        if 'audio' in self.streams and not self._common_gaps() and (
+                gaps := self.streams['audio'].gaps):
+            self.notices.append(_sentence('its audio pauses', gaps, 'which is taken for silence'))
+
+    def _common_gaps(self) -> list[tuple[float, float]]:
+        audio, video = (self.stream(kind).gaps if kind in self.streams else []
+                        for kind in ('audio', 'video'))
+        return [(max(a, c), min(b, d)) for a, b in audio for c, d in video
+                if max(a, c) < min(b, d)]
+
+
+def _sentence(what: str, gaps: Sequence[tuple[float, float]], why: str) -> str:
+    if not gaps:
+        return ''
+    seconds = sum(end - start for start, end in gaps)
+    return (f'{what} for {seconds:.2f} s in all, {len(gaps)} times from {gaps[0][0]:.2f} s on, {why}'
+            if len(gaps) > 1 else f'{what} for {seconds:.2f} s at {gaps[0][0]:.2f} s, {why}')

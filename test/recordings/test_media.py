@@ -159,11 +159,13 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
 # --------------------------------------------------------------------- what people really have
 
 def remuxed(source: Path, target: Path, *, damaged: str = '', at: float = 1.0, count: int = 2,
-            rotation: int | None = None, shift: float = 0.0, before: Sequence[Path] = ()) -> Path:
+            dropped: Sequence[str] = (), rotation: int | None = None, shift: float = 0.0,
+            before: Sequence[Path] = ()) -> Path:
     """
     Copy the packets of a clip into another file.
 
     :param damaged: audio or video: `count` of its packets from `at` seconds on become noise.
+    :param dropped: kinds of streams whose packets of half a second from `at` on are left out.
     :param shift: of all stamps, seconds.
     :param before: audio tracks that come first.
     """
@@ -184,6 +186,8 @@ def remuxed(source: Path, target: Path, *, damaged: str = '', at: float = 1.0, c
                 if packet.dts is None:
                     continue
                 stream = packet.stream
+                if stream.type in dropped and at <= packet.pts * packet.time_base < at + 0.5:
+                    continue
                 if stream.type == damaged and left and packet.pts * packet.time_base >= at:
                     left -= 1
                     packet = noisy(packet)
@@ -292,6 +296,46 @@ def test_damaged_video_packets_cost_no_sound_and_few_images(tmp_path: Path, clip
     assert others[-1].stamp == pytest.approx(frames[-1].stamp, abs=0.001)
     assert report.streams['video'].problem()
     assert not report.streams['audio'].problem()
+
+
+def test_a_pause_of_the_audio_alone_is_silence_and_noted(tmp_path: Path, clip: Path) -> None:
+    whole, _, _ = read(clip)
+    blocks, _, report = read(remuxed(clip, tmp_path / 'a.mkv', dropped=['audio']))
+    assert report.problems == []
+    notice, = report.notices
+    assert notice.startswith('its audio pauses for 0.5')
+    assert notice.endswith(' s, which is taken for silence')
+    sound, clean = resampled(blocks), resampled(whole)
+    assert sound is not None and clean is not None
+    assert sound.size == pytest.approx(clean.size, abs=0.1 * SAMPLE_RATE)
+    assert not sound[18_500:22_000].any()
+
+
+def test_a_stretch_that_lacks_audio_and_video_is_damage(tmp_path: Path, clip: Path) -> None:
+    _, _, report = read(remuxed(clip, tmp_path / 'a.mkv', dropped=['audio', 'video']))
+    assert report.notices == []
+    problem, = report.problems
+    assert problem.startswith('its audio and its video pause for 0.')
+    assert problem.endswith('as in a file that is damaged')
+
+
+def test_frames_that_flac_loses_without_an_error_leave_the_rest_in_time(tmp_path: Path) -> None:
+    path = tmp_path / 'a.flac'
+    with av.open(str(path), 'w') as output:
+        stream = output.add_stream('flac', rate=SAMPLE_RATE)
+        noise = np.random.default_rng(1).integers(-9000, 9000, (1, 4 * SAMPLE_RATE), np.int16)
+        frame = av.AudioFrame.from_ndarray(noise, 's16', 'mono')
+        frame.sample_rate = SAMPLE_RATE
+        output.mux([*stream.encode(frame), *stream.encode(None)])
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle:middle + 400] = bytes(400)
+    path.write_bytes(data)
+    blocks, _, report = read(path)
+    assert end_of(blocks) == pytest.approx(4.0, abs=0.01)
+    sound = resampled(blocks)
+    assert sound is not None and abs(sound.size - 4 * SAMPLE_RATE) < 200
+    assert report.notices or report.problems
 
 
 @pytest.mark.parametrize('name', ['cut.mp4', 'cut.mkv', 'cut.wav'])
