@@ -118,26 +118,28 @@ class MediaReport:
     def problems(self) -> list[str]:
         """A sentence about each stream of which something is missing."""
         found = [stream.problem() for stream in self.streams.values()]
-        found.append(_sentence('its audio and its video pause', self._common_gaps(), (
-            'as in a file that is damaged')))
+        kinds = ' and '.join(f'its {kind}' for kind in self.streams)
+        found.append(_sentence(kinds, self._common_gaps(), 'as in a file that is damaged'))
         return [problem for problem in found if problem]
 
     def note_gaps(self) -> None:
         """Add a notice about the pauses of the audio, if the video goes on meanwhile."""
-        if 'audio' in self.streams and not self._common_gaps() and (
-                gaps := self.streams['audio'].gaps):
-            self.notices.append(_sentence('its audio pauses', gaps, 'which is taken for silence'))
+        if 'audio' in self.streams and not self._common_gaps():
+            notice = _sentence('its audio', self.streams['audio'].gaps, 'taken for silence')
+            self.notices += [notice] if notice else []
 
     def _common_gaps(self) -> list[tuple[float, float]]:
-        audio, video = (self.stream(kind).gaps if kind in self.streams else []
-                        for kind in ('audio', 'video'))
-        return [(max(a, c), min(b, d)) for a, b in audio for c, d in video
+        """Return where all streams pause."""
+        audio = self.streams['audio'].gaps if 'audio' in self.streams else []
+        if 'video' not in self.streams:
+            return audio
+        return [(max(a, c), min(b, d)) for a, b in audio for c, d in self.streams['video'].gaps
                 if max(a, c) < min(b, d)]
 
 
 def _sentence(what: str, gaps: Sequence[tuple[float, float]], why: str) -> str:
     if not gaps:
         return ''
-    seconds = sum(end - start for start, end in gaps)
-    return (f'{what} for {seconds:.2f} s in all, {len(gaps)} times from {gaps[0][0]:.2f} s on, {why}'
-            if len(gaps) > 1 else f'{what} for {seconds:.2f} s at {gaps[0][0]:.2f} s, {why}')
+    start, seconds = gaps[0][0], sum(end - start for start, end in gaps)
+    times = f', {len(gaps)} times from {start:.2f} s on' if len(gaps) > 1 else f' at {start:.2f} s'
+    return f'{what}: a pause of {seconds:.2f} s{times}, {why}'

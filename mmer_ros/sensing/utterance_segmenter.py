@@ -34,6 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field
 OUTAGE_S = 6.0  # microphone and camera silent together: the network has stopped, not the speaker
 MAX_AHEAD_S = 30.0  # images further ahead of the audio than this are not kept for it
 PUNCTUAL_S = 0.3  # images that are ahead of the audio by no more tell how far time has come
+SHORTEST_S = 0.5  # a face that was seen for less, when the streams end, is no utterance
 
 
 class SegmenterConfig(BaseModel):
@@ -194,7 +195,7 @@ class UtteranceSegmenter:
         if has_audio:
             self._last_faces_only = stamp
         else:
-            self._faces_only(stamp)
+            self._faces_only(stamp, self.config.face_only_s)
         return parts + self._complete()
 
     def push_transcript(self, transcript: Transcript, arrival: float | None = None
@@ -300,6 +301,8 @@ class UtteranceSegmenter:
             self._hear(run)
         self._take(self._speech.close())
         self._speech.reset(self._speech.end)
+        if not heard and self._images.clock is not None:
+            self._faces_only(self._images.clock, SHORTEST_S)
         parts = self._release_all() + self._resolve_orphans(force=heard)
         self._images.reset()
         self._known.clear()
@@ -450,9 +453,9 @@ class UtteranceSegmenter:
         return self._release(
             utterance, SpeechPiece(spoken, start, words.stamp, NO_AUDIO, last=True))
 
-    def _faces_only(self, stamp: float) -> None:
-        """Without a microphone, close an utterance each `face_only_s` if a face was seen."""
-        if stamp - self._last_faces_only < self.config.face_only_s:
+    def _faces_only(self, stamp: float, at_least_s: float) -> None:
+        """Without a microphone, close an utterance of `at_least_s` if a face was seen."""
+        if stamp - self._last_faces_only < at_least_s:
             return
         start = max(self._last_faces_only, stamp - self.config.face_only_s)
         self._last_faces_only = stamp

@@ -465,8 +465,9 @@ def test_words_that_come_after_their_window_of_faces_was_closed() -> None:
 def test_faces_alone_make_utterances_of_equal_length() -> None:
     segmenter = new()
     parts = feed(segmenter, camera(BASE, BASE + 10))
-    assert len(parts) == 3 and all(p.last and p.index == 0 for p in parts)
-    for number, part in enumerate(parts):
+    assert len(parts) == 4 and all(p.last and p.index == 0 for p in parts)
+    assert parts[-1].end == pytest.approx(BASE + 10, abs=0.07)  # what was left in the end
+    for number, part in enumerate(parts[:3]):
         assert part.start == pytest.approx(BASE + 3 * number, abs=0.07)
         assert part.end - part.start == pytest.approx(3.0, abs=0.07)
         assert all(part.start <= f.stamp < part.end for f in part.faces)
