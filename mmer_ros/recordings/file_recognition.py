@@ -155,7 +155,8 @@ class FileRecognition:
                 f'reads {", ".join(recognizer.config.languages)}; they were left out'))
             words = NO_WORDS
         faces = _WatchedFaces(make_detector(recognizer.config.faces, recognizer.device,
-                                            recognizer.sensing_engine))
+                                            recognizer.sensing_engine),
+                              SegmenterConfig().face_search_s)
         faces.watcher = self._watcher
         utterance = utterance_of_clip(self._items(faces.sampler()), faces, text=words.text)
         end = self.report.until_s or duration(self.path)

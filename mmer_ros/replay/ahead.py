@@ -12,13 +12,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from mmer_ros.profiling import FACE_DETECTION, Stages, UNMEASURED
 from mmer_ros.recordings.recording import Recorded
 from mmer_ros.replay.arrivals import Arrival, Arrivals
-from mmer_ros.sensing.face_detector import Detection, FaceDetector
+from mmer_ros.sensing.face_detector import Detection, FaceDetector, FaceVerifier, Region
+from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import UInt8, VideoFrame
 
 AHEAD_IMAGES = 6  # most images that wait for the recogniser
@@ -27,32 +28,40 @@ AHEAD_BYTES = 64 << 20  # most bytes of messages that wait
 
 class AheadDetector:
     """
-    A face detector that works ahead in threads on images that are announced to it.
+    A face detector that searches in threads ahead the images that are announced to it.
 
-    Each image is processed by itself, so the answer does not depend on when that happens.
+    Each image is searched by itself, so the answer does not depend on when that happens. Images
+    in which a FaceStream only verifies known faces are not searched ahead.
 
     :param detector: does the work; called from several threads.
     :param threads: that work ahead; 0: none.
+    :param search_s: as of the FaceStream.
     :param stages: measures each image, from several threads.
     """
 
-    def __init__(self, detector: FaceDetector, threads: int,
+    def __init__(self, detector: FaceDetector, threads: int, search_s: float = 0.0,
                  stages: Stages = UNMEASURED) -> None:
         self.config = detector.config
         self._detector = detector
         self._stages = stages
         self._pool = ThreadPoolExecutor(threads, 'faces') if threads else None
-        self._found: dict[int, Future[list[Detection]]] = {}
+        self._searches = FrameSampler(1 / search_s) if (
+            search_s > 0 and isinstance(detector, FaceVerifier)) else None
+        self._found: dict[int, tuple[UInt8, Future[list[Detection]]]] = {}
 
-    def announce(self, image: UInt8) -> None:
-        """Begin to detect the faces of an image."""
-        if self._pool is not None:
-            self._found[id(image)] = self._pool.submit(self._look, image)
+    def announce(self, frame: VideoFrame) -> None:
+        """Begin to search an image for faces, if it will be searched."""
+        due = self._searches is None or self._searches.take(frame.stamp)
+        if self._pool is None or not due:
+            return
+        while len(self._found) > AHEAD_IMAGES:  # those that nobody asked for
+            self._found.pop(next(iter(self._found)))
+        self._found[id(frame.image)] = frame.image, self._pool.submit(self._look, frame.image)
 
     def detect(self, image: UInt8) -> list[Detection]:
         """Return the faces of the image, waiting for them if they are not found yet."""
-        future = self._found.pop(id(image), None)
-        return future.result() if future is not None else self._look(image)
+        announced = self._found.pop(id(image), None)
+        return announced[1].result() if announced is not None else self._look(image)
 
     def close(self) -> None:
         """End the threads."""
@@ -69,6 +78,23 @@ class AheadDetector:
         return AHEAD_IMAGES if self._pool is not None else 0
 
 
+class AheadVerifier(AheadDetector):
+    """An AheadDetector around one that can verify faces."""
+
+    def verify(self, image: UInt8, regions: Sequence[Region]) -> list[Detection | None]:
+        """Look for faces where they are expected, as FaceVerifier.verify."""
+        assert isinstance(self._detector, FaceVerifier)
+        with self._stages.measuring(FACE_DETECTION):
+            return self._detector.verify(image, regions)
+
+
+def detect_ahead(detector: FaceDetector, threads: int, search_s: float,
+                 stages: Stages = UNMEASURED) -> AheadDetector:
+    """Return a detector that works ahead, and can verify faces if the given one can."""
+    kind = AheadVerifier if isinstance(detector, FaceVerifier) else AheadDetector
+    return kind(detector, threads, search_s, stages)
+
+
 def read_ahead(messages: Iterable[Recorded], arrivals: Arrivals, detector: AheadDetector
                ) -> Iterator[tuple[Recorded, list[Arrival]]]:
     """Yield messages with their arrivals, some images later than they were announced."""
@@ -77,7 +103,7 @@ def read_ahead(messages: Iterable[Recorded], arrivals: Arrivals, detector: Ahead
     for recorded in messages:
         arrived = list(arrivals.convert(recorded))
         for frame in _frames(arrived):
-            detector.announce(frame.image)
+            detector.announce(frame)
             images += 1
         waiting.append((recorded, arrived))
         size += len(recorded.data)

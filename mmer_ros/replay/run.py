@@ -28,7 +28,7 @@ from mmer_ros.profiling import Clock
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recordings.recording import NANOSECONDS, Recorded, Recording
-from mmer_ros.replay.ahead import AheadDetector, read_ahead
+from mmer_ros.replay.ahead import AheadDetector, detect_ahead, read_ahead
 from mmer_ros.replay.arrivals import Arrival, Arrivals
 from mmer_ros.replay.bag import BagWriter
 from mmer_ros.replay.feed import Feed, Published
@@ -130,9 +130,10 @@ class _Run:
         config = self.recognizer.config.faces
         begin = self.stages.clock()
         with ExitStack() as stack:
-            detector = AheadDetector(make_detector(config, self.recognizer.device,
-                                                   self.recognizer.sensing_engine),
-                                     self.options.detect_ahead, self.stages.here)
+            detector = detect_ahead(
+                make_detector(config, self.recognizer.device, self.recognizer.sensing_engine),
+                self.options.detect_ahead, self.options.segmenter.face_search_s,
+                self.stages.here)
             stack.callback(detector.close)
             pipeline = Pipeline(
                 self.recognizer, self.options.segmenter, faces=FaceStream(detector),

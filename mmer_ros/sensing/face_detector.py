@@ -19,18 +19,18 @@ docs/extending.md shows a complete example.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 import hashlib
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 from mmer_ros.onnx_graphs import AUTO, choose_engine, ONNX, packaged_graph
 from mmer_ros.registry import imported_later, Registry
 from mmer_ros.sensing.face_tracker import Box
-from mmer_ros.sensing.mtcnn import find_faces, Network, Networks
-from mmer_ros.types import FACE_SIZE, InvalidInput, UInt8
+from mmer_ros.sensing.mtcnn import Faces, find_faces, Network, Networks, verify_faces
+from mmer_ros.types import FACE_SIZE, Float32, InvalidInput, UInt8
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -70,6 +70,34 @@ class FaceConfig(BaseModel):
 
 
 @dataclass(frozen=True)
+class Region:
+    """
+    Where a detector can look for a face that it has found before.
+
+    :param box: of the face, also beyond the edges of the image; pixels.
+    :param offset: from its edges to those of the square that was looked at, in units of its
+        width and height; as the whole search of the image found it.
+    """
+
+    box: Box
+    offset: Box = (0.0, 0.0, 0.0, 0.0)
+
+    def moved(self, x: float, y: float) -> Region:
+        """Return the region after the face has moved by so many pixels."""
+        left, top, right, bottom = self.box
+        return replace(self, box=(left + x, top + y, right + x, bottom + y))
+
+    @property
+    def square(self) -> Box:
+        """Where to look, pixels."""
+        left, top, right, bottom = self.box
+        sides = (right - left, bottom - top) * 2
+        moved = [edge + side * offset
+                 for edge, side, offset in zip(self.box, sides, self.offset)]
+        return moved[0], moved[1], moved[2], moved[3]
+
+
+@dataclass(frozen=True)
 class Detection:
     """
     A face in an image.
@@ -78,11 +106,13 @@ class Detection:
     :param score: probability that it is a face, [0, 1].
     :param landmarks: (5, 2) x and y of eyes, nose, corners of the mouth; pixels. None from a
         detector without landmarks: then only the sizes of faces decide who speaks.
+    :param region: where to verify the face in the next image; None: it has to be searched for.
     """
 
     box: Box
     score: float
     landmarks: NDArray[np.float32] | None = None
+    region: Region | None = None
 
 
 class FaceDetector(Protocol):
@@ -96,6 +126,20 @@ class FaceDetector(Protocol):
 
         :param image: (height, width, 3) uint8 RGB.
         :return: those with a score of at least config.min_score, largest first.
+        """
+
+
+@runtime_checkable
+class FaceVerifier(Protocol):
+    """A detector that can also verify faces found before, which costs less than a search."""
+
+    def verify(self, image: UInt8, regions: Sequence[Region]) -> list[Detection | None]:
+        """
+        Look for faces where they are expected.
+
+        :param image: (height, width, 3) uint8 RGB.
+        :param regions: of earlier detections, moved to where the faces should be now.
+        :return: the face of each region; None where it was lost, or two became one.
         """
 
 
@@ -142,19 +186,40 @@ class MtcnnDetector:
         if min(size) < self.config.min_face_size:
             return []
         faces = find_faces(small, self._networks, self.config.min_face_size)
+        offsets = (faces.squares - faces.boxes) / _sides(faces.boxes)
+        found = self._detections(image, faces, scale, offsets)
+        return [d for d in found if d.score >= self.config.min_score]
+
+    def verify(self, image: UInt8, regions: Sequence[Region]) -> list[Detection | None]:
+        """Look for faces where they are expected, as FaceVerifier.verify."""
+        squares = np.array([region.square for region in regions], np.float32)
+        faces, kept = verify_faces(image, self._networks, squares)
+        found = self._detections(image, faces, 1.0, np.array([r.offset for r in regions]))
+        return [d if i in kept and d.score >= self.config.min_score else None
+                for i, d in enumerate(found)]
+
+    def _detections(self, image: UInt8, faces: Faces, scale: float, offsets: NDArray[Any]
+                    ) -> list[Detection]:
+        height, width = image.shape[:2]
         return [
-            Detection(_clip_box(box / scale, width, height), float(score),
-                      points / np.float32(scale))
-            for box, score, points in zip(faces.boxes.astype(float), faces.scores,
-                                          faces.landmarks)
-            if score >= self.config.min_score
-        ]
+            Detection(_clip_box(box, width, height), float(score), points / np.float32(scale),
+                      Region(_box(box), _box(offset)))
+            for box, score, points, offset in zip(
+                faces.boxes.astype(float) / scale, faces.scores, faces.landmarks, offsets)]
 
 
 DETECTORS.add(MTCNN_NAME, MtcnnDetector)
 
 
+def _sides(boxes: Float32) -> Float32:
+    """Return width and height of boxes, twice, (N, 4)."""
+    return np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+
+
 def _clip_box(box: NDArray[np.float64], width: int, height: int) -> Box:
-    left, right = np.clip(box[[0, 2]], 0, width)
-    top, bottom = np.clip(box[[1, 3]], 0, height)
-    return float(left), float(top), float(right), float(bottom)
+    return _box(np.clip(box, 0, (width, height, width, height)))
+
+
+def _box(values: NDArray[Any]) -> Box:
+    left, top, right, bottom = map(float, values)
+    return left, top, right, bottom

@@ -98,6 +98,17 @@ class FaceTracker:
                 self._tracks.append(_Track(ids[column], found[column], stamp, seen[column]))
         return ids
 
+    def moves(self, stamp: float) -> dict[str, tuple[float, float]]:
+        """
+        Return by id how far the centre of each face should have moved since it was last seen.
+
+        :param stamp: capture time, seconds.
+        :return: x and y, pixels.
+        """
+        moved = {t.face_id: t.predict(stamp) - t.box for t in self._tracks}
+        return {face_id: (float(m[0] + m[2]) / 2, float(m[1] + m[3]) / 2)
+                for face_id, m in moved.items()}
+
     def reset(self) -> None:
         """Forget the tracks; ids already given are not given again."""
         self._tracks = []

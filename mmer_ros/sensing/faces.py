@@ -11,11 +11,12 @@
 
 from __future__ import annotations
 
+import math
 from weakref import WeakSet
 
 import cv2
 from mmer_ros.sensing.face_coding import code_face, decode_face
-from mmer_ros.sensing.face_detector import FaceDetector
+from mmer_ros.sensing.face_detector import Detection, FaceDetector, FaceVerifier, Region
 from mmer_ros.sensing.face_patch import aligned_patch, look_of
 from mmer_ros.sensing.face_tracker import Box, FaceTracker
 from mmer_ros.sensing.time_line import Order, TimeLine
@@ -66,14 +67,31 @@ class FrameSampler:
 
 
 class FaceStream:
-    """Video frames in, crops with ids out; a FrameSampler chooses the frames."""
+    """
+    Video frames in, crops with ids out; a FrameSampler chooses the frames.
 
-    def __init__(self, detector: FaceDetector) -> None:
+    Between two searches of the whole image, known faces are verified where they should be now.
+    When one is not there, or two become one, the image is searched; if it shows fewer faces than
+    before, so are the next ones, until the face is back or the tracker forgets it. Capture times
+    alone decide.
+
+    :param search_s: seconds from one search of the whole image to the next; 0: every image.
+    """
+
+    def __init__(self, detector: FaceDetector, search_s: float = 0.0) -> None:
         """Start with no faces."""
         self.config = detector.config
         self._detector = detector
         self._tracker = FaceTracker(self.config.max_occlusion_s)
         self._samplers: WeakSet[FrameSampler] = WeakSet()
+        self.set_search(search_s)
+
+    def set_search(self, search_s: float) -> None:
+        """Search the whole image as often as `search_s` says; see FaceStream."""
+        self._searches = FrameSampler(1 / search_s) if search_s > 0 else None
+        self._known: dict[str, Region] = {}  # by id
+        self._lost = -math.inf  # when a face was last lost, capture time in seconds
+        self._before = 0        # faces that there were then
 
     def sampler(self) -> FrameSampler:
         """Return what chooses the frames to push."""
@@ -85,17 +103,19 @@ class FaceStream:
         """Go on with another detector and its settings; the faces keep their ids."""
         self.config = detector.config
         self._detector = detector
+        self._known = {}
         self._tracker.max_occlusion_s = self.config.max_occlusion_s
         for sampler in self._samplers:
             sampler.rate_hz = self.config.rate_hz
 
     def push(self, frame: VideoFrame) -> list[FaceCrop]:
         """Return the faces of the frame."""
-        found = self._detector.detect(frame.image)
+        found = self._find(frame)
         patches = [None if d.landmarks is None else aligned_patch(frame.image, d.landmarks)
                    for d in found]
         ids = self._tracker.update(frame.stamp, [d.box for d in found],
                                    [None if p is None else look_of(p) for p in patches])
+        self._known = {face_id: d.region for face_id, d in zip(ids, found) if d.region is not None}
         height, width = frame.image.shape[:2]
         crops = []
         for detection, patch, face_id in zip(found, patches, ids):
@@ -107,6 +127,41 @@ class FaceStream:
                     (width, height), patch, coded))
         return crops
 
+    def _find(self, frame: VideoFrame) -> list[Detection]:
+        """Verify the known faces, or search the whole image where that is due."""
+        detector, stamp = self._detector, frame.stamp
+        if self._searches is None or not isinstance(detector, FaceVerifier):
+            return detector.detect(frame.image)
+        due = self._searches.take(stamp)
+        if due or 0 <= stamp - self._lost <= self.config.max_occlusion_s:
+            return self._search(frame)
+        if not self._known:
+            return []
+        verified = detector.verify(frame.image, self._expected(stamp))
+        faces = [face for face in verified if face is not None]
+        if len(faces) < len(verified):
+            self._lost, self._before = stamp, len(verified)
+            return self._search(frame)
+        return sorted(faces, key=lambda face: _area(face.box), reverse=True)
+
+    def _search(self, frame: VideoFrame) -> list[Detection]:
+        """Search the whole image; a face that was lost may be back."""
+        faces = self._detector.detect(frame.image)
+        if len(faces) >= self._before:
+            self._lost = -math.inf
+        return faces
+
+    def _expected(self, stamp: float) -> list[Region]:
+        """Return where the known faces should be, from how they have moved."""
+        moves = self._tracker.moves(stamp)
+        return [region.moved(*moves[face_id]) for face_id, region in self._known.items()]
+
     def reset(self) -> None:
         """Forget the stream, after a jump of time."""
         self._tracker.reset()
+        if self._searches is not None:
+            self.set_search(1 / self._searches.rate_hz)
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])

@@ -49,11 +49,16 @@ class Networks(NamedTuple):
 
 
 class Faces(NamedTuple):
-    """boxes: (N, 4) left, top, right, bottom; scores: (N,); landmarks: (N, 5, 2). Pixels."""
+    """
+    Faces in pixels; boxes are (N, 4) left, top, right, bottom.
+
+    scores: (N,). landmarks: (N, 5, 2). squares: (N, 4), what the last network saw of each.
+    """
 
     boxes: Float32
     scores: Float32
     landmarks: Float32
+    squares: Float32
 
 
 def find_faces(image: UInt8, networks: Networks, min_face_size: int) -> Faces:
@@ -73,15 +78,35 @@ def find_faces(image: UInt8, networks: Networks, min_face_size: int) -> Faces:
         boxes = _squared(_corrected(boxes[keep], corrections[keep]))
     if not len(boxes):
         none = np.zeros((0, 4), np.float32)
-        return Faces(none, none[:, 0], np.zeros((0, 5, 2), np.float32))
-    corrections, points, scores = _look(areas, boxes, SIZES[1], networks.output)
-    boxes, corrections, points = _above(boxes, scores, THRESHOLDS[2], corrections, points)
-    landmarks = _landmarks(boxes, points)
-    boxes = _corrected(boxes, corrections)
-    keep = suppress_contained(boxes, 0.7)
-    boxes, landmarks = boxes[keep], landmarks[keep]
+        return Faces(none, none[:, 0], np.zeros((0, 5, 2), np.float32), none)
+    faces = _output(areas, boxes, networks.output)
+    good = np.flatnonzero(faces.scores > THRESHOLDS[2])
+    keep = good[suppress_contained(_scored(faces)[good], 0.7)]
+    boxes = faces.boxes[keep]
     order = np.argsort((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))[::-1]
-    return Faces(boxes[order, :4], boxes[order, 4], landmarks[order])
+    return Faces(*(values[keep[order]] for values in faces))
+
+
+def verify_faces(image: UInt8, networks: Networks, squares: Float32) -> tuple[Faces, Index]:
+    """
+    Look again where faces are expected, with the last network alone.
+
+    The image may be larger than the one that was searched: the network sees areas of it.
+
+    :param image: (height, width, 3) uint8 RGB.
+    :param squares: (N, 4) as Faces.squares, moved to where the faces should be now.
+    :return: what is in each square, whatever its score; and the indices of those that remain
+        when faces are dropped that overlap a better one.
+    """
+    edges = np.array([0, 0, image.shape[1], image.shape[0]])
+    left, top = np.clip(squares[:, :2].min(axis=0).astype(int) - 2, 0, edges[2:] - 1)
+    right, bottom = np.clip(squares[:, 2:].max(axis=0).astype(int) + 2, (left + 1, top + 1),
+                            edges[2:])
+    corner = np.array([left, top] * 2, np.float32)
+    faces = _output(Areas(image[top:bottom, left:right]), squares - corner, networks.output)
+    faces = faces._replace(boxes=faces.boxes + corner, squares=squares,
+                           landmarks=faces.landmarks + corner[:2])
+    return faces, suppress_contained(_scored(faces), 0.7)
 
 
 class Areas:
@@ -173,6 +198,18 @@ def _look(areas: Areas, boxes: Float32, size: int, network: Network) -> list[Flo
     outputs = [network(parts[i:i + BATCH]) for i in range(0, len(parts), BATCH)]
     joined = [np.concatenate(values) for values in zip(*outputs)]
     return [*joined[:-1], joined[-1][:, 1]]
+
+
+def _output(areas: Areas, squares: Float32, network: Network) -> Faces:
+    """Run the last network; return what it finds in each square, (N, 4 or more)."""
+    squares = squares[:, :4]
+    corrections, points, scores = _look(areas, squares, SIZES[1], network)
+    return Faces(_corrected(squares, corrections), scores, _landmarks(squares, points), squares)
+
+
+def _scored(faces: Faces) -> Float32:
+    """Return the boxes with their scores, (N, 5)."""
+    return np.concatenate([faces.boxes, faces.scores[:, None]], axis=1)
 
 
 def _above(boxes: Float32, scores: Float32, threshold: float, *others: Float32

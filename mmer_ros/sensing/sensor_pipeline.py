@@ -57,9 +57,11 @@ class SensorPipeline(ABC, Generic[Result]):
         :param languages: codes of the languages that the bundle reads; empty: any.
         """
         self.languages = tuple(languages)
+        config = config or SegmenterConfig()
         self._faces = faces
+        faces.set_search(config.face_search_s)
         self._segmenter = UtteranceSegmenter(
-            config or SegmenterConfig(), _timed(probability or SpeechProbability(), stages))
+            config, _timed(probability or SpeechProbability(), stages))
         self._stages = stages
         self._on_faces = on_faces
 

@@ -44,6 +44,10 @@ class SegmenterConfig(BaseModel):
 
     speech: SpeechConfig = SpeechConfig()
     speaker: SpeakerConfig = SpeakerConfig()
+    face_search_s: float = Field(1.0, ge=0, le=10, description=(
+        'The whole image is searched for faces once in this many seconds; in between, known faces '
+        'are verified where they should be, which costs a tenth. A new face is found within this '
+        'time. 0 searches each image.'))
     face_wait_s: float = Field(0.3, ge=0, le=5, description=(
         'An utterance waits this many seconds for images that lag behind the audio.'))
     transcript_wait_s: float = Field(0.25, ge=0, le=10, description=(
