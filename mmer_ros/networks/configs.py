@@ -218,6 +218,7 @@ class ModelConfig(BaseModel):
 for _modality, _names, _config, _module, _class in (
         (Modality.TEXT, ('gpt',), TextEncoderConfig, 'text', 'TextEncoder'),
         (Modality.AUDIO, ('wavernn',), AudioEncoderConfig, 'audio', 'AudioEncoder'),
+        (Modality.AUDIO, ('whisper',), WhisperEncoderConfig, 'whisper', 'WhisperEncoder'),
         (Modality.FACE, ('inception_resnet_v1', 'compact'), FaceEncoderConfig, 'face',
          'FaceEncoder')):
     _backbone = Backbone(
@@ -225,6 +226,3 @@ for _modality, _names, _config, _module, _class in (
         imported_later('mmer_ros.networks.onnx_networks', f'Onnx{_class}'))
     for _name in _names:
         BACKBONES[_modality].add(_name, _backbone)
-# Only in torch so far.
-BACKBONES[Modality.AUDIO].add('whisper', Backbone(
-    WhisperEncoderConfig, imported_later('mmer_ros.networks.whisper_encoder', 'WhisperEncoder')))

@@ -63,3 +63,11 @@ class EmotionModel(nn.Module):
         """
         output: FusionOutput = self.fusion(features, weights, sample=sample, generator=generator)
         return output
+
+
+def audio_gate(model: EmotionModel) -> nn.Module | None:
+    """Return the reliability gate of the voice, (B, width) -> (B, 1); None if there is none."""
+    late_fusion = getattr(model.fusion, 'late_fusion', None)
+    gate: nn.Module | None = None if late_fusion is None else late_fusion.gates[
+        Modality.AUDIO.key]
+    return gate

@@ -19,9 +19,9 @@ import struct
 from typing import Any
 import warnings
 
-from mmer_ros.networks.emotion_model import EmotionModel
+from mmer_ros.networks.emotion_model import audio_gate, EmotionModel
 from mmer_ros.networks.encoder import Exported
-from mmer_ros.networks.onnx_networks import FUSION
+from mmer_ros.networks.onnx_networks import FUSION, VOICE_CLASSIFIER
 from mmer_ros.types import MODALITIES, Modality
 import torch
 from torch import nn, Tensor
@@ -40,25 +40,28 @@ def export_graphs(model: EmotionModel, weights: bytes, file: str,
     :param current_name: gives the model's name of a weight in it.
     :return: {} if an encoder cannot be exported.
     """
-    functions: dict[str, tuple[str, nn.Module, Exported]] = {}
-    for modality, encoder in model.encoders.items():
+    functions: dict[str, Exported] = {}
+    for encoder in model.encoders.values():
         exported = encoder.exported()
         if not exported:
             return {}
-        functions |= {name: (modality.key, encoder, one) for name, one in exported.items()}
-    functions[FUSION] = 'fusion', model.fusion, _exported_fusion(model)
+        functions |= exported
+    functions[FUSION] = _exported_fusion(model)
+    if isinstance(model.encoders[Modality.AUDIO].classifier, nn.Linear):
+        functions[VOICE_CLASSIFIER] = _exported_voice_classifier(model)
     places = {current_name(name): place for name, place in _places(weights).items()}
     with torch.no_grad(), _without_conv1d():
-        return {name: _refer(_export(where, module, one), file, places)
-                for name, (where, module, one) in functions.items()}
+        return {name: _refer(_export(model, one), file, places)
+                for name, one in functions.items()}
 
 
 class _Function(nn.Module):
-    """A function of a module, which keeps the names that its weights have in the whole model."""
+    """A function of parts of a model, whose weights keep their names."""
 
-    def __init__(self, where: str, module: nn.Module, function: Callable[..., Any]) -> None:
+    def __init__(self, model: nn.Module, function: Callable[..., Any]) -> None:
         super().__init__()
-        self.add_module(where, module)
+        for name, part in model.named_children():
+            self.add_module(name, part)
         self._function = function
 
     def forward(self, *inputs: Tensor) -> Any:
@@ -85,14 +88,26 @@ def _exported_fusion(model: EmotionModel) -> Exported:
     return Exported(fuse, inputs, ('logits', 'weights_out'), axes)
 
 
-def _export(where: str, module: nn.Module, exported: Exported) -> Any:
+def _exported_voice_classifier(model: EmotionModel) -> Exported:
+    """Return what OnnxVoiceClassifier needs of a mean feature: logits, gate and the weight."""
+    classifier, gate = model.encoders[Modality.AUDIO].classifier, audio_gate(model)
+
+    def classify(mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        opened = gate(mean) if gate is not None else torch.ones_like(mean[:, :1])
+        return classifier(mean), opened, classifier.weight * 1
+
+    width = model.encoders[Modality.AUDIO].width
+    return Exported(classify, {'mean': torch.zeros(1, width)}, ('logits', 'gate', 'weight'), {})
+
+
+def _export(model: nn.Module, exported: Exported) -> Any:
     import onnx
     file: Any = io.BytesIO()
     with warnings.catch_warnings():
         # The tracer warns of sizes that it takes for constants; tests compare the results.
         warnings.simplefilter('ignore')
         torch.onnx.export(
-            _Function(where, module, exported.function).eval(), tuple(exported.inputs.values()),
+            _Function(model, exported.function).eval(), tuple(exported.inputs.values()),
             file, input_names=list(exported.inputs), output_names=list(exported.outputs),
             dynamic_axes={name: dict(axes) for name, axes in exported.axes.items()},
             opset_version=OPSET, dynamo=False, do_constant_folding=False)

@@ -16,22 +16,24 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from mmer_ros.networks.audio_streaming import Hidden, HopStreaming
-from mmer_ros.networks.backbones import BACKBONES, Encoded, StreamingEncoder
+from mmer_ros.networks.backbones import Array, BACKBONES, Encoded, StreamingEncoder
 from mmer_ros.networks.configs import (
     AudioEncoderConfig,
     FaceEncoderConfig,
     ModelConfig,
     TextEncoderConfig,
+    WhisperEncoderConfig,
 )
 from mmer_ros.networks.face_streaming import FaceStreaming
 from mmer_ros.networks.text_input import TextStreaming
+from mmer_ros.networks.whisper_streaming import WindowStreaming
 from mmer_ros.onnx_graphs import Graph
 from mmer_ros.types import Float32, MODALITIES, Modality, UInt8
 import numpy as np
 from numpy.typing import NDArray
 
 Graphs = Mapping[str, Graph]
-FUSION = 'fusion'
+FUSION, VOICE_CLASSIFIER = 'fusion', 'audio_classifier'  # graphs
 
 
 class OnnxTextEncoder(TextStreaming):
@@ -96,6 +98,31 @@ class OnnxAudioEncoder(HopStreaming):
         return _pad(rows)
 
 
+class OnnxWhisperEncoder(WindowStreaming):
+    """The Whisper as the graph `audio_window`, its linear map as `audio_features`."""
+
+    def __init__(self, config: WhisperEncoderConfig, graphs: Graphs) -> None:
+        self.config = config
+        self.width = config.width
+        self._window, self._features = graphs['audio_window'], graphs['audio_features']
+
+    def encode_window(self, mel: Float32) -> Float32:
+        """Run the network, as WindowStreaming.encode_window."""
+        return self._window(mel)[0]
+
+    def features(self, states: Float32) -> Float32:
+        """Return the features, as WindowStreaming.features."""
+        return self._features(states)[0]
+
+    def cat(self, arrays: Sequence[Float32]) -> Float32:
+        """Return arrays one behind the other."""
+        return np.concatenate(arrays)
+
+    def pad_rows(self, rows: Sequence[Float32 | None]) -> Encoded | None:
+        """Return a batch, as WindowStreaming.pad_rows."""
+        return _pad(rows)
+
+
 class OnnxFaceEncoder(FaceStreaming):
     """The CNN as the graph `face`, the GRU as `face_sequence`."""
 
@@ -127,6 +154,26 @@ class Fused(NamedTuple):
     present: NDArray[np.bool_]
 
 
+class VoiceClassifier(Protocol):
+    """
+    The linear classifier of an audio encoder, and the gate of a late fusion.
+
+    :ivar weight: (7, width) of the classifier.
+    """
+
+    weight: Float32
+
+    def classify(self, features: Array) -> tuple[Float32, float]:
+        """
+        Return the logits of an utterance, (7,), and the logit of the gate: > 0 is a voice.
+
+        :param features: (T, width); their mean is classified.
+        """
+
+    def subtract(self, features: Array, shifts: Float32) -> Array:
+        """Return features (B, T, width) less shifts (B, width)."""
+
+
 class Model(Protocol):
     """
     Encoders and their fusion, in any engine.
@@ -151,6 +198,27 @@ class Model(Protocol):
         :raises ValueError: if a row has no modality at all.
         """
 
+    def voice_classifier(self) -> VoiceClassifier | None:
+        """Return the classifier of the audio encoder; None if it is not linear."""
+
+
+class OnnxVoiceClassifier:
+    """A VoiceClassifier as the graph `audio_classifier`."""
+
+    def __init__(self, graph: Graph, width: int) -> None:
+        self._graph = graph
+        self.weight: Float32 = graph(np.zeros((1, width), np.float32))[2]
+
+    def classify(self, features: Float32) -> tuple[Float32, float]:
+        """Return logits and gate, as VoiceClassifier.classify."""
+        logits, gate, _ = self._graph(features.mean(axis=0, keepdims=True))
+        return logits[0], float(gate[0, 0])
+
+    def subtract(self, features: Float32, shifts: Float32) -> Float32:
+        """Return the difference, as VoiceClassifier.subtract."""
+        moved: Float32 = features - shifts[:, None]
+        return moved
+
 
 class OnnxModel:
     """
@@ -167,6 +235,7 @@ class OnnxModel:
             assert make is not None  # or there would be no graphs
             self.encoders[modality] = make(settings, graphs)
         self._fusion = graphs[FUSION]
+        self._voice = graphs.get(VOICE_CLASSIFIER)
 
     def inference(self) -> AbstractContextManager[object]:
         """Return a context that does nothing."""
@@ -184,6 +253,11 @@ class OnnxModel:
             raise ValueError('an utterance has no modality; nothing can be estimated')
         logits, shares = self._fusion(*inputs, np.array(weights, np.float32))
         return Fused(logits, shares, present)
+
+    def voice_classifier(self) -> OnnxVoiceClassifier | None:
+        """Return the classifier, as Model.voice_classifier."""
+        width = self.encoders[Modality.AUDIO].width
+        return OnnxVoiceClassifier(self._voice, width) if self._voice else None
 
 
 def _encode_padded(network: Graph, inputs: Sequence[NDArray[np.generic]], lengths: Sequence[int]

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 import math
 
+from mmer_ros.networks.mel_scale import BREAK_HZ, BREAK_MEL, LINEAR_HZ, LOG_STEP, to_mel
 import torch
 from torch import nn, Tensor
 
@@ -183,10 +184,10 @@ def mel_filters(bins: int, f_min: float, f_max: float, n_mels: int, sample_rate:
     """
     Return triangular filters of equal area on Slaney's mel scale, (bins, n_mels).
 
-    The scale is linear below 1 kHz and logarithmic above (Slaney, Auditory Toolbox, 1998).
+    The numbers are torchaudio's to the bit, for the weights that are published.
     """
     frequencies = torch.linspace(0, sample_rate // 2, bins, device='cpu')
-    corners = _to_hertz(torch.linspace(_to_mel(f_min), _to_mel(f_max), n_mels + 2,
+    corners = _to_hertz(torch.linspace(to_mel(f_min), to_mel(f_max), n_mels + 2,
                                        device='cpu'))
     width = corners[1:] - corners[:-1]                                 # (n_mels + 1,)
     slopes = corners[None] - frequencies[:, None]                      # (bins, n_mels + 2)
@@ -195,21 +196,10 @@ def mel_filters(bins: int, f_min: float, f_max: float, n_mels: int, sample_rate:
     return filters * (2 / (corners[2:] - corners[:-2]))[None]
 
 
-_LINEAR_HZ, _BREAK_HZ = 200 / 3, 1000.0  # a mel below the break; where it is
-_LOG_STEP = math.log(6.4) / 27
-
-
-def _to_mel(hertz: float) -> float:
-    if hertz < _BREAK_HZ:
-        return hertz / _LINEAR_HZ
-    return _BREAK_HZ / _LINEAR_HZ + math.log(hertz / _BREAK_HZ) / _LOG_STEP
-
-
 def _to_hertz(mels: Tensor) -> Tensor:
-    break_mel = _BREAK_HZ / _LINEAR_HZ
-    hertz = _LINEAR_HZ * mels
-    above = mels >= break_mel
-    hertz[above] = _BREAK_HZ * torch.exp(_LOG_STEP * (mels[above] - break_mel))
+    hertz = LINEAR_HZ * mels
+    above = mels >= BREAK_MEL
+    hertz[above] = BREAK_HZ * torch.exp(LOG_STEP * (mels[above] - BREAK_MEL))
     return hertz
 
 

@@ -16,49 +16,23 @@ and deviation of their states over the utterance, mapped linearly, are what a cl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 import math
 
-from mmer_ros.networks.batching import as_float, pad_features
-from mmer_ros.networks.configs import MEL_HOP, STATE_HOP, WhisperEncoderConfig
-from mmer_ros.networks.encoder import DialogueContext, Encoded, Encoder
-from mmer_ros.networks.wavernn import mel_filters
-from mmer_ros.types import SAMPLE_RATE
-import numpy as np
-from numpy.typing import NDArray
+from mmer_ros.networks.batching import pad_features
+from mmer_ros.networks.configs import STATE_HOP, WhisperEncoderConfig
+from mmer_ros.networks.encoder import Encoded, Encoder, Exported
+from mmer_ros.networks.whisper_streaming import WhisperState, WindowStreaming
+from mmer_ros.types import Float32
 import torch
 from torch import nn, Tensor
 
 __all__ = ['STATE_HOP', 'WhisperEncoder', 'WhisperEncoderConfig', 'WhisperState']
 
-N_FFT = 400  # samples of a frame of Whisper's spectrogram
-RANGE_DB = 8.0  # tens of decibels below the loudest that the spectrogram keeps
-FLOOR = 1e-10  # power; keeps the logarithm finite
 TINY = 1e-5  # added to a variance
 
 
-@dataclass
-class WhisperState:
-    """
-    Where the encoder stands within an utterance.
-
-    :param samples: (n,) not encoded yet.
-    :param windows: states of each complete window, (T, len(states) * d_model).
-    :param received: samples so far.
-    """
-
-    samples: Tensor
-    windows: list[Tensor] = field(default_factory=list)
-    received: int = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is no sample yet."""
-        return not self.received
-
-
-class WhisperEncoder(Encoder):
+class WhisperEncoder(WindowStreaming, Encoder):
     """
     Whisper's first layers and a linear map of the mean and deviation of their states.
 
@@ -66,72 +40,32 @@ class WhisperEncoder(Encoder):
     depends on both although it only gets a mean.
     """
 
-    positions: Tensor
     classifier: nn.Linear
 
     def __init__(self, config: WhisperEncoderConfig, n_classes: int) -> None:
         super().__init__()
         self.config = config
         self.width = config.width
-        self.spectrogram = LogMel(config.n_mels)
         self.conv1 = nn.Conv1d(config.n_mels, config.d_model, 3, padding=1)
         self.conv2 = nn.Conv1d(config.d_model, config.d_model, 3, stride=2, padding=1)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(config.d_model, config.n_head, config.n_inner, dropout=0.0,
-                                       activation='gelu', batch_first=True, norm_first=True)
-            for _ in range(config.n_layer))
-        # Half of a window more may be left at the end of an utterance.
-        count = config.window // STATE_HOP * 3 // 2 + 1
-        self.register_buffer('positions', sinusoids(count, config.d_model), persistent=False)
+        self.layers = nn.ModuleList(Layer(config.d_model, config.n_head, config.n_inner)
+                                    for _ in range(config.n_layer))
         self.project = nn.Linear(2 * len(config.states) * config.d_model, config.width)
         self.classifier = nn.Linear(config.width, n_classes)
 
-    def start(self) -> WhisperState:
-        """Return the state before the first sample."""
-        return WhisperState(torch.zeros(0, device=self.device))
+    def encode_window(self, mel: Float32) -> Tensor:
+        """Return the states of a window, as WindowStreaming.encode_window."""
+        return self.window_states(torch.from_numpy(mel).to(self.device))
 
-    def stream(self, states: Sequence[WhisperState], evidence: Sequence[NDArray[np.generic]]
-               ) -> None:
-        """Take samples, (n,) each, and encode the windows that are complete."""
-        window = self.config.window
-        for state, samples in zip(states, evidence):
-            audio = torch.from_numpy(as_float(samples)).to(self.device)
-            state.received += len(audio)
-            state.samples = torch.cat([state.samples, audio])
-            # The last window takes up to half of one more, rather than leaving a scrap.
-            while len(state.samples) > window * 3 // 2:
-                state.windows.append(self.states(state.samples[:window]))
-                state.samples = state.samples[window:]
-
-    def finish(self, states: Sequence[WhisperState], contexts: Sequence[DialogueContext] = ()
-               ) -> Encoded | None:
-        """Return the features of all samples so far, (B, T, width), one for each 20 ms."""
-        return pad_features([None if s.empty else self.features(self._all_states(s))
-                             for s in states])
-
-    def whole(self, samples: NDArray[np.generic]) -> Tensor:
-        """Return the states of a whole utterance, (T, n), cut into windows as its parts are."""
-        state = self.start()
-        self.stream([state], [samples])
-        return self._all_states(state)
-
-    def _all_states(self, state: WhisperState) -> Tensor:
-        return torch.cat([*state.windows, self.states(state.samples)])
-
-    def states(self, samples: Tensor) -> Tensor:
-        """
-        Return the chosen layers' outputs side by side, (T, len(states) * d_model), of a window.
-
-        :param samples: (n,) float in [-1, 1], 16 kHz; filled up to a multiple of STATE_HOP.
-        """
-        x = self.spectrogram(nn.functional.pad(samples, (0, -len(samples) % STATE_HOP)))
-        x = nn.functional.gelu(self.conv1(x[None]))                       # (1, d, 2 T)
-        x = nn.functional.gelu(self.conv2(x)).transpose(1, 2)             # (1, T, d)
-        x = x + self.positions[:x.shape[1]]
+    def window_states(self, mel: Tensor) -> Tensor:
+        """Return the states of a window: (n_mels, 2 T) -> (T, len(states) * d_model)."""
+        x = nn.functional.gelu(self.conv1(mel[None]))                     # (1, d, 2 T)
+        x = nn.functional.gelu(self.conv2(x))[0].T                        # (T, d)
+        x = x + sinusoids(x.shape[0], self.config.d_model, x.device)
         outputs = [x]
         for layer in self.layers:
             outputs.append(layer(outputs[-1]))
-        return torch.cat([outputs[i][0] for i in self.config.states], dim=1)
+        return torch.cat([outputs[i] for i in self.config.states], dim=1)
 
     def features(self, states: Tensor) -> Tensor:
         """Return the features of an utterance's states: (T, n) -> (T, width)."""
@@ -147,36 +81,56 @@ class WhisperEncoder(Encoder):
         power = centred.square().mean(dim=0)
         return torch.cat([states.mean(dim=0), power / (power + TINY).sqrt()])
 
+    def cat(self, arrays: Sequence[Tensor]) -> Tensor:
+        """Return tensors one behind the other."""
+        return torch.cat(list(arrays))
+
+    def pad_rows(self, rows: Sequence[Tensor | None]) -> Encoded | None:
+        """Return a batch, as batching.pad_features."""
+        return pad_features(rows)
+
+    def exported(self) -> Mapping[str, Exported]:
+        """Return a window and an utterance, as the graphs `audio_window`, `audio_features`."""
+        config, steps = self.config, 8
+        states = torch.zeros(steps, len(config.states) * config.d_model)
+        return {
+            'audio_window': Exported(
+                self.window_states, {'mel': torch.zeros(config.n_mels, 2 * steps)}, ('states',),
+                {'mel': {1: 'frames'}, 'states': {0: 'steps'}}),
+            'audio_features': Exported(
+                self.features, {'states': states}, ('features',),
+                {'states': {0: 'steps'}, 'features': {0: 'steps'}})}
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.project.weight.device
 
 
-class LogMel(nn.Module):
-    """Whisper's spectrogram: (n,) samples, n a multiple of MEL_HOP -> (n_mels, n / MEL_HOP)."""
+class Layer(nn.TransformerEncoderLayer):
+    """A layer of one window; attention is written out, so that its graph takes any length."""
 
-    window: Tensor
-    filters: Tensor
+    def __init__(self, d_model: int, n_head: int, n_inner: int) -> None:
+        super().__init__(d_model, n_head, n_inner)
+        self.heads, self.scale = n_head, (d_model // n_head) ** -0.5
 
-    def __init__(self, n_mels: int) -> None:
-        super().__init__()
-        self.register_buffer('window', torch.hann_window(N_FFT), persistent=False)
-        self.register_buffer('filters', mel_filters(
-            N_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, n_mels, SAMPLE_RATE), persistent=False)
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Return the output of the layer: (T, d) -> (T, d)."""
+        attention = self.self_attn
+        mapped = nn.functional.linear(self.norm1(x), attention.in_proj_weight,
+                                      attention.in_proj_bias)             # (T, 3 d)
+        query, key, value = mapped.unflatten(1, (3, self.heads, -1)).permute(1, 2, 0, 3)
+        shares = (self.scale * query @ key.transpose(1, 2)).softmax(dim=-1)  # (heads, T, T)
+        heard = (shares @ value).transpose(0, 1).flatten(1)               # (T, d)
+        x = x + attention.out_proj(heard)
+        inner = nn.functional.gelu(self.linear1(self.norm2(x)))           # (T, n_inner)
+        output: Tensor = x + self.linear2(inner)
+        return output
 
-    def forward(self, samples: Tensor) -> Tensor:
-        """Return the spectrogram, about -1 to 1."""
-        spectrum = torch.stft(samples, N_FFT, MEL_HOP, window=self.window, pad_mode='reflect',
-                              return_complex=True)[:, :-1].abs().square()  # (bins, frames)
-        level = (self.filters.T @ spectrum).clamp(min=FLOOR).log10()
-        scaled: Tensor = (torch.maximum(level, level.max() - RANGE_DB) + 4) / 4
-        return scaled
 
-
-def sinusoids(count: int, width: int) -> Tensor:
+def sinusoids(count: int, width: int, device: torch.device) -> Tensor:
     """Return Whisper's encodings of positions, (count, width)."""
     step = math.log(10_000) / (width // 2 - 1 or 1)
-    rates = torch.exp(-step * torch.arange(width // 2))
-    angles = torch.arange(count)[:, None] * rates[None]
+    rates = torch.exp(-step * torch.arange(width // 2, device=device))
+    angles = torch.arange(count, device=device)[:, None] * rates[None]
     return torch.cat([angles.sin(), angles.cos()], dim=1)

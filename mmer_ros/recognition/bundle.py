@@ -106,9 +106,6 @@ class Bundle:
     @property
     def lacks_graphs(self) -> str:
         """Why it cannot run in ONNX Runtime; '' if it can."""
-        if self.config.voice_adaptation:
-            return (f'bundle {self.config.name}: it adapts to voices, which only the engine torch '
-                    'can')
         return '' if self.folder and f'{FUSION}{GRAPH}' in self.config.files else (
             f'bundle {self.config.name}: {NO_GRAPHS}')
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from mmer_ros.networks.backbones import StreamingEncoder
 from mmer_ros.networks.configs import ModelConfig
-from mmer_ros.networks.onnx_networks import FUSION, OnnxModel
+from mmer_ros.networks.onnx_networks import FUSION, OnnxModel, VOICE_CLASSIFIER
 from mmer_ros.onnx_graphs import Graph
 from mmer_ros.recognition.bundle_config import (
     BundleConfig,
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EXPORT_AGAIN = 'write the graphs again with `mmer export`, or use engine torch'
-ONE_THREAD = ('audio_frame', 'audio_hop', 'face_sequence', FUSION)  # graphs that are small
+ONE_THREAD = ('audio_frame', 'audio_hop', 'audio_features', VOICE_CLASSIFIER, 'face_sequence',
+              FUSION)  # graphs that are small
 # Tensors that are computed, or averages of a batch normalisation.
 NOT_LEARNT = re.compile(r'\.(running_mean|running_var|num_batches_tracked)$|\.mel\.|\.positions$')
 

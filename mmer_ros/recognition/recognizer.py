@@ -24,6 +24,7 @@ from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
 from mmer_ros.recognition.prior_correction import correction, read_prior, softmax
 from mmer_ros.recognition.streaming_encoders import EncoderStates, StreamingEncoders
 from mmer_ros.recognition.voice_baseline import VoiceOffset
+from mmer_ros.recognition.voice_shift import VoiceShift
 from mmer_ros.types import (
     Estimate,
     FACE_SIZE,
@@ -37,7 +38,6 @@ from typing_extensions import Self
 
 if TYPE_CHECKING:
     from mmer_ros.networks.emotion_model import EmotionModel
-    from mmer_ros.recognition.voice_shift import VoiceShift
 
 LOGGER = logging.getLogger('mmer_ros')
 UNTRAINED = ('UNTRAINED WEIGHTS: bundle {name} was never trained; '
@@ -85,7 +85,7 @@ class Recognizer:
         self.sensing_engine = choose_engine(engine, self.device)
         self._model = bundle.graphs if self.engine == ONNX else _torch_model(bundle, self.device)
         self.encoders = StreamingEncoders(self._model)
-        self._voice = _voice_shift(self.model) if (
+        self._voice = _voice_shift(self._model) if (
             adapt_to_voices and self.config.voice_adaptation) else None
         self._corrections = {} if shares is None else {
             subset: correction(shares, trained) for subset, trained in self.config.priors.items()}
@@ -201,9 +201,12 @@ def _torch_model(bundle: Bundle, device: str) -> Model:
     return TorchModel(bundle.model, device)
 
 
-def _voice_shift(model: EmotionModel) -> VoiceShift:
-    from mmer_ros.recognition.voice_shift import VoiceShift
-    return VoiceShift(model)
+def _voice_shift(model: Model) -> VoiceShift:
+    classifier = model.voice_classifier()
+    if classifier is None:
+        raise InvalidInput('voice_adaptation: the classifier of the audio encoder is not linear; '
+                           'take the setting out of config.json')
+    return VoiceShift(classifier)
 
 
 def _log_notice(bundle: Bundle) -> None:

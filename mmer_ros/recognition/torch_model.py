@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mmer_ros.networks.backbones import Encoded, StreamingEncoder
-from mmer_ros.networks.emotion_model import EmotionModel
+from mmer_ros.networks.emotion_model import audio_gate, EmotionModel
 from mmer_ros.networks.fusion import available
 from mmer_ros.networks.onnx_networks import Fused
 from mmer_ros.onnx_graphs import apply_threads_to_torch
-from mmer_ros.types import Modality
+from mmer_ros.types import Float32, Modality
 import torch
+from torch import nn, Tensor
 
 
 class TorchModel:
@@ -40,6 +41,35 @@ class TorchModel:
         output = self.module.fuse(features, torch.tensor(weights, device=self._device))
         return Fused(output.logits.float().cpu().numpy(), output.weights.float().cpu().numpy(),
                      available(features).cpu().numpy())
+
+    def voice_classifier(self) -> TorchVoiceClassifier | None:
+        """Return the classifier, as Model.voice_classifier."""
+        audio = self.module.encoders[Modality.AUDIO]
+        return TorchVoiceClassifier(audio.classifier, audio_gate(self.module)) if isinstance(
+            audio.classifier, nn.Linear) else None
+
+
+class TorchVoiceClassifier:
+    """
+    A classifier and a gate, as onnx_networks.VoiceClassifier.
+
+    :param gate: (1, width) -> (1, 1); None: always open.
+    """
+
+    def __init__(self, classifier: nn.Linear, gate: nn.Module | None) -> None:
+        self._classifier, self._gate = classifier, gate
+        self.weight: Float32 = classifier.weight.detach().cpu().numpy()
+
+    @torch.inference_mode()
+    def classify(self, features: Tensor) -> tuple[Float32, float]:
+        """Return logits and gate, as VoiceClassifier.classify."""
+        mean = features.mean(dim=0, keepdim=True)
+        gate = 1.0 if self._gate is None else self._gate(mean).item()
+        return self._classifier(mean)[0].float().cpu().numpy(), gate
+
+    def subtract(self, features: Tensor, shifts: Float32) -> Tensor:
+        """Return the difference, as VoiceClassifier.subtract."""
+        return features - torch.from_numpy(shifts).to(features)[:, None]
 
 
 def find_device(device: str) -> str:

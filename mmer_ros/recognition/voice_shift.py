@@ -14,12 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmer_ros.networks.backbones import Encoded
-from mmer_ros.networks.crossmodal import masked_mean
-from mmer_ros.networks.emotion_model import EmotionModel
+from mmer_ros.networks.onnx_networks import VoiceClassifier
 from mmer_ros.recognition.voice_baseline import VoiceOffset
-from mmer_ros.types import InvalidInput, Modality
-import torch
-from torch import nn
+from mmer_ros.types import EMOTIONS
+import numpy as np
 
 
 class VoiceShift:
@@ -29,21 +27,13 @@ class VoiceShift:
     Sounds for which the reliability gate of a late fusion closes are no voices: they stay as they
     are, and enter no baseline.
 
-    :param model: its audio encoder has a linear classifier, over the mean of the features.
-    :raises InvalidInput: if it has not.
+    :param classifier: the linear one of the audio encoder, over the mean of the features.
     """
 
-    def __init__(self, model: EmotionModel) -> None:
-        classifier = model.encoders[Modality.AUDIO].classifier
-        if not isinstance(classifier, nn.Linear):
-            raise InvalidInput('voice_adaptation: the classifier of the audio encoder is not '
-                               'linear; take the setting out of config.json')
+    def __init__(self, classifier: VoiceClassifier) -> None:
         self._classifier = classifier
-        late_fusion = getattr(model.fusion, 'late_fusion', None)
-        self._gate = late_fusion.gates[Modality.AUDIO.key] if late_fusion is not None else None
-        self._step = torch.linalg.pinv(classifier.weight.detach())  # (width, 7)
+        self._step = np.linalg.pinv(classifier.weight.astype(np.float64))     # (width, 7)
 
-    @torch.inference_mode()
     def shifted(self, encoded: Encoded, voices: Sequence[VoiceOffset]) -> Encoded:
         """
         Return the features of utterances with the offsets of their voices subtracted.
@@ -51,12 +41,13 @@ class VoiceShift:
         :param encoded: (B, T, width), and the mask (B, T).
         :param voices: each gets the logits of its voice, (7,), and returns the offset, (7,).
         """
-        values, mask = encoded[0].clone(), encoded[1]
+        values, mask = encoded
+        offsets = np.zeros((len(voices), len(EMOTIONS)))                      # (B, 7)
         for row, voice in enumerate(voices):
             if not mask[row].any():
                 continue
-            mean = masked_mean(values[row:row + 1], mask[row:row + 1])
-            if self._gate is None or self._gate(mean).item() > 0:
-                offset = voice(self._classifier(mean)[0].double().cpu().numpy())
-                values[row] -= self._step @ torch.from_numpy(offset).to(values)
-        return values, mask
+            logits, gate = self._classifier.classify(values[row][mask[row]])
+            if gate > 0:
+                offsets[row] = voice(logits.astype(np.float64))
+        shifts = (offsets @ self._step.T).astype(np.float32)                  # (B, width)
+        return self._classifier.subtract(values, shifts), mask

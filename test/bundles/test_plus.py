@@ -15,14 +15,14 @@ from functools import cache
 import json
 from pathlib import Path
 
-from mmer_ros.networks.whisper_encoder import WhisperEncoder
+from mmer_ros.networks.backbones import DialogueContext
 from mmer_ros.recognition.bundle import Bundle, find_bundle
 from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.recognition.streaming_encoders import Increment
 from mmer_ros.types import Modality, subset_name, SUBSETS, Utterance
 import numpy as np
 import pytest
 from tools.make_golden import explain, golden_answers, golden_inputs
-import torch
 
 from .test_starter import check_modest, noise
 
@@ -74,18 +74,25 @@ def test_of_a_sound_without_a_voice_it_says_little(kind: str, level: float) -> N
     assert recognizer('flat').recognize(Utterance(audio=sound)).confidence < 0.5
 
 
-@torch.inference_mode()
 @pytest.mark.parametrize('name', sorted(golden_inputs()))
 def test_parts_give_the_features_of_the_whole_to_the_bit(name: str) -> None:
-    voice = recognizer('').model.encoders[Modality.AUDIO]
-    assert isinstance(voice, WhisperEncoder)
+    voice = recognizer('').encoders
     sound = np.tile(golden_inputs()[name].audio, 4)
-    whole, state = voice.encode([sound], []), voice.start()
+    whole, states = voice.encode([Utterance(audio=sound)]), voice.start()
     for part in np.array_split(sound, 31):
-        voice.stream([state], [part])
-    streamed = voice.finish([state])
-    assert whole is not None and streamed is not None
-    assert torch.equal(streamed[0], whole[0])
+        voice.stream([Increment(states, {
+            Modality.TEXT: '', Modality.AUDIO: part, Modality.FACE: None})])
+    streamed = voice.finish([states], [DialogueContext()])
+    np.testing.assert_array_equal(streamed[Modality.AUDIO][0], whole[Modality.AUDIO][0])
+
+
+def test_it_runs_in_either_engine_with_the_same_answers() -> None:
+    torch_one = Recognizer.load('plus', engine='torch')
+    assert recognizer('').engine == 'onnx'
+    for utterance in golden_inputs().values():
+        for part in (utterance, Utterance(audio=utterance.audio)):
+            difference = torch_one.recognize(part).logits - recognizer('').recognize(part).logits
+            assert np.abs(difference).max() < 1e-4
 
 
 def test_words_and_faces_say_what_they_say_in_starter() -> None:

@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmer_ros.networks.log_mel import log_mel
 from mmer_ros.networks.pretrained import load_whisper, PretrainedUnavailable
 from mmer_ros.networks.whisper_encoder import STATE_HOP, WhisperEncoder, WhisperEncoderConfig
+from mmer_ros.networks.backbones import DialogueContext
 from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.bundle_export import export_bundle
 from mmer_ros.recognition.recognizer import Recognizer
-from mmer_ros.types import SAMPLE_RATE, Utterance
+from mmer_ros.recognition.streaming_encoders import Increment
+from mmer_ros.types import Modality, SAMPLE_RATE, Utterance
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -33,6 +37,15 @@ SMALL = WhisperEncoderConfig(d_model=16, n_layer=2, n_head=2, n_inner=32, states
                              window_s=0.5, width=6)
 WINDOW = SMALL.window
 LENGTHS = [1, STATE_HOP, WINDOW - 1, WINDOW * 3 // 2, WINDOW * 3 // 2 + 1, 3 * WINDOW + 77]
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a bundle with graphs."""
+    folder = tmp_path_factory.mktemp('bundle') / 'mine'
+    tiny_bundle(model=TINY.model_copy(update={'audio': SMALL})).save(folder)
+    export_bundle(folder)
+    return folder
 
 
 def encoder(config: WhisperEncoderConfig = SMALL) -> WhisperEncoder:
@@ -65,14 +78,13 @@ def test_states_are_those_of_the_published_network(whisper: Path) -> None:
     extractor = WhisperFeatureExtractor.from_pretrained(whisper)
     mel = extractor(sound, sampling_rate=SAMPLE_RATE, padding='max_length',
                     max_length=len(sound), return_tensors='pt').input_features
-    torch.testing.assert_close(network.spectrogram(torch.from_numpy(sound)), mel[0],
-                               atol=1e-4, rtol=0)
+    np.testing.assert_allclose(log_mel(sound, SMALL.n_mels), mel[0], atol=1e-4, rtol=0)
     count = len(sound) // STATE_HOP
     published.embed_positions = torch.nn.Embedding.from_pretrained(
         published.embed_positions.weight[:count])
     published.config.max_source_positions = count
     expected = published(mel, output_hidden_states=True).hidden_states[:3]
-    torch.testing.assert_close(network.states(torch.from_numpy(sound)),
+    torch.testing.assert_close(network.states(sound),
                                torch.cat([each[0] for each in expected], dim=1),
                                atol=1e-3, rtol=1e-3)
 
@@ -146,6 +158,23 @@ def test_utterances_side_by_side_are_those_alone() -> None:
 def test_states_of_layers_that_are_not_kept_are_refused() -> None:
     with pytest.raises(ValidationError, match='layers 0 to 2'):
         WhisperEncoderConfig(n_layer=2, states=(2, 3))
+
+
+@pytest.mark.parametrize('length', LENGTHS)
+def test_its_graphs_agree_and_give_the_whole_to_the_bit(length: int, exported: Path) -> None:
+    torch_one, onnx_one = (Recognizer.load(exported, engine=e) for e in ('torch', 'onnx'))
+    sound = random_audio(length)
+    whole = onnx_one.recognize(Utterance(audio=sound))
+    assert np.abs(torch_one.recognize(Utterance(audio=sound)).logits - whole.logits).max() < 1e-4
+    for cuts in ([], [1], [length // 3, length // 2], list(range(0, length, WINDOW // 7))):
+        states = onnx_one.encoders.start()
+        for part in np.split(sound, cuts):
+            onnx_one.encoders.stream([Increment(states, {
+                Modality.TEXT: '', Modality.AUDIO: part, Modality.FACE: None})])
+            if not states[Modality.AUDIO].empty:
+                onnx_one.finish([states], [DialogueContext()])  # changes nothing
+        streamed = onnx_one.finish([states], [DialogueContext()])[0]
+        np.testing.assert_array_equal(streamed.logits, whole.logits)
 
 
 def test_a_bundle_with_it_answers_alike_after_saving(tmp_path: Path) -> None:

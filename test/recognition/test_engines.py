@@ -22,7 +22,7 @@ from mmer_ros import onnx_graphs
 from mmer_ros.networks.backbones import DialogueContext
 from mmer_ros.networks.configs import FaceEncoderConfig, ModelConfig
 from mmer_ros.networks.fusion import FusionConfig
-from mmer_ros.recognition.bundle import Bundle, BundleError
+from mmer_ros.recognition.bundle import Bundle, BundleError, find_bundle
 from mmer_ros.recognition.bundle_export import export_bundle
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recognition.streaming_encoders import Increment
@@ -228,9 +228,9 @@ def test_a_graph_that_reaches_beyond_the_weights_is_refused(
 
 def test_the_graphs_hold_no_second_copy_of_the_weights_and_no_paths(folder: Path) -> None:
     weights = len((folder / 'model.safetensors').read_bytes())
-    starter = Bundle.load('starter', engine='onnx')
-    assert starter.folder is not None
-    for path in (*folder.glob('*.onnx'), *starter.folder.glob('*.onnx')):
+    shipped = [found for name in ('starter', 'plus') if (found := find_bundle(name))]
+    assert len(shipped) == 2
+    for path in (path for each in (folder, *shipped) for path in each.glob('*.onnx')):
         graph = onnx.load(path, load_external_data=False)
         inside = sum(len(t.raw_data) for t in graph.graph.initializer
                      if t.data_location != onnx.TensorProto.EXTERNAL)

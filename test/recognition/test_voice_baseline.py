@@ -12,9 +12,11 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 from mmer_ros.networks.fusion import FusionConfig
 from mmer_ros.networks.whisper_encoder import WhisperEncoderConfig
+from mmer_ros.recognition.bundle_export import export_bundle
 from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recognition.voice_baseline import EXPLAINED, PRIOR_UTTERANCES, VoiceBaselines
@@ -106,6 +108,19 @@ def test_parts_and_partial_estimates_change_no_bit(rate: float) -> None:
         expected = spoken(whole, f'u{i}', sound, person)
         found = spoken(cut, f'u{i}', sound, person, cuts=(1, 700, 9_000, 15_000))
         np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+
+
+def test_the_engines_adapt_alike(tmp_path: Path) -> None:
+    recognizer().bundle.save(tmp_path / 'b')
+    export_bundle(tmp_path / 'b')
+    streams = [DialogueStream(Recognizer.load(tmp_path / 'b', engine=engine))
+               for engine in ('torch', 'onnx')]
+    for i in range(4):
+        sound, person = random_audio(20_000, i % 3), 'ana' if i % 2 else 'bob'
+        one, other = (spoken(stream, f'u{i}', sound, person).logits for stream in streams)
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    unadapted = Recognizer.load(tmp_path / 'b').recognize(Utterance(audio=sound)).logits
+    assert np.abs(other - unadapted).max() > 0.01
 
 
 def test_people_have_baselines_of_their_own() -> None:

@@ -25,6 +25,7 @@ from typing import Any
 
 from mmer_ros.networks.pretrained import whisper_config
 from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.bundle_export import save_with_graphs
 from mmer_ros.types import Modality
 import numpy as np
 from rich.console import Console
@@ -105,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     write_file(options.output / FIGURES, json.dumps(figures, indent=2).encode())
     bundle = plus_bundle('plus', base, encoder, pool, card=plus_card(figures), notice=NOTICE,
                          training=_facts(figures))
-    bundle.save(options.bundle)
+    save_with_graphs(bundle, options.bundle)
     console.print(f'written: {options.bundle}', highlight=False, soft_wrap=True)
     return 0
 
