@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmer_ros.networks.backbones import DialogueContext
 from mmer_ros.networks.log_mel import log_mel
 from mmer_ros.networks.pretrained import load_whisper, PretrainedUnavailable
 from mmer_ros.networks.whisper_encoder import STATE_HOP, WhisperEncoder, WhisperEncoderConfig
-from mmer_ros.networks.backbones import DialogueContext
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.bundle_export import export_bundle
 from mmer_ros.recognition.recognizer import Recognizer
