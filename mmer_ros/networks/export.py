@@ -91,9 +91,10 @@ def _exported_fusion(model: EmotionModel) -> Exported:
 def _exported_voice_classifier(model: EmotionModel) -> Exported:
     """Return what OnnxVoiceClassifier needs of a mean feature: logits, gate and the weight."""
     classifier, gate = model.encoders[Modality.AUDIO].classifier, audio_gate(model)
+    assert isinstance(classifier, nn.Linear)  # the caller has looked
 
     def classify(mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        opened = gate(mean) if gate is not None else torch.ones_like(mean[:, :1])
+        opened: Tensor = gate(mean) if gate is not None else torch.ones_like(mean[:, :1])
         return classifier(mean), opened, classifier.weight * 1
 
     width = model.encoders[Modality.AUDIO].width
