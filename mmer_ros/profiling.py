@@ -21,7 +21,7 @@ Clock = Callable[[], float]  # seconds that pass, e.g. time.perf_counter
 OnStage = Callable[[str, float], object]  # name of the stage, seconds that it took
 Function = TypeVar('Function', bound=Callable[..., Any])
 
-VOICE_ACTIVITY, FACE_DETECTION = 'voice activity', 'face detection'
+VOICE_ACTIVITY, FACE_DETECTION, PERSONS = 'voice activity', 'face detection', 'persons'
 AUDIO, FACE, TEXT = 'audio encoder', 'face encoder', 'text encoder'  # as of stage_of
 FUSION = 'fusion'
 RECOGNITION = (VOICE_ACTIVITY, AUDIO, FACE, TEXT, FUSION)  # one after another, in one thread

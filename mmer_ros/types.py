@@ -211,6 +211,9 @@ class FaceCrop:
     :param frame_size: width and height of the frame, in the unit of the box; 0 if not known.
     :param patch: as face_patch.aligned_patch; None where the landmarks are not known.
     :param coded: the image as it crosses a network, of face_coding; empty: it was never coded.
+    :param landmarks: (5, 2) of eyes, nose, corners of the mouth in the frame, pixels; None where
+        they are not known.
+    :param person_id: whose face it is, '' as long as that is not known.
     :raises InvalidInput: if the image is of another shape or type.
     """
 
@@ -222,6 +225,8 @@ class FaceCrop:
     frame_size: tuple[float, float] = (0.0, 0.0)
     patch: UInt8 | None = None
     coded: bytes = b''
+    landmarks: NDArray[np.floating] | None = None
+    person_id: str = ''
 
     def __post_init__(self) -> None:
         """Check the crop."""

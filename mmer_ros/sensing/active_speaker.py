@@ -226,8 +226,14 @@ class SpeakerFaces:
     start: float
     begin: float
     choice: Choice = Choice()
+    _persons: dict[str, str] = field(default_factory=dict)  # by face
     _seen: list[FaceCrop] = field(default_factory=list)
     _handed: int = 0  # crops of the chosen face
+
+    @property
+    def person_id(self) -> str:
+        """Id of the person whose face was chosen; '' if it is not known."""
+        return self._persons.get(self.choice.face_id, '')
 
     def take(self, crops: Sequence[FaceCrop], end: float, speaker: ActiveSpeaker, *,
              last: bool, heard: bool) -> tuple[FaceCrop, ...]:
@@ -241,6 +247,7 @@ class SpeakerFaces:
         """
         config = speaker.config
         self._seen += crops
+        self._persons |= {crop.face_id: crop.person_id for crop in crops if crop.person_id}
         elapsed = end - self.start
         if elapsed <= config.settle_s + ROUNDING_S or not self.choice.face_id:
             waits = not last and not self.choice.face_id and elapsed < config.look_s - ROUNDING_S

@@ -41,27 +41,57 @@ def aligned_patch(image: UInt8, landmarks: NDArray[np.floating]) -> UInt8 | None
     :param landmarks: (5, 2) x and y of eyes, nose, corners of the mouth; pixels.
     :return: (PATCH_SIZE, PATCH_SIZE) uint8; None if they make no face within the image.
     """
-    warp = _similarity(np.asarray(landmarks, np.float64), PLACES * PATCH_SIZE)
+    placed = _placed(image, landmarks, PLACES * PATCH_SIZE, PATCH_SIZE)
+    if placed is None:
+        return None
+    region, warp, reduced = placed
+    return _warped(cv2.cvtColor(region, cv2.COLOR_RGB2GRAY), warp, reduced, PATCH_SIZE)
+
+
+def aligned(image: UInt8, landmarks: NDArray[np.floating], places: NDArray[np.float64],
+            size: int) -> UInt8 | None:
+    """
+    Cut a face out in colour so that its landmarks come to lie in given places.
+
+    :param image: (height, width, 3) uint8 RGB.
+    :param landmarks: as of aligned_patch.
+    :param places: (5, 2) x and y of the landmarks in the result, pixels.
+    :param size: height and width of the result, pixels.
+    :return: (size, size, 3) uint8; None if the landmarks make no face within the image.
+    """
+    placed = _placed(image, landmarks, places, size)
+    return None if placed is None else _warped(*placed, size)
+
+
+def _placed(image: UInt8, landmarks: NDArray[np.floating], places: NDArray[np.float64], size: int
+            ) -> tuple[UInt8, NDArray[np.float64], tuple[int, int] | None] | None:
+    """Return the part of the image around a face, its warp, and its size if reduced before."""
+    warp = _similarity(np.asarray(landmarks, np.float64), places)
     if warp is None:
         return None
     inverse = np.linalg.inv(np.vstack([warp, [0, 0, 1]]))
-    corners = np.array([[x, y, 1] for x in (0, PATCH_SIZE) for y in (0, PATCH_SIZE)]) @ inverse.T
+    corners = np.array([[x, y, 1] for x in (0, size) for y in (0, size)]) @ inverse.T
     height, width = image.shape[:2]
     left, top = np.floor(corners[:, :2].min(axis=0)).astype(int).clip(0) - (1, 1)
     right, bottom = np.ceil(corners[:, :2].max(axis=0)).astype(int) + 2
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if right - left < 2 or bottom - top < 2:
         return None
-    grey = cv2.cvtColor(np.ascontiguousarray(image[top:bottom, left:right]), cv2.COLOR_RGB2GRAY)
     shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
     reduce = min(1.0, float(np.hypot(warp[0, 0], warp[1, 0])) / SCALE)
-    size = max(2, round((right - left) * reduce)), max(2, round((bottom - top) * reduce))
+    reduced = None
     if reduce < 1.0:
-        shift = shift @ np.diag([(right - left) / size[0], (bottom - top) / size[1], 1.0])
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    patch = cv2.warpAffine(grey, warp @ shift, (PATCH_SIZE, PATCH_SIZE), flags=cv2.INTER_LINEAR,
-                           borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(patch, np.uint8)
+        reduced = (max(2, round((right - left) * reduce)), max(2, round((bottom - top) * reduce)))
+        shift = shift @ np.diag([(right - left) / reduced[0], (bottom - top) / reduced[1], 1.0])
+    return np.ascontiguousarray(image[top:bottom, left:right]), warp @ shift, reduced
+
+
+def _warped(region: NDArray[np.uint8] | cv2.typing.MatLike, warp: NDArray[np.float64],
+            reduced: tuple[int, int] | None, size: int) -> UInt8:
+    if reduced is not None:
+        region = cv2.resize(region, reduced, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.warpAffine(region, warp, (size, size), flags=cv2.INTER_LINEAR,
+                                     borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def patch_of_crop(crop: UInt8) -> UInt8:

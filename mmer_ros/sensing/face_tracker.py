@@ -109,6 +109,14 @@ class FaceTracker:
         return {face_id: (float(m[0] + m[2]) / 2, float(m[1] + m[3]) / 2)
                 for face_id, m in moved.items()}
 
+    def rename(self, face_id: str) -> str:
+        """Give a face another id, since it turned out to be another face; return the new id."""
+        self._count += 1
+        for track in self._tracks:
+            if track.face_id == face_id:
+                track.face_id = f'face{self._count}'
+        return f'face{self._count}'
+
     def reset(self) -> None:
         """Forget the tracks; ids already given are not given again."""
         self._tracks = []

@@ -124,7 +124,7 @@ class FaceStream:
                 coded = code_face(image)
                 crops.append(FaceCrop(
                     frame.stamp, face_id, decode_face(coded), detection.box, detection.score,
-                    (width, height), patch, coded))
+                    (width, height), patch, coded, landmarks=detection.landmarks))
         return crops
 
     def _find(self, frame: VideoFrame) -> list[Detection]:
@@ -155,6 +155,13 @@ class FaceStream:
         """Return where the known faces should be, from how they have moved."""
         moves = self._tracker.moves(stamp)
         return [region.moved(*moves[face_id]) for face_id, region in self._known.items()]
+
+    def rename(self, face_id: str) -> str:
+        """Give a face another id, as FaceTracker.rename."""
+        renamed = self._tracker.rename(face_id)
+        self._known = {renamed if known == face_id else known: region
+                       for known, region in self._known.items()}
+        return renamed
 
     def reset(self) -> None:
         """Forget the stream, after a jump of time."""

@@ -15,9 +15,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from mmer_ros.profiling import FACE_DETECTION, Stages, UNMEASURED, VOICE_ACTIVITY
+from mmer_ros.profiling import FACE_DETECTION, PERSONS, Stages, UNMEASURED, VOICE_ACTIVITY
 from mmer_ros.sensing.face_detector import FaceDetector
 from mmer_ros.sensing.faces import FaceStream, FrameSampler
+from mmer_ros.sensing.persons import Persons
 from mmer_ros.sensing.spoken_language import is_read, shown_language
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig, UtteranceSegmenter
 from mmer_ros.sensing.vad import SpeechProbability
@@ -60,6 +61,8 @@ class SensorPipeline(ABC, Generic[Result]):
         config = config or SegmenterConfig()
         self._faces = faces
         faces.set_search(config.face_search_s)
+        self._persons = Persons(config.persons, faces.rename)
+        self._persons_of = 0  # dialogue
         self._segmenter = UtteranceSegmenter(
             config, _timed(probability or SpeechProbability(), stages))
         self._stages = stages
@@ -109,6 +112,9 @@ class SensorPipeline(ABC, Generic[Result]):
             return self.skip_frame(frame.stamp, arrival)
         with self._stages.measuring(FACE_DETECTION):
             crops = self._faces.push(frame)
+        self._forget_persons()
+        with self._stages.measuring(PERSONS):
+            crops = self._persons.push(frame, crops)
         self._on_faces(frame, crops)
         return self._hand_on(self._segmenter.push_faces(frame.stamp, crops, arrival))
 
@@ -162,11 +168,13 @@ class SensorPipeline(ABC, Generic[Result]):
         """End the streams and return what is left."""
         results = self._hand_on(self._segmenter.flush())
         self._faces.reset()
+        self._persons.lose_tracks()
         return results
 
     def reset_history(self) -> None:
-        """Forget the dialogue so far."""
+        """Forget the dialogue so far, and the persons."""
         self._segmenter.begin_dialogue()
+        self._forget_persons()
 
     def rewind(self, now: float) -> list[Result]:
         """
@@ -184,6 +192,12 @@ class SensorPipeline(ABC, Generic[Result]):
         """Return what a person should know about the input since the last call."""
         events, self._segmenter.events = self._segmenter.events, []
         return events
+
+    def _forget_persons(self) -> None:
+        """Forget the persons of another dialogue, as after a jump of time."""
+        if self._persons_of != self._segmenter.dialogue:
+            self._persons.reset()
+        self._persons_of = self._segmenter.dialogue
 
     def _change_detector(self, detector: FaceDetector) -> None:
         self._faces.change_detector(detector)

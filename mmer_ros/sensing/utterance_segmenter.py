@@ -19,6 +19,7 @@ from mmer_ros.sensing.active_speaker import ActiveSpeaker, SpeakerConfig, Speake
 from mmer_ros.sensing.audio_front_end import AudioFrontEnd, PcmRun
 from mmer_ros.sensing.face_queue import FaceQueue
 from mmer_ros.sensing.own_voice import Mutable, OwnVoice
+from mmer_ros.sensing.persons import PersonsConfig
 from mmer_ros.sensing.speech_segmenter import (
     NO_AUDIO,
     SpeechConfig,
@@ -48,6 +49,7 @@ class SegmenterConfig(BaseModel):
         'The whole image is searched for faces once in this many seconds; in between, known faces '
         'are verified where they should be, which costs a tenth. A new face is found within this '
         'time. 0 searches each image.'))
+    persons: PersonsConfig = PersonsConfig()
     face_wait_s: float = Field(0.3, ge=0, le=5, description=(
         'An utterance waits this many seconds for images that lag behind the audio.'))
     transcript_wait_s: float = Field(0.25, ge=0, le=10, description=(
@@ -125,6 +127,11 @@ class UtteranceSegmenter:
     def speaker(self) -> str:
         """Id of the face that speaks; '' if nobody does or it is not known."""
         return next((u.faces.choice.face_id for u in self._known if u.spoken.ongoing), '')
+
+    @property
+    def dialogue(self) -> int:
+        """Number of the dialogue, as of UtterancePart."""
+        return self._dialogue
 
     def begin_dialogue(self) -> None:
         """Let all parts from now on be of another dialogue, as after a jump of time."""
@@ -365,9 +372,10 @@ class UtteranceSegmenter:
             utterance_id=utterance.spoken.utterance_id, index=utterance.parts,
             utterance_start=utterance.spoken.start, start=piece.start, end=piece.end,
             audio=piece.audio, text=' '.join(utterance.words),
-            faces=faces, face_id=choice.face_id, voice_id=utterance.voice_id, last=piece.last,
-            cut=piece.cut, revision=utterance.revision, speaker_by=choice.by,
-            speaker_margin=choice.margin, dialogue=self._dialogue)
+            faces=faces, person_id=utterance.faces.person_id, face_id=choice.face_id,
+            voice_id=utterance.voice_id, last=piece.last, cut=piece.cut,
+            revision=utterance.revision, speaker_by=choice.by, speaker_margin=choice.margin,
+            dialogue=self._dialogue)
         utterance.words = []
         utterance.parts += 1
         utterance.released |= piece.last
