@@ -12,14 +12,16 @@
 
 from __future__ import annotations
 
-from mmer_ros.sensing.face_identity import DESCRIPTORS, DlibDescriptor, make_descriptor
+from collections.abc import Sequence
+
+from mmer_ros.sensing.face_identity import DESCRIPTORS, DlibDescriptor, Limits, make_descriptor
 from mmer_ros.sensing.outfit import likeness, outfit_of
 from mmer_ros.sensing.persons import MOST_PERSONS, PersonsConfig
-from mmer_ros.types import InvalidInput, UInt8, VideoFrame
+from mmer_ros.types import Float32, InvalidInput, UInt8, VideoFrame
 import numpy as np
 import pytest
 
-from test.fixtures.cast import detected, pictures, Room, SIZE, with_hat
+from ..fixtures.cast import detected, pictures, Room, SIZE, with_hat
 
 FOUR = range(4)
 
@@ -128,7 +130,22 @@ def test_faces_without_landmarks_stay_unknown() -> None:
 def test_a_descriptor_that_is_not_registered_is_named() -> None:
     with pytest.raises(InvalidInput, match='dlib'):
         make_descriptor('nobody')
-    assert DESCRIPTORS.names() == ['dlib']
+    assert 'dlib' in DESCRIPTORS.names()
+
+
+class Sameness:
+    """Describes all faces alike."""
+
+    limits = Limits(same=0.5, alike=0.2)
+
+    def describe(self, image: UInt8, landmarks: Sequence[object]) -> Float32:
+        return np.zeros((len(landmarks), 1), np.float32)
+
+
+def test_another_descriptor_is_registered_and_named_in_the_settings() -> None:
+    DESCRIPTORS.add('sameness', Sameness)
+    room = Room(PersonsConfig(descriptor='sameness'))
+    assert [room.meet(pictures(who)) for who in (0, 1)] == [{'person1'}, {'person1'}]
 
 
 def test_the_outfit_does_not_depend_on_the_light() -> None:
