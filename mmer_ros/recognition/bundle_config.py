@@ -25,7 +25,7 @@ CONFIG, WEIGHTS, TOKENIZER, CARD = (
     'config.json', 'model.safetensors', 'tokenizer.json', 'MODEL_CARD.md')
 GRAPH = '.onnx'  # ending of the files that hold graphs
 NO_GRAPHS = 'it has no graphs; write them with `mmer export`, or use engine torch'
-DEFAULT_BUNDLE = 'starter'
+DEFAULT_BUNDLE = 'plus'
 ENGLISH = ('en',)
 SEARCH_PATH_VARIABLE = 'MMER_BUNDLE_PATH'
 

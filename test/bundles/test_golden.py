@@ -48,6 +48,12 @@ def test_the_shipped_bundle_gives_the_golden_answers(
     assert explain(golden, now) == '', explain(golden, now)
 
 
+def test_the_bundle_starter_gives_its_golden_answers() -> None:
+    golden = json.loads(GOLDEN.with_name('golden_starter.json').read_text(encoding='utf-8'))
+    now = golden_answers(Recognizer.load('starter'))
+    assert explain(golden, now) == '', explain(golden, now)
+
+
 def test_the_golden_answers_are_of_the_shipped_bundle_and_every_subset(
         golden: dict[str, Any], now: dict[str, Any]) -> None:
     assert golden['hash'] == now['hash']

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import cv2
-from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE, find_bundle
+from mmer_ros.recognition.bundle import Bundle, find_bundle
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.replay import replay_bag, ReplayOptions
@@ -67,7 +67,7 @@ TONES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 @cache
 def recognizer(prior: str) -> Recognizer:
-    return Recognizer.load(DEFAULT_BUNDLE, prior=prior)
+    return Recognizer.load('starter', prior=prior)
 
 
 def noise(kind: str, seconds: float = 3.0) -> np.ndarray:
@@ -125,11 +125,11 @@ def pictures(kind: str) -> np.ndarray:
 # ---------------------------------------------------------------- what it is
 
 
-def test_it_is_trained_calibrated_small_and_the_default():
-    folder = find_bundle(DEFAULT_BUNDLE)
-    assert folder is not None and folder.name == 'starter'
+def test_it_is_trained_calibrated_and_small():
+    folder = find_bundle('starter')
+    assert folder is not None
     assert sum(path.stat().st_size for path in folder.iterdir()) <= MOST_BYTES
-    config = Bundle.load(DEFAULT_BUNDLE).config
+    config = Bundle.load('starter').config
     assert config.trained and config.calibrated
     names = {subset_name(subset) for subset in SUBSETS}
     assert set(config.temperatures) == set(config.priors) == names
@@ -140,7 +140,7 @@ def test_it_is_trained_calibrated_small_and_the_default():
 
 
 def test_its_card_begins_with_the_licences_and_its_notice_says_them():
-    bundle = Bundle.load(DEFAULT_BUNDLE)
+    bundle = Bundle.load('starter')
     headings = [line for line in bundle.card.splitlines() if line.startswith('## ')]
     assert headings[0] == '## Licences first'
     for text in (bundle.card, bundle.config.notice):
