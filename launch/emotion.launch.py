@@ -108,7 +108,7 @@ def generate_launch_description():
 
 def _nodes(context):
     """Return the nodes with only those parameters overridden that were given."""
-    _refuse_unknown_arguments(context.argv)
+    refuse_unknown_arguments(context.argv, __file__, [*ARGUMENTS, *OVERRIDES, *OTHERS])
 
     def argument(name):
         return LaunchConfiguration(name).perform(context)
@@ -164,11 +164,16 @@ def _checked(name, value, values):
     return value == 'true' if values == BOOLEAN else value
 
 
-def _refuse_unknown_arguments(words):
-    """Refuse arguments that are not ours, unless another launch file includes this one."""
-    if Path(__file__).name not in (Path(word).name for word in sys.argv):
+def refuse_unknown_arguments(words, file, known):
+    """
+    Refuse arguments that a launch file does not have, unless another one includes it.
+
+    :param words: `name:=value`, as the user wrote them.
+    :param file: path of the launch file.
+    :param known: names of its arguments.
+    """
+    if Path(file).name not in (Path(word).name for word in sys.argv):
         return
-    known = [*ARGUMENTS, *OVERRIDES, *OTHERS]
     for word in words:
         name = word.partition(':=')[0]
         if name not in known and name not in LAUNCH_ARGUMENTS:

@@ -47,16 +47,49 @@ def test_every_file_names_the_same_version(version: Callable[[], object]) -> Non
     assert version() == mmer_ros.__version__
 
 
-def test_package_xml_has_a_rosdep_key_for_what_setup_py_asks_for_or_says_why_not() -> None:
+def requirements_of_setup() -> dict[str, str]:
+    """Return the name of each package that setup.py asks for, and how it asks for it."""
     setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
     asked = re.search(r'install_requires=\[(.*?)\n    \]', setup, re.DOTALL)
     assert asked
-    names = set(re.findall(r"^ +'([\w-]+)", asked[1], re.MULTILINE)) - {'setuptools'}
+    found = re.findall(r"^ +'(([\w-]+)[^']*)'", asked[1], re.MULTILINE)
+    return {name: requirement for requirement, name in found if name != 'setuptools'}
+
+
+def test_what_setup_py_asks_for_comes_to_a_robot_from_rosdep_or_from_pip() -> None:
     keys = {'opencv-python-headless': 'opencv', 'pillow': 'pil', 'pyyaml': 'yaml'}
-    package = (ROOT / 'package.xml').read_text(encoding='utf-8')
-    assert {'numpy', 'onnxruntime'} <= names
-    assert not {name for name in names
-                if not re.search(rf'\b(python3-)?{keys.get(name, name)}\b', package)}
+    package = ElementTree.parse(ROOT / 'package.xml')
+    from_rosdep = {depend.text for depend in package.iter('exec_depend')}
+    from_pip = [line.partition('#')[0].strip() for line in (
+        ROOT / 'requirements-robot.txt').read_text(encoding='utf-8').splitlines()]
+    asked = requirements_of_setup()
+    assert {'numpy', 'onnxruntime'} <= set(asked)
+    assert not {name for name, requirement in asked.items()
+                if f'python3-{keys.get(name, name)}' not in from_rosdep
+                and requirement not in from_pip}
+    assert f'{asked["numpy"]},<2' in from_pip  # ROS on Ubuntu 24.04 is compiled for NumPy 1.26
+
+
+def test_no_rosdep_key_is_for_pip_which_ubuntu_and_bloom_refuse() -> None:
+    for path in ('package.xml', 'mmer_msgs/package.xml'):
+        assert '-pip<' not in (ROOT / path).read_text(encoding='utf-8')
+
+
+def copied_by(dockerfile: str) -> set[str]:
+    """Return what a Dockerfile copies out of the repository, but for all of it."""
+    copies = re.findall(r'^COPY (.+) \S+$', dockerfile, re.MULTILINE)
+    return {name for names in copies for name in names.split()} - {'.'}
+
+
+def test_the_image_has_what_it_copies_and_what_setup_py_installs() -> None:
+    kept = {line[1:] for line in (ROOT / '.dockerignore').read_text(
+        encoding='utf-8').splitlines() if line.startswith('!')}
+    copied = copied_by((ROOT / 'Dockerfile').read_text(encoding='utf-8'))
+    assert all((ROOT / name).exists() for name in kept | copied)
+    assert {name.partition('/')[0] for name in copied} <= kept
+    setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
+    folders = {path.partition('/')[0] for path in re.findall(r"files\('([^']+)'\)", setup)}
+    assert {'config', 'launch', 'resource'} <= folders <= kept
 
 
 def test_the_changelog_has_the_version_or_what_is_unreleased() -> None:

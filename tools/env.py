@@ -12,6 +12,7 @@ Make the environment of this checkout in .venv: packages, ROS 2 as wheels, mmer_
 
 Run by `make env`, with nothing but Python. What is up to date is left alone, so that it costs
 nothing to run it before every other command; what was interrupted goes on where it stopped.
+ROS wheels exist for x86-64 only: on aarch64 the environment lacks ROS and mmer_msgs.
 """
 
 from __future__ import annotations
@@ -36,9 +37,16 @@ VENV = ROOT / '.venv'
 BIN = VENV / 'bin'
 STAMP = VENV / 'env.json'  # step name -> hash of what it was made from
 UV = 'uv==0.13.9'
+REQUIREMENTS = 'requirements.in'
 # The Pythons that ROS wheels exist for, the preferred first.
 LOCKS = {(3, 11): 'requirements.lock', (3, 12): 'requirements-3.12.lock'}
+MACHINES = ('x86_64', 'aarch64')
+HAS_ROS_WHEELS = platform.machine() == 'x86_64'
 LOG_LINES = 25  # shown of a failed step
+
+WITHOUT_ROS = (
+    'env: there are no ROS 2 wheels for this computer: what starts nodes (make demo, bench, soak) '
+    'and the tests of nodes need ROS 2 Jazzy and colcon (docs/quickstart-robot.md).')
 
 # Activated or sourced elsewhere, these would lead our tools to other people's files.
 FOREIGN = ('PYTHONPATH', 'PYTHONHOME', 'VIRTUAL_ENV', 'CONDA_PREFIX', 'CMAKE_PREFIX_PATH',
@@ -109,6 +117,10 @@ def install_packages(log: Path) -> None:
     """Install exactly what the lock names, checked against its hashes."""
     # The lock also fixes the setuptools that builds what comes as source.
     lock = LOCKS[sys.version_info[:2]]
+    if not HAS_ROS_WHEELS:  # the lock is x86-64's: its versions count, but not all its packages
+        run(log, BIN / 'uv', 'pip', 'install', '--compile-bytecode', '--python', BIN / 'python',
+            '--requirements', REQUIREMENTS, '--constraints', lock, '--build-constraints', lock)
+        return
     run(log, BIN / 'uv', 'pip', 'sync', '--compile-bytecode', '--python', BIN / 'python',
         '--require-hashes', '--build-constraints', lock, lock)
     corrected = correct_exports()
@@ -165,16 +177,19 @@ def install_project(log: Path) -> None:
         '--no-build-isolation', '--reinstall-package', 'mmer_ros', '--editable', '.')
 
 
+BUILD_MESSAGES = Step(
+    'mmer_msgs', ('mmer_msgs',), build_messages,
+    'This needs cmake 3.16 or newer, make and a C++ compiler (on Debian and Ubuntu: apt install '
+    'cmake g++ make).')
 STEPS = (
     Step('venv', (), make_venv,
          'Check that this Python has the venv module (on Debian and Ubuntu: apt install '
          'python3-venv) and that pip reaches its package index.'),
-    Step('packages', tuple(LOCKS.values()), install_packages,
+    Step('packages', (*LOCKS.values(), *(() if HAS_ROS_WHEELS else (REQUIREMENTS,))),
+         install_packages,
          'Check the network and the disk space, then run this again: what has been downloaded is '
          'kept. uv reads UV_DEFAULT_INDEX, UV_HTTP_TIMEOUT and UV_CACHE_DIR.'),
-    Step('mmer_msgs', ('mmer_msgs',), build_messages,
-         'This needs cmake 3.16 or newer, make and a C++ compiler (on Debian and Ubuntu: apt '
-         'install cmake g++ make).'),
+    *((BUILD_MESSAGES,) if HAS_ROS_WHEELS else ()),
     Step('mmer_ros', ('setup.py', 'setup.cfg', 'pyproject.toml'), install_project,
          'Check setup.py, then run this again.'),
 )
@@ -280,12 +295,12 @@ def find_python() -> None:
     """
     Go on under a Python that the ROS wheels are for, outside of any virtual environment.
 
-    :raises StepFailed: if there is none, or if there are no ROS wheels for this computer.
+    :raises StepFailed: if there is none, or if there are no packages for this computer.
     """
-    if (platform.system(), platform.machine()) != ('Linux', 'x86_64'):
+    if platform.system() != 'Linux' or platform.machine() not in MACHINES:
         raise StepFailed(
-            f'the ROS 2 wheels are for Linux x86_64 only, this is {platform.system()} '
-            f'{platform.machine()}. Install ROS 2 Jazzy and build with colcon instead.')
+            f'this is {platform.system()} {platform.machine()}; expected Linux on '
+            f'{" or ".join(MACHINES)}.')
     running = sys.version_info[:2]
     if running in LOCKS and sys.prefix == sys.base_prefix:
         return
@@ -322,6 +337,8 @@ def main() -> int:
                     done[step.name] = wanted[step.name]
                     write_stamp(done)
         print(f'env: .venv is ready ({time.monotonic() - began:.1f} s)')
+        if not HAS_ROS_WHEELS:
+            print(WITHOUT_ROS)
         return 0
     except StepFailed as error:
         print(f'env: {error}', file=sys.stderr)

@@ -30,6 +30,8 @@ PATH = re.compile(
 # A module as a page names it within its room, e.g. `runtime/inbox.py`.
 MODULE = re.compile(r'`([\w/]+\.py)`')
 RUN = re.compile(r'python3? -m ((?:tools|training|mmer_ros)[\w.]*\w)')
+# A call of a launch file with its arguments.
+LAUNCH = re.compile(r'mmer_ros +((?:emotion|bringup)\.launch\.py)((?: +\w+:=\S*)*)')
 FOLDERS = ('mmer_ros', 'training', 'test', 'tools', 'examples', 'docs', 'launch')
 FILES = {str(file.relative_to(ROOT)) for name in FOLDERS for file in (ROOT / name).rglob('*.py')}
 
@@ -52,6 +54,24 @@ def test_modules_that_a_page_runs_exist(page: Path) -> None:
     named = {name.replace('.', '/') for name in RUN.findall(page.read_text(encoding='utf-8'))}
     assert not {name for name in named
                 if not {f'{name}.py', f'{name}/__main__.py'} & FILES}
+
+
+def launch_arguments(name: str) -> set[str]:
+    """Return the arguments of a launch file, which can be run only where ROS is installed."""
+    text = (ROOT / 'launch' / name).read_text(encoding='utf-8')
+    tables = re.findall(r'^(?:ARGUMENTS|OVERRIDES|OTHERS) = \{(.*?)^\}', text,
+                        re.DOTALL | re.MULTILINE)
+    found = {name for table in tables for name in re.findall(r"^    '(\w+)':", table, re.M)}
+    return found | (launch_arguments('emotion.launch.py') if name.startswith('bringup') else set())
+
+
+@pytest.mark.parametrize('page', [*PAGES, *sorted(ROOT.glob('compose*.yaml'))],
+                         ids=lambda page: str(page.relative_to(ROOT)))
+def test_launch_files_have_the_arguments_that_a_page_gives_them(page: Path) -> None:
+    text = re.sub(r'\s*\\?\n\s+-?', ' ', page.read_text(encoding='utf-8'))
+    for name, arguments in LAUNCH.findall(text):
+        given = set(re.findall(r'(\w+):=', arguments))
+        assert given <= launch_arguments(name), page
 
 
 def test_the_api_page_has_each_public_name_and_each_field() -> None:

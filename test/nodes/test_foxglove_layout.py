@@ -81,7 +81,7 @@ def test_every_panel_is_placed_once() -> None:
 def test_what_is_plotted_is_a_number_of_a_message() -> None:
     for path in series('Plot'):
         assert NUMBER.fullmatch(resolve(path['value'])), path
-        assert path['enabled'] is True and path['timestampMethod'] == 'receiveTime'
+        assert path['enabled'] is True and path['timestampMethod'] == 'headerStamp'
 
 
 def test_the_seven_probabilities_bear_the_names_of_their_emotions() -> None:
