@@ -43,6 +43,7 @@ setup(
         ('share/' + package_name + '/config', files('config/*')),
         ('share/' + package_name + '/config/sros2', files('config/sros2/*')),
         ('share/' + package_name + '/examples/behaviour_tree', files('examples/behaviour_tree/*')),
+        ('share/' + package_name + '/examples/subscribers', files('examples/subscribers/*')),
     ],
     python_requires='>=3.10',
     install_requires=[

@@ -96,3 +96,15 @@ def test_the_changelog_has_the_version_or_what_is_unreleased() -> None:
     text = (ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')
     headings = re.findall(r'^## \[?([^\]\n ]+)', text, re.MULTILINE)
     assert headings[0] in ('Unreleased', mmer_ros.__version__)
+
+
+@pytest.mark.parametrize('folder', ['.', 'mmer_msgs'])
+def test_bloom_reads_the_versions_of_the_changelog(folder: str) -> None:
+    changelog = pytest.importorskip('catkin_pkg.changelog')
+    found = changelog.get_changelog_from_path(str(ROOT / folder))
+    text = (ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')
+    released = re.findall(r'^## \[?(\d+\.\d+\.\d+)', text, re.MULTILINE)
+    assert [version for version, _, _ in found.foreach_version()] == released
+    heading = 'Forthcoming\n-----------\n'  # catkin_prepare_release makes a version of it
+    assert (heading in (ROOT / folder / 'CHANGELOG.rst').read_text(encoding='utf-8')) == (
+        '## Unreleased' in text)
