@@ -242,7 +242,7 @@ def test_split_starts_a_segmenter_and_an_estimator_that_find_one_another(as_two,
     topics = {'/robot/image', '/robot/audio', '/robot/transcript', '/here'}
     assert eventually(lambda: segmenter.topics() == topics), segmenter.topics()
     assert estimator.topics() == {'/here'}
-    assert 'source robot: parts' in run.text
+    assert 'source robot: utterance parts' in run.text
     yield
     assert run.exit_codes == [0, 0], run.text
     assert 'Traceback' not in run.text
