@@ -28,6 +28,7 @@ from typing import Any, cast
 
 import annotated_types
 from mmer_ros.interfaces.audio import AudioFormat, SAMPLE_FORMATS
+from mmer_ros.interfaces.images import MAX_PIXELS, MEGA
 from mmer_ros.onnx_graphs import ENGINES
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recognition.prior_correction import read_prior, ROBOT
@@ -189,6 +190,9 @@ class NodeSettings(BaseModel):
     image_queue: int = setting(CAMERA, 3, (
         'Up to this many images wait for face detection; the oldest are dropped.'),
         ge=1, le=1000)
+    max_image_megapixels: float = setting(CAMERA, MAX_PIXELS / MEGA, (
+        'Images with more million pixels than this are refused before memory is taken for them.'),
+        ge=0.01, le=150, replayed=True)
     debug_image: bool = setting(CAMERA, False, (
         'The node offers ~/debug_image, the camera image with the faces, the speaker and the '
         'latest estimate drawn on it. It is published while somebody subscribes.'), launch=True)
@@ -359,6 +363,11 @@ class NodeSettings(BaseModel):
     def raw_audio(self) -> AudioFormat:
         """Format of audio whose messages do not name it."""
         return AudioFormat(self.audio_rate, self.audio_channels, self.audio_format)
+
+    @property
+    def max_pixels(self) -> int:
+        """Pixels that an image may have."""
+        return round(MEGA * self.max_image_megapixels)
 
     @property
     def image_topics(self) -> tuple[str, ...]:

@@ -29,7 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MAX_PIXELS = 64_000_000  # of an image, as decoded; 8K video has 33 million
+MEGA = 1_000_000
+MAX_PIXELS = 64 * MEGA  # of an image, as decoded, if no limit is set; 8K video has 33 million
+MESSAGE = 'image'  # name of an image that came in a message, in errors
 
 
 @dataclass(frozen=True)
@@ -126,38 +128,44 @@ def is_image(fields: Mapping[str, str]) -> bool:
         {'encoding', 'width', 'height', 'step'} <= fields.keys() or 'format' in fields)
 
 
-def check_size(width: int, height: int, name: str = 'image') -> None:
+def check_size(width: int, height: int, name: str = MESSAGE,
+               max_pixels: int = MAX_PIXELS) -> None:
     """
     Check the size of an image before memory is taken for it.
 
-    :raises InvalidInput: if it has no pixels, or more than MAX_PIXELS.
+    :raises InvalidInput: if it has no pixels, or more than `max_pixels`.
     """
     if width < 1 or height < 1:
         raise InvalidInput(f'{name}: size {width}x{height}; expected at least 1x1; check the '
                            'camera driver')
-    if width * height > MAX_PIXELS:
-        raise InvalidInput(f'{name}: size {width}x{height}; expected at most '
-                           f'{MAX_PIXELS // 1_000_000} million pixels; scale it down')
+    if width * height > max_pixels:
+        raise _too_large(f'size {width}x{height}', name, max_pixels)
 
 
-def image_to_rgb(message: Any) -> UInt8:
+def _too_large(what: str, name: str, max_pixels: int) -> InvalidInput:
+    raised = ', or raise max_image_megapixels' if name == MESSAGE else ''
+    return InvalidInput(f'{name}: {what}; expected at most {max_pixels / MEGA:g} million pixels; '
+                        f'scale it down{raised}')
+
+
+def image_to_rgb(message: Any, max_pixels: int = MAX_PIXELS) -> UInt8:
     """
     Return the image as (height, width, 3) uint8 RGB.
 
     :param message: a sensor_msgs/Image; rows may be padded.
+    :param max_pixels: larger images are refused.
     :raises UnknownEncoding: if its encoding is not among ENCODINGS and PLANAR.
     :raises InvalidInput: if it is empty, truncated or too large.
     """
     name = message.encoding.strip().lower()
+    check_size(message.width, message.height, max_pixels=max_pixels)
     if name in PLANAR:
         return _planar(message, PLANAR[name])
     if name not in ENCODINGS:
-        if message.width and message.height:
-            raise UnknownEncoding(
-                f'image: encoding {message.encoding!r}; expected colours or grey values: one of '
-                f'{", ".join([*ENCODINGS, *PLANAR])}; choose the topic of the colour image, or '
-                'set the encoding in the camera driver')
-        check_size(message.width, message.height)
+        raise UnknownEncoding(
+            f'image: encoding {message.encoding!r}; expected colours or grey values: one of '
+            f'{", ".join([*ENCODINGS, *PLANAR])}; choose the topic of the colour image, or '
+            'set the encoding in the camera driver')
     encoding = ENCODINGS[name]
     if name in IN_PAIRS and message.width % 2:
         raise InvalidInput(f'image: width {message.width} with {message.encoding}; expected an '
@@ -178,7 +186,6 @@ def _rows(message: Any, row: int, count: int) -> UInt8:
 
     :raises InvalidInput: if there are fewer.
     """
-    check_size(message.width, message.height)
     step = message.step or row
     data = np.frombuffer(message.data, np.uint8)
     if step < row or data.size < step * (count - 1) + row:
@@ -215,16 +222,17 @@ def _planar(message: Any, encoding: Planar) -> UInt8:
         rows[:height], np.ascontiguousarray(colours[::down, ::across]), encoding.conversion)
 
 
-def compressed_to_rgb(message: Any) -> UInt8:
+def compressed_to_rgb(message: Any, max_pixels: int = MAX_PIXELS) -> UInt8:
     """
     Return the decoded image as (height, width, 3) uint8 RGB, upright as EXIF says.
 
     :param message: a sensor_msgs/CompressedImage.
+    :param max_pixels: larger images are refused, and not decoded.
     :raises InvalidInput: if it cannot be decoded, or is too large.
     """
     data = bytes(message.data)
     try:
-        return decode_image(data)
+        return decode_image(data, max_pixels=max_pixels)
     except Undecodable as error:
         video = ('; it is video, which is not a picture by itself: republish it, e.g. with '
                  'ros2 run image_transport republish'
@@ -237,13 +245,14 @@ class Undecodable(InvalidInput):
     """Bytes that are no image."""
 
 
-def decode_image(data: bytes, name: str = 'image') -> UInt8:
+def decode_image(data: bytes, name: str = MESSAGE, max_pixels: int = MAX_PIXELS) -> UInt8:
     """
     Return the picture in a file, (height, width, 3) uint8 RGB, upright as EXIF says.
 
     :param name: of the file, for errors.
+    :param max_pixels: larger images are refused, and not decoded.
     :raises Undecodable: if it is no whole image of a kind that OpenCV reads.
-    :raises InvalidInput: if it has more than MAX_PIXELS; it is not decoded then.
+    :raises InvalidInput: if it is too large.
     """
     try:
         with warnings.catch_warnings():
@@ -251,11 +260,10 @@ def decode_image(data: bytes, name: str = 'image') -> UInt8:
             with Image.open(BytesIO(data)) as header:
                 width, height = header.size
     except Image.DecompressionBombError as error:
-        raise InvalidInput(f'{name}: it has more than {MAX_PIXELS // 1_000_000} million pixels; '
-                           'scale it down') from error
+        raise _too_large('it has more pixels', name, max_pixels) from error
     except Exception as error:  # a damaged header can fail in any way
         raise Undecodable(f'{name}: it is no image that can be decoded') from error
-    check_size(width, height, name)
+    check_size(width, height, name, max_pixels)
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:

@@ -16,7 +16,12 @@ from typing import Any
 
 from builtin_interfaces.msg import Duration, Time
 from mmer_msgs.msg import EmotionEstimate
-from mmer_ros.interfaces.images import compressed_to_rgb, image_to_rgb, UnknownEncoding
+from mmer_ros.interfaces.images import (
+    compressed_to_rgb,
+    image_to_rgb,
+    MAX_PIXELS,
+    UnknownEncoding,
+)
 from mmer_ros.types import Estimate, InvalidInput, UInt8
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
@@ -24,19 +29,21 @@ from sensor_msgs.msg import CompressedImage, Image
 NANOSECONDS = 1_000_000_000
 
 
-def decode_image(message: Image | CompressedImage) -> UInt8:
+def decode_image(message: Image | CompressedImage, max_pixels: int = MAX_PIXELS) -> UInt8:
     """
     Return an image as (height, width, 3) uint8 RGB.
 
     The core converts the common encodings, so that the result does not depend on what is
     installed. cv_bridge converts all others, if it is installed.
 
-    :raises InvalidInput: if the image is empty or truncated, or its encoding is unknown.
+    :param max_pixels: larger images are refused.
+    :raises InvalidInput: if the image is empty, truncated or too large, or its encoding is
+        unknown.
     """
     if isinstance(message, CompressedImage):
-        return compressed_to_rgb(message)
+        return compressed_to_rgb(message, max_pixels)
     try:
-        return image_to_rgb(message)
+        return image_to_rgb(message, max_pixels)
     except UnknownEncoding as unknown:
         try:
             from cv_bridge import CvBridge

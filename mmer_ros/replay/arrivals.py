@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from mmer_ros.interfaces.audio import AudioReader, duration
-from mmer_ros.interfaces.images import compressed_to_rgb, image_to_rgb
+from mmer_ros.interfaces.images import compressed_to_rgb, image_to_rgb, MAX_PIXELS
 from mmer_ros.interfaces.transcripts import to_words
 from mmer_ros.recordings.recording import COMPRESSED_IMAGE, NANOSECONDS, Recorded, Recording
 from mmer_ros.replay.topics import Topics
@@ -65,10 +65,12 @@ class Arrivals:
     :param topics: those that are replayed; messages of others arrive as nothing.
     :param stamps: how stamps are used, one of clock_offsets.STAMPS.
     :param limit_s: as in clock_offsets.ClockOffsets.
+    :param max_pixels: larger images are refused.
     """
 
     def __init__(self, recording: Recording, topics: Topics, sampler: FrameSampler, *,
-                 stamps: str = AUTO, limit_s: float = LIMIT_S) -> None:
+                 stamps: str = AUTO, limit_s: float = LIMIT_S,
+                 max_pixels: int = MAX_PIXELS) -> None:
         self.clock = StreamClock()
         self.notices: list[str] = []
         self._recording = recording
@@ -78,6 +80,7 @@ class Arrivals:
         self._unstamped = UnstampedAudio()
         self._sampler = sampler
         self._stamps = stamps
+        self._max_pixels = max_pixels
         self._offsets = ClockOffsets(limit_s, self._on_shift)
         self._frames: dict[str, str] = {}
         self._last: float | None = None  # time of the message before
@@ -170,7 +173,8 @@ class Arrivals:
             return
         is_compressed = recorded.msgtype == COMPRESSED_IMAGE
         add = partial(self._add_image,
-                      partial(compressed_to_rgb if is_compressed else image_to_rgb, message))
+                      partial(compressed_to_rgb if is_compressed else image_to_rgb, message,
+                              self._max_pixels))
         if captured is None:
             add(self._now)
         else:

@@ -71,6 +71,7 @@ class ReplayOptions:
     emotion_topic: str = f'/{DEFAULTS.emotion_topic}'
     publish_transcript: bool = DEFAULTS.publish_transcript
     stamps: str = DEFAULTS.stamps
+    max_image_megapixels: float = DEFAULTS.max_image_megapixels
     partial_rate: float = DEFAULTS.partial_rate
     report: bool = True
     faces: str = SHOW

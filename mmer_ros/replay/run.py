@@ -23,6 +23,7 @@ from typing import Any
 from mmer_ros import __version__
 from mmer_ros.evaluation.labels import fit_to, Label, read_label_file
 from mmer_ros.evaluation.utterances import evaluate, spread
+from mmer_ros.interfaces.images import MEGA
 from mmer_ros.onnx_graphs import use_threads
 from mmer_ros.profiling import Clock
 from mmer_ros.recognition.pipeline import Pipeline
@@ -145,7 +146,8 @@ class _Run:
                 self.bag = stack.enter_context(self._new_bag(self.options.output))
             limit_s = max(LIMIT_S, self.options.segmenter.face_wait_s + LAG_S)
             arrivals = Arrivals(self.recording, self.topics, pipeline.sampler(),
-                                stamps=self.options.stamps, limit_s=limit_s)
+                                stamps=self.options.stamps, limit_s=limit_s,
+                                max_pixels=round(MEGA * self.options.max_image_megapixels))
             feed = Feed(pipeline, self._event)
             self._feed_all(feed, arrivals, detector, on_progress)
             self._keep(feed.flush(), 0.0, {})

@@ -176,6 +176,17 @@ def test_a_size_beyond_memory_is_refused() -> None:
         image_to_rgb(image('rgb8', random_pixels('rgb8'), **claims))
 
 
+def test_a_limit_of_ones_own_holds_for_every_kind_of_image() -> None:
+    pixels = random_pixels('rgb8')
+    height, width = pixels.shape[:2]
+    for convert, message in ((image_to_rgb, image('rgb8', pixels)),
+                             (compressed_to_rgb, compressed('png', png_that_claims(width, height)))):
+        expected = f'size {width}x{height}; expected at most .* or raise max_image_megapixels'
+        with pytest.raises(InvalidInput, match=expected):
+            convert(message, width * height - 1)
+    np.testing.assert_array_equal(image_to_rgb(image('rgb8', pixels), width * height), pixels)
+
+
 # --------------------------------------------------------------------- sixteen bits, Bayer, planes
 
 @pytest.mark.parametrize('order', ['<', '>'])

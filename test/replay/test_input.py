@@ -444,6 +444,17 @@ def test_the_parameters_of_the_node_are_followed(run: Any, bag: Path, tmp_path: 
     assert 'nowhere.yaml' in said
 
 
+def test_images_beyond_the_limit_of_ones_own_are_left_out(run: Any, bag: Path,
+                                                          tmp_path: Path) -> None:
+    parameters = tmp_path / 'params.yaml'
+    parameters.write_text('/**:\n  ros__parameters:\n    image_topic: /camera/image\n'
+                          '    max_image_megapixels: 0.02\n')
+    said, result = run(bag, '--params', parameters, code=3)
+    assert 'expected at most 0.02 million pixels' in said
+    assert result.summary['events']['image'] > 5
+    assert result.summary['utterances'] == 1
+
+
 @pytest.mark.parametrize(('arguments', 'names'), [
     (['--labels', 'nowhere.csv'], 'nowhere.csv'), (['--bundle', 'no/such'], 'no/such'),
     (['--device', 'cuda:9'], 'cuda:9'), (['--jobs', '0'], '--jobs 0')])

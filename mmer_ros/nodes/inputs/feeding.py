@@ -18,7 +18,7 @@ from mmer_ros.nodes.conversions import decode_image
 from mmer_ros.nodes.inbox import Item
 from mmer_ros.sensing.input_quality import audio_problem, image_problem
 from mmer_ros.sensing.sensor_pipeline import Result, SensorPipeline
-from mmer_ros.types import InvalidInput, VideoFrame
+from mmer_ros.types import InvalidInput, UInt8, VideoFrame
 
 # Kind of item -> how many wait at most, of those for which there is no parameter.
 QUEUES = {'image_time': 1000, 'face': 100, 'transcript': 100, 'activity': 1000,
@@ -33,29 +33,33 @@ WITHOUT_RESULTS: dict[str, Callable[[SensorPipeline[Any], Item], object]] = {
 
 # Takes the name of an input and what is wrong with what it sends; '' if that is of use.
 Judge = Callable[[str, str], object]
+Decode = Callable[[Any], UInt8]  # takes a message; as conversions.decode_image
 
 
 def feed(pipeline: SensorPipeline[Result], items: Sequence[Item],
-         judge: Judge = lambda name, problem: None) -> list[Result]:
+         judge: Judge = lambda name, problem: None, decode: Decode = decode_image
+         ) -> list[Result]:
     """
     Feed what Inputs put into the inbox, and return what comes of it.
 
     :param judge: takes for each image and block of audio whether it was of use.
     :raises InvalidInput: if an item cannot be used; those after it are lost.
     """
-    return [result for item in items for result in _feed(pipeline, item, judge)]
+    return [result for item in items for result in _feed(pipeline, item, judge, decode)]
 
 
-def _feed(pipeline: SensorPipeline[Result], item: Item, judge: Judge) -> list[Result]:
+def _feed(pipeline: SensorPipeline[Result], item: Item, judge: Judge,
+          decode: Decode) -> list[Result]:
     name = 'image' if item.kind == 'face' else item.kind
     try:
-        return _take(pipeline, item, judge)
+        return _take(pipeline, item, judge, decode)
     except InvalidInput as error:
         judge(name, str(error).partition(': ')[2] or str(error))
         raise
 
 
-def _take(pipeline: SensorPipeline[Result], item: Item, judge: Judge) -> list[Result]:
+def _take(pipeline: SensorPipeline[Result], item: Item, judge: Judge,
+          decode: Decode) -> list[Result]:
     content, arrival = item.message, item.arrival
     if item.kind == 'audio':
         judge('audio', audio_problem(content.samples))
@@ -65,12 +69,12 @@ def _take(pipeline: SensorPipeline[Result], item: Item, judge: Judge) -> list[Re
     if item.kind == 'image_time':
         return pipeline.skip_frame(item.stamp, arrival, item.source)
     if item.kind == 'face':
-        crop = content.crop()
+        crop = content.crop(decode)
         judge('image', image_problem(crop.image))
         return pipeline.push_faces(item.stamp, [crop], arrival, item.source)
     if item.kind in WITHOUT_RESULTS:
         WITHOUT_RESULTS[item.kind](pipeline, item)
         return []
-    image = decode_image(content)
+    image = decode(content)
     judge('image', image_problem(image))
     return pipeline.push_frame(VideoFrame(item.stamp, image), arrival)

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 import cv2
-from mmer_ros.nodes.conversions import decode_image
 from mmer_ros.nodes.inbox import Item
 from mmer_ros.nodes.inputs.senses import Hearing, Put, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
@@ -25,7 +24,7 @@ from mmer_ros.nodes.inputs.topic_input import TopicInput
 from mmer_ros.sensing.face_coding import code_face, decode_face
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity
-from mmer_ros.types import FACE_SIZE, FaceCrop
+from mmer_ros.types import FACE_SIZE, FaceCrop, UInt8
 import numpy as np
 
 Box = tuple[float, float, float, float]
@@ -98,13 +97,14 @@ class FaceMessage:
     box: Box
     score: float
 
-    def crop(self) -> FaceCrop:
+    def crop(self, decode: Callable[[Any], UInt8]) -> FaceCrop:
         """
         Return the face as the encoder takes it.
 
+        :param decode: as conversions.decode_image.
         :raises InvalidInput: if the image cannot be decoded.
         """
-        image = cv2.resize(decode_image(self.message), (FACE_SIZE, FACE_SIZE),
+        image = cv2.resize(decode(self.message), (FACE_SIZE, FACE_SIZE),
                            interpolation=cv2.INTER_AREA)
         coded = code_face(np.asarray(image, np.uint8))
         return FaceCrop(self.stamp, self.face_id, decode_face(coded), self.box, self.score,

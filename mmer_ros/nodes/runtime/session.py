@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Generic
 
-from mmer_ros.nodes.conversions import NANOSECONDS
+from mmer_ros.nodes.conversions import decode_image, NANOSECONDS
 from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.inbox import Inbox, Item
@@ -69,7 +69,9 @@ class Session(Generic[Result]):
         self._passing = PassingTime(node, self._clock.reset)
         self._frames: dict[str, str] = {}
         self._worker: Worker[Result] | None = Worker(
-            pipeline, self.inbox, feed=partial(feed, pipeline, judge=meter.record_quality),
+            pipeline, self.inbox, feed=partial(
+                feed, pipeline, judge=meter.record_quality,
+                decode=partial(decode_image, max_pixels=settings.max_pixels)),
             now=self.now, publish=lambda result: publish(result, self.now()),
             on_fault=self._on_fault)
         self._jumps: Any = None
