@@ -11,19 +11,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 import signal
 import threading
 import time
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
-from mmer_msgs.msg import AudioChunk
+from mmer_msgs.msg import AudioChunk, EmotionEstimate
+from mmer_ros.nodes.conversions import to_seconds, to_time
+from mmer_ros.nodes.health.process_usage import resident_mb
 from mmer_ros.nodes.tools.domains import own_domain
 from mmer_ros.nodes.tools.playback import watching
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -32,7 +36,7 @@ from tools.processes import node_process
 
 from ..fixtures.inputs import listening, POLL_PERIOD_S
 from ..fixtures.node import chunk, Health, tiny
-from ..fixtures.ros import eventually, in_one_process, InStep, recorded, running
+from ..fixtures.ros import eventually, in_one_process, InStep, play, recorded, running
 from ..fixtures.stream import sample_labels
 
 UNTIL_S = 13.6  # of the sample: four utterances
@@ -75,6 +79,36 @@ def test_images_that_are_withheld_and_sent_at_once_change_no_utterance(
         counts = rig.counts()
     assert spans(found) == expected
     assert set(counts) <= {'image_late'}
+
+
+def fast_and_large(messages: list[Message], rate: int, height: int) -> list[Message]:
+    """Show each image several times, as a camera of `rate` images a second and `height` does."""
+    shown: list[Message] = []
+    images = [(moment, message) for moment, kind, message in messages if kind == 'image']
+    for (moment, image), (until, _) in pairwise(images):
+        pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_COLOR)
+        width = round(pixels.shape[1] * height / pixels.shape[0])
+        data = cv2.imencode('.jpg', cv2.resize(pixels, (width, height)))[1].tobytes()
+        for step in range(round((until - moment) * rate)):
+            large = CompressedImage(format='jpeg')
+            large.data.frombytes(data)
+            large.header.stamp = to_time(to_seconds(image.header.stamp) + step / rate)
+            shown.append((moment + step / rate, 'image', large))
+    return sorted([*shown, *(m for m in messages if m[1] != 'image')], key=lambda m: m[0])
+
+
+def test_a_camera_faster_than_faces_are_found_costs_neither_speech_nor_memory(
+        expected: list[tuple[float, float]]) -> None:
+    messages = fast_and_large(recorded(4.3), 120, 1080)
+    with running(CompressedImage, image_transport='compressed',
+                 audio_reliability='reliable') as rig:
+        before = resident_mb()
+        play(rig.talker, messages)
+        assert eventually(lambda: len(rig.talker.estimates) >= 1)
+        estimate = rig.talker.estimates[0]
+        assert spans([(to(estimate.start), to(estimate.end))]) == expected[:1]
+        assert estimate.modalities & EmotionEstimate.MODALITY_FACE
+        assert resident_mb() < before + 150
 
 
 def to(stamp: Any) -> float:
