@@ -251,6 +251,8 @@ def _json(content: str, length_s: float) -> Iterator[Transcript]:
             times = segment['offsets']
             yield _words(times['from'] / 1000, times['to'] / 1000, segment['text'],
                          language=language)
+    elif isinstance(found.get('chunks'), list):  # Hugging Face's pipelines
+        yield from _chunks(found['chunks'], length_s, language)
     elif isinstance(result, list):  # Vosk
         yield from _each_word(result, language)
     elif isinstance(found.get('segments'), list):
@@ -269,6 +271,15 @@ def _json(content: str, length_s: float) -> Iterator[Transcript]:
         yield Transcript(0.0, found['text'], language=language)
     else:
         raise ValueError(f'its keys are {", ".join(map(str, found))[:80]}; expected segments')
+
+
+def _chunks(chunks: Sequence[Mapping[str, Any]], length_s: float, language: str
+            ) -> Iterator[Transcript]:
+    """Yield words with (start, end); the end of the last one may be missing."""
+    for chunk in chunks:
+        start, end = chunk['timestamp']
+        yield _words(start, max(length_s, start) if end is None else end, chunk['text'],
+                     language=chunk.get('language') or language)
 
 
 def _each_word(words: Sequence[Mapping[str, Any]], language: str,

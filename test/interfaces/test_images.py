@@ -179,8 +179,8 @@ def test_a_size_beyond_memory_is_refused() -> None:
 def test_a_limit_of_ones_own_holds_for_every_kind_of_image() -> None:
     pixels = random_pixels('rgb8')
     height, width = pixels.shape[:2]
-    for convert, message in ((image_to_rgb, image('rgb8', pixels)),
-                             (compressed_to_rgb, compressed('png', png_that_claims(width, height)))):
+    packed = compressed('png', png_that_claims(width, height))
+    for convert, message in (image_to_rgb, image('rgb8', pixels)), (compressed_to_rgb, packed):
         expected = f'size {width}x{height}; expected at most .* or raise max_image_megapixels'
         with pytest.raises(InvalidInput, match=expected):
             convert(message, width * height - 1)

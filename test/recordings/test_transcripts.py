@@ -32,6 +32,8 @@ FILES = {
     'd.json': json.dumps({'result': {'language': 'en'}, 'transcription': [
         {'offsets': {'from': round(1000 * s), 'to': round(1000 * e)}, 'text': t}
         for s, e, t in SPOKEN]}),
+    'h.json': json.dumps({'text': 'all', 'chunks': [
+        {'timestamp': [s, e], 'text': f' {t}'} for s, e, t in SPOKEN]}),
     'e.tsv': "start\tend\ttext\n800\t2300\tbin blue\n4000\t6000\tthat's it, really\n",
     'f.csv': 'Start,END,Text\n0.8,2.3,bin blue\n4.0,6.0,"that\'s it, really"\n',
     'g.csv': "start;end;text\n0,8;2,3;bin blue\n0:04;0:06;that's it, really\n",
@@ -63,6 +65,12 @@ def test_every_kind_gives_the_same_words_and_times(tmp_path: Path, name: str, up
 def test_encodings_of_windows_are_read(tmp_path: Path, name: str, encoding: str) -> None:
     content = FILES[name].replace('\n', '\r\n').encode(encoding)
     assert spoken(written(tmp_path, name, content)) == SPOKEN
+
+
+def test_words_that_do_not_end_last_to_the_end_of_the_clip(tmp_path: Path) -> None:
+    chunks = [{'timestamp': [0.5, 1.0], 'text': 'bin'}, {'timestamp': [1.5, None], 'text': 'blue'}]
+    path = written(tmp_path, 'x.json', json.dumps({'chunks': chunks}))
+    assert spoken(path, 2.5) == [(0.5, 1.0, 'bin'), (1.5, 2.5, 'blue')]
 
 
 def test_words_with_times_come_one_by_one_and_numbers_without_lie_between(tmp_path: Path) -> None:
