@@ -257,7 +257,7 @@ class UtterancePart:
     :param last: the utterance ends with this part.
     :param cut: the utterance reached its maximum length while speech went on.
     :param revision: 0; +1 for each part that brings a late transcript after the last one.
-    :param dialogue: another number than in the part before: the dialogue begins anew, what was
+    :param dialogue: another number than in the part before: a new dialogue begins, what was
         said before is forgotten.
     """
 

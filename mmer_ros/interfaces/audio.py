@@ -8,9 +8,9 @@
 # under the License.
 
 """
-Audio messages of several packages, told apart by their fields, become AudioBlock; needs no ROS.
+Audio messages of several packages, distinguished by their fields, become AudioBlock; needs no ROS.
 
-Two packages are named audio_common_msgs, so a type's name alone does not tell what is in it.
+Two packages are named audio_common_msgs, so the name of a type does not determine its content.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class CodedAudio(InvalidInput):
 @dataclass(frozen=True)
 class AudioFormat:
     """
-    What raw bytes of audio mean, where the message does not tell.
+    Format of raw audio whose message does not contain it.
 
     :param sample_rate: Hz.
     :param channels: interleaved channels.
@@ -86,14 +86,14 @@ class AudioFormat:
 
     @classmethod
     def of(cls, info: Any) -> AudioFormat:
-        """Return what a ros-drivers AudioInfo tells."""
+        """Return the format in a ros-drivers AudioInfo."""
         return cls(info.sample_rate, info.channels, info.sample_format,
                    getattr(info, 'coding_format', '').lower())
 
 
 def is_audio(fields: Mapping[str, str]) -> bool:
     """
-    Tell whether `to_block` takes messages with these fields.
+    Return whether `to_block` takes messages with these fields.
 
     :param fields: name -> type, as rosidl's get_fields_and_field_types returns them.
     """
@@ -163,7 +163,7 @@ def to_block(message: Any, stamp: float, given: AudioFormat) -> AudioBlock:
     :param message: a mmer_msgs/AudioChunk; an audio_common_msgs/AudioData, AudioDataStamped
         (ros-drivers), Audio or AudioStamped (mgonzs13); or a std_msgs/Int16MultiArray.
     :param stamp: capture time of the first sample, seconds.
-    :param given: holds where the message does not tell.
+    :param given: format of messages that do not contain it.
     :raises CodedAudio: if it is mp3 or the like.
     :raises InvalidInput: if it cannot be used otherwise.
     """
@@ -204,7 +204,7 @@ def _typed(audio: Any, stamp: float) -> AudioBlock:
 
 
 def _arranged(message: Any, channels: int) -> NDArray[Any]:
-    """Return (frames, channels) of an Int16MultiArray as its layout, if there is one, tells."""
+    """Return (frames, channels) of an Int16MultiArray by its layout, if there is one."""
     samples = np.asarray(message.data, np.int16)[message.layout.data_offset:]
     sizes = [dimension.size for dimension in message.layout.dim]
     if len(sizes) < 2:

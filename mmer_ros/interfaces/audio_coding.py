@@ -7,7 +7,7 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tell compressed audio from PCM by its first bytes."""
+"""Recognise compressed audio by its first bytes."""
 
 from __future__ import annotations
 

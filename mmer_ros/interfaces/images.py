@@ -120,7 +120,7 @@ class UnknownEncoding(InvalidInput):
 
 def is_image(fields: Mapping[str, str]) -> bool:
     """
-    Tell whether these are the fields of a sensor_msgs/Image or CompressedImage.
+    Return whether these are the fields of a sensor_msgs/Image or CompressedImage.
 
     :param fields: name -> type, as rosidl's get_fields_and_field_types returns them.
     """
@@ -200,7 +200,7 @@ def _eight_bit(values: NDArray[np.uint16]) -> UInt8:
     """
     Scale 16-bit values down to 8 bits.
 
-    Cameras of 10, 12 or 14 bits leave the high bits empty, so that the largest value tells how
+    Cameras of 10, 12 or 14 bits leave the high bits empty, so the largest value shows how
     many there are.
     """
     largest = int(values.max(initial=0))

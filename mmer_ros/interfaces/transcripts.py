@@ -28,7 +28,7 @@ class Words:
     What a speech recogniser says.
 
     :param final: False for a hypothesis that a later message replaces.
-    :param language: e.g. 'en' or 'en_US'; '' if the message does not tell.
+    :param language: e.g. 'en' or 'en_US'; '' if the message does not name it.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Words:
 
 def is_transcript(fields: Mapping[str, str]) -> bool:
     """
-    Tell whether `to_words` takes messages with these fields.
+    Return whether `to_words` takes messages with these fields.
 
     :param fields: name -> type, as rosidl's get_fields_and_field_types returns them.
     """

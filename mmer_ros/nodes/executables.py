@@ -8,7 +8,7 @@
 # under the License.
 
 """
-The executables: start a node, and end it quickly and quietly when told to.
+The executables: start a node, and end it quickly and quietly after a signal.
 
     python -m mmer_ros.nodes.executables segmenter --ros-args -p source:=kitchen
 """
@@ -37,7 +37,7 @@ CLASSES = {  # executable: module and class of its node
 
 def main(name: str, arguments: list[str] | None = None) -> int:
     """
-    Run a node until it is told to stop and return the exit code.
+    Run a node until a signal stops it, and return the exit code.
 
     SIGINT and SIGTERM end it: the open utterance is estimated and published first. Modules that
     take seconds to import are imported here, so that they are obeyed in the meantime.
@@ -84,7 +84,7 @@ def _run(name: str, arguments: list[str] | None, signals: StopSignals) -> int:
 
 
 def _spin(node: ManagedNode, signals: StopSignals) -> None:
-    """Start a node, spin it until it is told to stop, and finish its open utterance."""
+    """Start a node, spin it until a signal stops it, and finish its open utterance."""
     from mmer_ros.nodes.managed_node import SUCCESS
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     if node.get_parameter('autostart').value:

@@ -35,9 +35,9 @@ from rclpy.parameter import Parameter
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
-FINISH_S = 3.0  # time for the open utterance when the process is told to stop
+FINISH_S = 3.0  # time for the open utterance after a signal to stop
 RECEIVED_S = 0.5  # time for subscribers to receive what was published last
-STOP_S = 1.2  # time for the worker to end its step when the process is told to stop
+STOP_S = 1.2  # time for the worker to end its step after a signal to stop
 
 
 class ActiveSession(Protocol):

@@ -7,7 +7,7 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the middleware is told before ROS starts."""
+"""Settings of the middleware that have to be made before ROS starts."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from mmer_ros.types import InvalidInput
 # heartbeat take about 120, and those of encryption as many again.
 MESSAGE_BYTES = 1320
 FIXED_BYTES = 140  # of a message without texts, rounded up
-CROP_BYTES = 64    # of a crop without its coding, likewise
+CROP_BYTES = 64    # of a crop without its coding
 IDENTITY = ('source', 'session', 'sequence', 'utterance_id', 'index', 'pieces')
 TEXTS = ('source', 'face_settings', 'utterance_id', 'person_id', 'face_id', 'voice_id',
          'speaker_by')

@@ -292,7 +292,7 @@ def check_place(name_or_path: str | Path, folders: str) -> None:
 
     :param folders: with os.pathsep between them, besides the search path and the package;
         '' allows any.
-    :raises BundleError: if it is elsewhere; what is there is not told.
+    :raises BundleError: if it is elsewhere; the error does not say what is there.
     """
     if not folders:
         return
@@ -355,7 +355,7 @@ def _read_config(folder: Path) -> tuple[BundleConfig, str]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = '.'.join(map(str, first['loc'])) or 'the whole file'
-        if not _is_of_a_bundle(raw):  # of another program: its keys are nobody's business
+        if not _is_of_a_bundle(raw):  # of another program: its keys are private
             raise BundleError(f'bundle {folder}: {CONFIG} is not valid at the whole file: it is '
                               'not that of a bundle; name the folder of one') from None
         raise BundleError(f'bundle {folder}: {CONFIG} is not valid at {where}: '

@@ -67,7 +67,7 @@ class BundleConfig(BaseModel):
     :param voice_adaptation: live, what is normal for a person's voice is subtracted from its
         logits (voice_baseline.py); the classifier of the audio encoder has to be linear.
     :param weights: how matrices are stored; in memory they are float32.
-    :param training: data, licence and metrics of the training, as the model card tells them.
+    :param training: data, licence and metrics of the training, as in the model card.
     :param files: sha256 of every other file of the bundle.
     """
 

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROBOT = 'robot'  # speaker of what the robot says itself
-MAX_TURNS = 1000  # of the history, where nobody but the robot speaks
+MAX_TURNS = 1000  # of the history, where only the robot speaks
 REVISABLE = 4  # finished utterances that are kept for late words
 
 

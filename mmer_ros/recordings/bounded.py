@@ -67,7 +67,7 @@ def unzstd_file(file: Path, target: Path) -> Iterator[int]:
 
     :raises TooLarge: at the limit for its size, or where the disk would be full; what was
         written until then is kept.
-    :raises ZstdError: where it is damaged or cut off; likewise.
+    :raises ZstdError: where it is damaged or cut off; what was written is kept, too.
     """
     allowed = max(MAX_RATIO * file.stat().st_size, MIN_ALLOWED)
     room = shutil.disk_usage(target.parent).free - SPARE

@@ -62,7 +62,7 @@ Item = tuple[float, int, AudioBlock | VideoFrame]  # when it is complete, its pl
 
 def duration(path: Path) -> float:
     """
-    Return the length of a clip, seconds; 0 if the file does not tell.
+    Return the length of a clip, seconds; 0 if the file does not say.
 
     :raises InvalidInput: if the file cannot be read.
     """

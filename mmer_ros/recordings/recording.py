@@ -56,7 +56,7 @@ class Recording:
     """
     A rosbag2 folder or file; use it as a context manager.
 
-    :param salvage: read what can be read of a damaged recording; `faults` tells what cannot.
+    :param salvage: read what can be read of a damaged recording; `faults` lists what cannot.
     :raises InvalidInput: if it cannot be read; with `salvage`, if nothing of it can.
     """
 
@@ -74,7 +74,7 @@ class Recording:
         self._stores: dict[str, Typestore | None] = {}
         self._stack = ExitStack()
         self._sources: list[Source] = []
-        self._expected: dict[str, int] = {}  # topic -> messages, as metadata.yaml tells
+        self._expected: dict[str, int] = {}  # topic -> messages, as in metadata.yaml
 
     def __enter__(self) -> Recording:
         """Open the recording."""
@@ -136,7 +136,7 @@ class Recording:
 
         :param topics: only those; all if None.
         :raises InvalidInput: at the place where the recording is damaged; with `salvage`, the
-            rest of that file is left out instead, and `faults` tells.
+            rest of that file is left out instead, and listed in `faults`.
         """
         read: Counter[str] = Counter()
         for source in self._sources:
@@ -182,7 +182,7 @@ class Recording:
         if lost:
             each = ', '.join(f'{topic} {count}' for topic, count in lost.items())
             self._fault(f'{self.path}: {sum(lost.values())} of {sum(expected.values())} messages '
-                        f'that metadata.yaml tells of are not there ({each})')
+                        f'that metadata.yaml names are not there ({each})')
 
     def _fault(self, text: str) -> None:
         if text not in self.faults:
@@ -249,6 +249,6 @@ def _types_from_idl(text: str) -> Any:
 
 
 def unreadable(path: Path, error: BaseException) -> InvalidInput:
-    """Return what tells that a recording cannot be read."""
+    """Return the error for a recording that cannot be read."""
     return InvalidInput(f'recording {path}: it cannot be read ({sentence(error)}); expected a '
                         'rosbag2 folder with metadata.yaml, or an .mcap file')

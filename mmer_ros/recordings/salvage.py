@@ -40,7 +40,7 @@ class Salvaged:
     """
     The readable files of a recording.
 
-    :param expected: topic -> number of messages, if metadata.yaml tells.
+    :param expected: topic -> number of messages, if metadata.yaml has it.
     :param faults: one sentence for each thing that cannot be read.
     """
 
@@ -181,7 +181,7 @@ def _truncated(file: Path, plain: Path, stack: ExitStack, error: Exception) -> S
         raise error
     try:
         return _scanned(file, plain, stack)
-    except Exception:  # what the reader of whole files said tells more
+    except Exception:  # the error of the reader of whole files says more
         raise error from None
 
 

@@ -32,7 +32,7 @@ class ScannedMcap(McapReader):
     """
     An mcap file without its index, which comes last: the whole chunks before its end.
 
-    Damaged chunks among them are left out; `damaged` tells how many.
+    Damaged chunks among them are left out; `damaged` counts them.
 
     The layout is that of https://mcap.dev/spec: records of opcode, length and content, where a
     chunk holds the messages of about a megabyte.
@@ -102,11 +102,11 @@ class Pieces(io.RawIOBase):
         self._place = 0
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that it has places."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:

@@ -45,6 +45,6 @@ class Source:
 
     @classmethod
     def of(cls, path: Path, reader: Reader) -> Source:
-        """Return what rosbags reads; rosbags tells the end as one nanosecond after it."""
+        """Return what rosbags reads; its end is one nanosecond after the last message."""
         return cls(path, list(reader.connections), reader.start_time, reader.end_time - 1,
                    reader.message_count, reader.messages)

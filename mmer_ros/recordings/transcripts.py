@@ -58,7 +58,7 @@ class TranscriptFile:
 
     @property
     def timed(self) -> bool:
-        """Whether the file tells when the words were spoken."""
+        """Whether the file has the times of the words."""
         return any(words.start is not None for words in self.words)
 
     @property
@@ -68,7 +68,7 @@ class TranscriptFile:
 
     @property
     def language(self) -> str:
-        """Language of the words, '' if the file does not tell."""
+        """Language of the words; '' if the file does not name it."""
         return next((words.language for words in self.words if words.language), '')
 
     @property
@@ -86,7 +86,7 @@ def read_transcripts(path: Path, length_s: float = 0.0) -> TranscriptFile:
     """
     Read words by the extension of their file, in upper or lower case.
 
-    :param length_s: of the clip, seconds, by which milliseconds are told from seconds; 0: as
+    :param length_s: of the clip, seconds, which decides between milliseconds and seconds; 0: as
         usual for the kind of file.
     :raises InvalidInput: if the file is not there, or is not of its kind.
     """

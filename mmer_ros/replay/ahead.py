@@ -54,7 +54,7 @@ class AheadDetector:
         due = self._searches is None or self._searches.take(frame.stamp)
         if self._pool is None or not due:
             return
-        while len(self._found) > AHEAD_IMAGES:  # those that nobody asked for
+        while len(self._found) > AHEAD_IMAGES:  # those that were not asked for
             self._found.pop(next(iter(self._found)))
         self._found[id(frame.image)] = frame.image, self._pool.submit(self._look, frame.image)
 

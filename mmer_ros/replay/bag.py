@@ -40,7 +40,7 @@ class BagWriter:
     Write an mcap recording that holds the definitions of its messages; a context manager.
 
     The folder appears when it is complete, in place of one of an earlier replay; if something
-    else is there, it gets another name. `notices` tells of that and of topics that cannot be
+    else is there, it gets another name. `notices` lists that and topics that cannot be
     copied.
 
     :param folder: of the new recording.

@@ -78,7 +78,7 @@ def free_place(path: Path, is_ours: Callable[[Path], bool] = lambda place: False
     """
     Return the path, or the first of `path-2`, `path-3`, ... where nothing else is.
 
-    :param is_ours: tells whether what is in a place may be replaced.
+    :param is_ours: returns whether what is in a place may be replaced.
 
     >>> free_place(Path('out/talk_emotion'))  # which is there
     PosixPath('out/talk_emotion-2')

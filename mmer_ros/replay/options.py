@@ -7,7 +7,7 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""How recordings are replayed, as the caller or a parameter file of the node tells."""
+"""How recordings are replayed, from the caller or a parameter file of the node."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ from mmer_ros.sensing.face_patch import mouth_motion, patch_of_crop
 from mmer_ros.types import FaceCrop, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
-MAX_STEP_S = 0.5  # images further apart tell nothing about the motion between them
+MAX_STEP_S = 0.5  # images further apart do not show the motion between them
 MEMORY_S = 60.0
 # What is known of a mouth before it was watched, worth one image: in silence it moves as little as
-# face_patch.mouth_motion tells of still ones, and in speech it does the same as in silence.
+# face_patch.mouth_motion gives for still ones, and in speech it does the same as in silence.
 PRIOR_MOTION, PRIOR_WEIGHT = -0.4, 1.0
 ROUNDING_S = 1e-6  # of stamps
 CORNER_WEIGHT = 0.5  # of a face's size in the corner of the image, 1 in its middle
@@ -82,7 +82,7 @@ class ActiveSpeaker:
     """
 
     def __init__(self, config: SpeakerConfig) -> None:
-        """Start with nobody."""
+        """Start without faces."""
         self.config = config
         self.reset()
 
@@ -125,7 +125,7 @@ class ActiveSpeaker:
 
     def evidence(self, face_id: str, begin: float, end: float) -> float:
         """
-        Tell how much more a mouth moves while there is a voice than while there is none.
+        Return how much more a mouth moves with a voice than without.
 
         :param begin: from this capture time on, seconds; `end` likewise, not included.
         :return: difference of two weighted means of mouth_motion; about 0.5 for who speaks, 0

@@ -23,7 +23,7 @@ FULL_SCALE = 32_768.0
 CLIPPED_LEVEL = 0.999
 CLIPPED_SHARE = 0.01  # of the samples of a block, from which on clipping is reported
 CANCELLED = 0.01  # of the power of the channels, below which their mean is taken for cancelled
-MIN_FRAMES = 32  # fewer are too few to tell opposite channels from chance
+MIN_FRAMES = 32  # fewer do not distinguish opposite channels from chance
 # Audio from another time is believed once so many times the length of a block has come of it and
 # nothing of the stream: two publishers take turns, so that neither ever gets there.
 BELIEVED = 2.0
@@ -32,7 +32,7 @@ BELIEVED = 2.0
 @dataclass(frozen=True)
 class PcmRun:
     """
-    Audio that continues the stream, or starts it anew.
+    Audio that continues the stream, or starts it again.
 
     :param stamp: capture time of the first sample, seconds.
     :param samples: (n,) int16, 16 kHz mono.

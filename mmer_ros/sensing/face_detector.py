@@ -63,7 +63,7 @@ class FaceConfig(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Short hash of the settings, to tell whether two sides have the same."""
+        """Short hash of the settings, to compare two sides."""
         # Caches that were made before there was a choice of detectors stay valid.
         left_out = {'detector'} if self.detector == MTCNN_NAME else None
         return hashlib.sha256(self.model_dump_json(exclude=left_out).encode()).hexdigest()[:12]

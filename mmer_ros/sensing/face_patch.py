@@ -107,7 +107,7 @@ def patch_of_crop(crop: UInt8) -> UInt8:
 
 def look_of(patch: UInt8) -> Float32:
     """
-    Return what tells faces apart: the coarse light and dark of the patch.
+    Return a descriptor of identity: the coarse light and dark of the patch.
 
     :return: (LOOK_SIZE ** 2,) of mean 0 and length 1 (all 0 for a flat picture): the scalar
         product of two is their correlation.
@@ -121,7 +121,7 @@ def look_of(patch: UInt8) -> Float32:
 
 def mouth_motion(before: UInt8, now: UInt8) -> float:
     """
-    Tell how much a mouth moved between two patches of a face.
+    Return how much a mouth moved between two patches of a face.
 
     :return: logarithm of how much the mouth changed against the rest of the face; about -0.4
         while it is still, 0.4 while it speaks, both with a standard deviation of 0.4 (measured

@@ -24,7 +24,7 @@ Box = tuple[float, float, float, float]
 
 MAX_COST = 1.2  # of a match by place: (1 - overlap) + distance of the centres in box widths
 # Added to MAX_COST for each second in which a face was not seen; people walk up to nine times the
-# width of their head in a second, but only looks tell that it is they.
+# width of their head in a second, but only looks identify them.
 WIDER_PER_S, WIDER_IF_ALIKE_PER_S = 1.0, 5.0
 COAST_S = 1.0  # an unseen face is thought to slow down: its speed falls to 1/e within this
 LOOK_WEIGHT = 6.0  # of the difference in looks beside the cost by place

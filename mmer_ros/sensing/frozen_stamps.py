@@ -26,7 +26,7 @@ class _Source:
 
 class FrozenStamps:
     """
-    Tells whether the stamp of a message can be believed.
+    Whether the stamp of a message can be believed.
 
     >>> stamps = FrozenStamps()
     >>> [stamps.is_frozen('image', 7.0, tenth / 10) for tenth in range(7)]
@@ -38,7 +38,7 @@ class FrozenStamps:
 
     def is_frozen(self, source: str, stamp: float, arrival: float) -> bool:
         """
-        Tell whether a source repeats a stamp although time goes on.
+        Return whether a source repeats a stamp although time goes on.
 
         :param stamp: of the message, seconds.
         :param arrival: when it came, by any clock, seconds.

@@ -16,16 +16,16 @@ from mmer_ros.types import Int16
 
 class GivenActivity:
     """
-    Speech probability as told, in place of vad.SpeechProbability.
+    Speech probability from elsewhere, in place of vad.SpeechProbability.
 
-    It holds for the frames that are pushed after it was told.
+    It holds for the frames that are pushed after it was set.
     """
 
     def __init__(self) -> None:
         """Start in silence."""
         self.speaking = False
 
-    def tell(self, speaking: bool) -> None:
+    def set_speaking(self, speaking: bool) -> None:
         """Take what holds from now on."""
         self.speaking = speaking
 

@@ -45,7 +45,7 @@ def image_problem(image: UInt8) -> str:
 
 def audio_problem(samples: NDArray[Any]) -> str:
     """
-    Return why nothing can be heard in a block of audio; '' if something may be.
+    Return why a block of audio is of no use; '' if it may be.
 
     >>> audio_problem(np.zeros(1600, np.int16)) == SILENT
     True

@@ -53,8 +53,8 @@ class SensorPipeline(ABC, Generic[Result]):
         Load voice activity detection.
 
         :param probability: another voice activity detection, as vad.SpeechProbability.
-        :param stages: is told how long the stages take.
-        :param on_faces: is told each image that was looked at, and its faces.
+        :param stages: takes the durations of the stages.
+        :param on_faces: takes each image that was searched, and its faces.
         :param languages: codes of the languages that the bundle reads; empty: any.
         """
         self.languages = tuple(languages)
@@ -74,12 +74,12 @@ class SensorPipeline(ABC, Generic[Result]):
 
     @property
     def speaking(self) -> bool:
-        """Whether somebody speaks, as far as the audio received tells."""
+        """Whether somebody speaks, by the audio received so far."""
         return self._segmenter.speaking
 
     @property
     def speaker(self) -> str:
-        """Id of the face that speaks; '' if nobody does or it is not known."""
+        """Id of the face that speaks; '' if none does or it is not known."""
         return self._segmenter.speaker
 
     def push_audio(self, block: AudioBlock, arrival: float | None = None) -> list[Result]:
@@ -161,7 +161,7 @@ class SensorPipeline(ABC, Generic[Result]):
         """Take words that the robot says itself; here they are left out."""
 
     def advance(self, now: float) -> list[Result]:
-        """Tell that capture time `now` (seconds) is reached, for when no input comes any more."""
+        """Let capture time `now` (seconds) be reached, where no input comes any more."""
         return self._hand_on(self._segmenter.advance(now))
 
     def flush(self) -> list[Result]:
@@ -178,9 +178,9 @@ class SensorPipeline(ABC, Generic[Result]):
 
     def rewind(self, now: float) -> list[Result]:
         """
-        Tell that time jumped back to `now` (capture time, seconds), as when a recording is looped.
+        Begin again after time jumped back to `now` (seconds), as when a recording is looped.
 
-        Needed only where no stamps tell it. What was open is closed; the dialogue and who was
+        Needed only where no stamps show it. What was open is closed; the dialogue and who was
         seen are forgotten.
         """
         results = self._hand_on(self._segmenter.rewind(now))

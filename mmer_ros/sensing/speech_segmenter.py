@@ -78,7 +78,7 @@ class SpeechSegmenter:
 
     :param probability: the probability of speech in a frame of FRAME_SAMPLES samples; an object
         with a `reset()` method, as vad.SpeechProbability.
-    :param on_frame: is told the end of each frame (capture time, seconds) and its probability.
+    :param on_frame: takes the end of each frame (capture time, seconds) and its probability.
     """
 
     def __init__(self, config: SpeechConfig, probability: Callable[[Int16], float],

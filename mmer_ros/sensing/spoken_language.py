@@ -60,7 +60,7 @@ def shown_language(name: str) -> str:
 
 def is_read(language: str, languages: Collection[str]) -> bool:
     """
-    Tell whether words of a language are understood.
+    Return whether words of a language are understood.
 
     :param language: as a recogniser calls it; '' if it does not, which is taken for one of ours.
     :param languages: codes of those that a bundle reads; empty: any.

@@ -14,7 +14,7 @@ from __future__ import annotations
 from mmer_ros.sensing.time_line import Order, TimeLine
 
 AUDIO = 'audio'  # name of the input that the others are matched to
-IDLE_S = 0.2  # without input for this long, the pipeline is told how late it is,
+IDLE_S = 0.2  # without input for this long, the pipeline learns how late it is,
 IDLE_LAG_S = 0.5  # but less by this, for input that is on its way
 SAME_CLOCK_S = 10.0  # stamps this close to the clock of arrivals were made by the same clock
 

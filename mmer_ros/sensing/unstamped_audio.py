@@ -11,13 +11,13 @@
 
 from __future__ import annotations
 
-MAX_JITTER_S = 0.5  # a message that is later or earlier than this tells of a pause
+MAX_JITTER_S = 0.5  # a message that is later or earlier than this ends a pause
 FOLLOW = 0.02  # share of a difference that is taken up by each message: clocks drift
 
 
 class UnstampedAudio:
     """
-    Count samples to tell when they were captured, and keep to the times of arrival on average.
+    Date samples by counting them, and keep to the times of arrival on average.
 
     Messages arrive irregularly though they were captured one right after the other. What is lost
     on the way cannot be noticed so, unless it is more than MAX_JITTER_S.

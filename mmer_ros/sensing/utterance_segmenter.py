@@ -34,7 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 OUTAGE_S = 6.0  # microphone and camera silent together: the network has stopped, not the speaker
 MAX_AHEAD_S = 30.0  # images further ahead of the audio than this are not kept for it
-PUNCTUAL_S = 0.3  # images that are ahead of the audio by no more tell how far time has come
+PUNCTUAL_S = 0.3  # images that are at most this far ahead of the audio count as the present
 SHORTEST_S = 0.5  # a face that was seen for less, when the streams end, is no utterance
 
 
@@ -125,7 +125,7 @@ class UtteranceSegmenter:
 
     @property
     def speaker(self) -> str:
-        """Id of the face that speaks; '' if nobody does or it is not known."""
+        """Id of the face that speaks; '' if none does or it is not known."""
         return next((u.faces.choice.face_id for u in self._known if u.spoken.ongoing), '')
 
     @property
@@ -323,7 +323,7 @@ class UtteranceSegmenter:
         self.events.append(StreamEvent(kind, stamp, text))
 
     def _hear(self, run: PcmRun) -> None:
-        """Take audio, silence where the robot speaks; where that changes, speech begins anew."""
+        """Take audio, silence where the robot speaks; a change begins a new utterance."""
         for stretch, muted in self._own_voice.split(run):
             if muted != self._activity.muted:
                 self._take(self._speech.close())
@@ -449,7 +449,7 @@ class UtteranceSegmenter:
     def _leave_out(self, stamp: float) -> None:
         # Never the words themselves: an event goes to logs, which publish_transcript does not rule
         self._event('transcript_without_speech', stamp,
-                    'transcript: words came although nobody spoke within '
+                    'transcript: words came without speech within '
                     f'{self.config.transcript_late_s:.1f} s; they were left out. Recognisers '
                     'invent words in silence; if they were real, raise transcript_late_s')
 

@@ -7,7 +7,7 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""Adaptation to a voice, simulated: held-out speakers talk, and nobody says what they feel."""
+"""Adaptation to a voice, simulated: held-out speakers, without their labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.encoders.audio.linear_voice import VoiceVectors
 
 UTTERANCES = 40  # of a dialogue, at most
 REPEATS = 12  # dialogues of a speaker
-FEWEST_CLIPS, FEWEST_EMOTIONS = 12, 3  # of a speaker; others tell nothing
+FEWEST_CLIPS, FEWEST_EMOTIONS = 12, 3  # of a speaker; fewer show nothing
 FEWEST_SPEAKERS = 5
 PERIODS = {'1-4': (0, 4), '5-10': (4, 10), '11-40': (10, UTTERANCES)}
 _NEUTRAL = 0.6

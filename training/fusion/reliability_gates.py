@@ -27,7 +27,7 @@ NOISE = 0.1  # on the features, in units of their standard deviation
 def fit_gates(late_fusion: LateFusion, library: UnimodalLibrary, posteriors: Posteriors,
               seed: int = 0) -> None:
     """
-    Train the gates to tell how reliable the encoders' classifiers are, then freeze them.
+    Train the gates to predict how reliable the encoders' classifiers are, then freeze them.
 
     The target is 1 in domain and 0 out of domain. In conditions such as noise, in which an encoder
     is overconfident, it is the ratio of the temperatures of the unchanged clips and of the

@@ -237,7 +237,7 @@ def _context() -> ForkServerContext:
     context = multiprocessing.get_context('forkserver')
     spec = getattr(sys.modules['__main__'], '__spec__', None)  # which each worker runs
     context.set_forkserver_preload([__name__, *([spec.name] if spec else [])])
-    # Workers ignore Ctrl-C: this process tells them to stop.
+    # Workers ignore Ctrl-C: this process stops them.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()

@@ -51,11 +51,11 @@ class Tracked:
     Follow a list of ids: open the topics of each that is new, close those of each that is gone.
 
     :param open_id: returns the topics of an id.
-    :param gone: is told of an id that is not tracked any more.
+    :param gone: takes the id of whoever is not tracked any more.
     """
 
     def __init__(self, open_id: Open, gone: Callable[[str], None]) -> None:
-        """Start with nobody."""
+        """Start without people."""
         self.inputs: dict[str, list[TopicInput]] = {}
         self._open = open_id
         self._gone = gone
@@ -160,7 +160,7 @@ class Voices:
     """
     Take the audio of the voice that speaks, its activity, and everybody's words.
 
-    One voice is heard at a time: the one that spoke first among those that speak.
+    One voice is active at a time: the one that spoke first among those that speak.
 
     :param hearing: makes what takes the audio of one voice.
     """
@@ -176,7 +176,7 @@ class Voices:
         self._hearings: dict[str, Hearing] = {}
         self._words: dict[str, Words] = {}
         self._speaking: dict[str, None] = {}  # who speaks, in the order in which they began
-        activity.tell(False)
+        activity.set_speaking(False)
 
     def take_activity(self, voice_id: str, message: Any) -> None:
         """Take a std_msgs/Bool: whether this voice speaks."""
@@ -185,7 +185,7 @@ class Voices:
         self._choose()
 
     def take_audio(self, voice_id: str, message: Any) -> None:
-        """Take audio, unless another voice is heard."""
+        """Take audio, unless another voice is active."""
         self.current = self.current or voice_id
         if voice_id == self.current:
             self._hearings.setdefault(voice_id, self._new_hearing()).take(message)
@@ -206,5 +206,5 @@ class Voices:
         if self.current not in self._speaking:
             self.current = next(iter(self._speaking), self.current)
         now = self._stamps.now()
-        tell = partial(self._activity.tell, bool(self._speaking))
-        self._put(Item('activity', now, now, tell))
+        change = partial(self._activity.set_speaking, bool(self._speaking))
+        self._put(Item('activity', now, now, change))

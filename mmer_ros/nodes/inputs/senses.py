@@ -32,11 +32,11 @@ class Hearing:
     """
     Take audio of any of the types that audio_messages knows.
 
-    :param given: how raw audio is to be read, until an AudioInfo tells.
+    :param given: how raw audio is to be read, until an AudioInfo describes it.
     """
 
     def __init__(self, stamps: Stamps, put: Put, tell: Tell, given: AudioFormat) -> None:
-        """Start with nothing heard."""
+        """Start without input."""
         self._audio = AudioReader(given)
         self._stamps = stamps
         self._put = put
@@ -71,7 +71,7 @@ class Hearing:
 
 
 class Sight:
-    """Take images; those that the sampler does not choose tell only how far the camera is."""
+    """Take images; of those that the sampler does not choose, only the stamps count."""
 
     def __init__(self, stamps: Stamps, put: Put, sampler: FrameSampler) -> None:
         """Start with nothing seen."""

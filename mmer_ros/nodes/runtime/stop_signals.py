@@ -49,7 +49,7 @@ class StopSignals:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _wait(self) -> None:
-        # Not sigtimedwait: it tells of a signal when the process goes on after SIGSTOP.
+        # Not sigtimedwait: it reports a signal when the process goes on after SIGSTOP.
         while signal.sigwait(SIGNALS) and not self._ended.is_set():
             stop, self.stop = self.stop, None
             if stop is None:

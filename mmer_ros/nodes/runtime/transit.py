@@ -48,7 +48,7 @@ class Transit:
         Return whether a kept message belongs to an utterance that began too long ago.
 
         :param sent: when it was published, by the clock of its sender; seconds since 1970.
-        :param received: when it arrived, likewise by ours.
+        :param received: when it arrived, by our clock.
         """
         if received - self._began > BACKLOG_S:
             return False

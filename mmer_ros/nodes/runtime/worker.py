@@ -62,7 +62,7 @@ class Worker(Generic[Result]):
         self._stopping = threading.Event()
         self._finishes = True
         self._is_fed = False
-        # A daemon: a process that is told to end does not wait for a network to finish.
+        # A daemon: a process that ends does not wait for a network to finish.
         self._thread = threading.Thread(target=self._work, name='emotion-worker', daemon=True)
 
     def start(self) -> None:

@@ -64,7 +64,7 @@ class CutScore:
 
 class LiveLoss:
     """
-    All that is told of the loss.
+    The whole report on the loss.
 
     :raises InvalidInput: if no clip has an estimate.
     """

@@ -133,7 +133,7 @@ class LivePath:
         if evaluation is None or len(evaluation.labels) != len(keys) or (
                 len(tap.inputs) != len(result.estimates)):
             raise InvalidInput(f'recording {bag}: its labels or estimates are not those that '
-                               'were expected; make it anew with `mmer meld2bag`')
+                               'were expected; make it again with `mmer meld2bag`')
         dialogue = LiveDialogue(
             fingerprint=known, utterances=self._utterances(bag, keys, result, tap),
             spurious=len(evaluation.matching.spurious), left_out=len(wanted - set(keys)))

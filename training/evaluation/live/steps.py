@@ -27,7 +27,7 @@ CUTS: dict[Cut, str] = {
     'split': 'several utterances for the clip; the one that overlaps it best is scored',
     'merged': 'an utterance that reaches over several clips, scored for this one',
     'swallowed': 'within an utterance that is scored for another clip: no answer',
-    'missed': 'nobody was heard: no answer'}
+    'missed': 'no speech was found: no answer'}
 
 
 @dataclass(frozen=True)
