@@ -24,6 +24,7 @@ Function = TypeVar('Function', bound=Callable[..., Any])
 VOICE_ACTIVITY, FACE_DETECTION, PERSONS = 'voice activity', 'face detection', 'persons'
 AUDIO, FACE, TEXT = 'audio encoder', 'face encoder', 'text encoder'  # as of stage_of
 FUSION = 'fusion'
+PEOPLE = 'people in view'
 RECOGNITION = (VOICE_ACTIVITY, AUDIO, FACE, TEXT, FUSION)  # one after another, in one thread
 
 

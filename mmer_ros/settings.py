@@ -67,13 +67,14 @@ TRANSCRIPTS = Section('Transcripts', (EMOTION, SEGMENTER))
 HUMANS = Section('ROS4HRI', (EMOTION, SEGMENTER))
 OWN_VOICE = Section('Own voice', (EMOTION, SEGMENTER))
 ESTIMATES = Section('Estimates', (EMOTION, ESTIMATOR))
+PEOPLE = Section('People in view', (EMOTION,))
 ROBOT_NAME = Section('Robot', (SEGMENTER,))
 PARTS = Section('Utterance parts', (SEGMENTER, ESTIMATOR))
 BATCHES = Section('Estimator', (ESTIMATOR,))
 SEGMENTATION = Section('Segmentation', (EMOTION, SEGMENTER))
 HEALTH = Section('Health', NODES)
 SECTIONS = (NODE, CAMERA, MICROPHONE, CLOCKS, TRANSCRIPTS, HUMANS, OWN_VOICE, ESTIMATES,
-            ROBOT_NAME, PARTS, BATCHES, SEGMENTATION, HEALTH)
+            PEOPLE, ROBOT_NAME, PARTS, BATCHES, SEGMENTATION, HEALTH)
 
 
 def setting(section: Section, default: Any, description: str = '', *,
@@ -288,6 +289,11 @@ class NodeSettings(BaseModel):
     publish_expressions: bool = setting(ESTIMATES, True, (
         'If hri_msgs is installed, hri_msgs/Expression is published below /humans for each face '
         'and person.'))
+
+    people_rate: float = setting(PEOPLE, 1.0, (
+        'The expressions of all faces in view, whether they speak or not, are published on '
+        '~/people this many times per second of capture time; 0 publishes none.'),
+        ge=0, le=10, live=True, replayed=True)
 
     source: str = setting(ROBOT_NAME, '', (
         'The estimator publishes the estimates of this robot below this namespace. If it is '

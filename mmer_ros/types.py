@@ -417,3 +417,51 @@ class Estimate:
             'transcript': self.transcript,
             'bundle_name': self.bundle_name, 'bundle_hash': self.bundle_hash,
         }
+
+
+@dataclass(frozen=True)
+class PersonInView:
+    """
+    A person whom the camera sees, and the expression of the face.
+
+    :param estimate: from the face alone, with `face_id` and `person_id`; of no utterance.
+    :param box: left, top, right, bottom of the face, shares of the image, 0..1.
+    :param speaking: this face was chosen as the one that speaks.
+    """
+
+    estimate: Estimate
+    box: tuple[float, float, float, float]
+    speaking: bool
+
+    @property
+    def face_id(self) -> str:
+        """Id of the tracked face."""
+        return self.estimate.face_id
+
+    @property
+    def person_id(self) -> str:
+        """Id of the person, '' if it is not known."""
+        return self.estimate.person_id
+
+
+@dataclass(frozen=True)
+class People:
+    """
+    Everybody in view, whether they speak or not.
+
+    :param stamp: capture time of the image, seconds.
+    :param people: the largest face first; empty once nobody is in view any more.
+    """
+
+    stamp: float
+    people: tuple[PersonInView, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as written to JSON lines."""
+        return {'stamp': self.stamp, 'people': [
+            {'face_id': one.face_id, 'person_id': one.person_id, 'speaking': one.speaking,
+             'box': list(one.box), 'label': one.estimate.label,
+             'confidence': one.estimate.confidence,
+             'probabilities': dict(zip(EMOTIONS, map(float, one.estimate.probabilities))),
+             'valence': one.estimate.valence, 'arousal': one.estimate.arousal}
+            for one in self.people]}

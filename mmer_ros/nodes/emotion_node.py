@@ -26,7 +26,7 @@ from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.settings import EMOTION, HealthLimits, NodeSettings
-from mmer_ros.types import Estimate, FaceCrop, VideoFrame
+from mmer_ros.types import Estimate, FaceCrop, People, VideoFrame
 
 
 class EmotionNode(RecognizingNode):
@@ -53,7 +53,8 @@ class EmotionNode(RecognizingNode):
         self._pipeline = Pipeline(
             recognizer, settings.segmenter,
             probability=self._activity if settings.hears_voices else None,
-            partial_rate=settings.partial_rate, on_faces=self._on_faces, stages=Stages(
+            partial_rate=settings.partial_rate, on_faces=self._on_faces,
+            people_rate=settings.people_rate, on_people=self._on_people, stages=Stages(
                 time.perf_counter,
                 lambda name, seconds: self._meter.record_stage(name, seconds)))
 
@@ -88,6 +89,15 @@ class EmotionNode(RecognizingNode):
         if pipeline is not None and outputs is not None:
             outputs.publish_faces(frame, crops, speaking=pipeline.speaking,
                                   speaker=pipeline.speaker)
+
+    def _on_people(self, people: People) -> None:
+        if (outputs := self._outputs) is not None:
+            outputs.publish_people(people)
+
+    def _apply_live(self, name: str, value: Any) -> None:
+        super()._apply_live(name, value)
+        if name == 'people_rate' and (pipeline := self._pipeline) is not None:
+            pipeline.people_rate = value
 
     def _tick(self) -> None:
         if (outputs := self._outputs) is not None:

@@ -13,15 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mmer_ros.profiling import Stages, UNMEASURED
+from mmer_ros.profiling import PEOPLE, Stages, UNMEASURED
 from mmer_ros.recognition.dialogue_stream import DialogueStream
+from mmer_ros.recognition.people_stream import PeopleStream
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.sensing.face_detector import FaceDetector, make_detector
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.sensor_pipeline import OnFaces, SensorPipeline
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from mmer_ros.sensing.vad import SpeechProbability
-from mmer_ros.types import Estimate, Int16, StreamEvent, Transcript, UtterancePart
+from mmer_ros.types import (
+    Estimate,
+    FaceCrop,
+    Int16,
+    People,
+    StreamEvent,
+    Transcript,
+    UtterancePart,
+)
 
 
 class Pipeline(SensorPipeline[Estimate]):
@@ -37,13 +46,16 @@ class Pipeline(SensorPipeline[Estimate]):
     :param partial_rate: as of dialogue_stream.DialogueStream.
     :param stages: measures how long each stage takes.
     :param on_faces: called with each processed image and its faces.
+    :param people_rate: estimates of everybody in view, Hz of capture time; 0: none.
+    :param on_people: called with them.
     """
 
     def __init__(self, recognizer: Recognizer, config: SegmenterConfig | None = None, *,
                  faces: FaceStream | None = None,
                  probability: Callable[[Int16], float] | None = None,
                  partial_rate: float = 0.0, stages: Stages = UNMEASURED,
-                 on_faces: OnFaces = lambda frame, crops: None) -> None:
+                 on_faces: OnFaces = lambda frame, crops: None, people_rate: float = 0.0,
+                 on_people: Callable[[People], object] = lambda people: None) -> None:
         super().__init__(
             faces or FaceStream(make_detector(
                 recognizer.config.faces, recognizer.device, recognizer.sensing_engine)),
@@ -51,6 +63,8 @@ class Pipeline(SensorPipeline[Estimate]):
             stages=stages, on_faces=on_faces, languages=recognizer.config.languages)
         self.recognizer = recognizer
         self._stream = DialogueStream(recognizer, partial_rate=partial_rate, stages=stages)
+        self._people = PeopleStream(recognizer, people_rate)
+        self._on_people = on_people
 
     def change_recognizer(self, recognizer: Recognizer, detector: FaceDetector | None = None
                           ) -> None:
@@ -59,7 +73,7 @@ class Pipeline(SensorPipeline[Estimate]):
 
         :param detector: with the settings of its bundle; None: it is made here.
         """
-        self.recognizer = self._stream.recognizer = recognizer
+        self.recognizer = self._stream.recognizer = self._people.recognizer = recognizer
         self.languages = recognizer.config.languages
         self._change_detector(detector or make_detector(
             recognizer.config.faces, recognizer.device, recognizer.sensing_engine))
@@ -72,6 +86,21 @@ class Pipeline(SensorPipeline[Estimate]):
     @partial_rate.setter
     def partial_rate(self, rate: float) -> None:
         self._stream.partial_rate = rate
+
+    @property
+    def people_rate(self) -> float:
+        """Estimates of everybody in view, Hz of capture time; 0: none."""
+        return self._people.rate
+
+    @people_rate.setter
+    def people_rate(self, rate: float) -> None:
+        self._people.rate = rate
+
+    def _see(self, stamp: float, crops: Sequence[FaceCrop]) -> None:
+        with self._stages.measuring(PEOPLE):
+            people = self._people.push(stamp, crops, self.speaker)
+        if people is not None:
+            self._on_people(people)
 
     def drain_events(self) -> list[StreamEvent]:
         """Return the warnings about the input since the last call."""

@@ -24,6 +24,7 @@ MARKS = {  # file -> keys that it has if a replay wrote it
     'tracks.json': ({'inputs', 'transcripts'},),
     'matches.json': ({'labels', 'labels_outside'},),
     'estimates.jsonl': ({'utterance_id', 'bundle_hash'},),
+    'people.jsonl': ({'stamp', 'people'},),
     'events.jsonl': ({'kind', 'stamp', 'text'},)}
 OTHERS = ('estimates.csv', 'faces.csv', 'report.html')
 MAX_LINE = 1 << 20  # bytes

@@ -73,6 +73,7 @@ class ReplayOptions:
     stamps: str = DEFAULTS.stamps
     max_image_megapixels: float = DEFAULTS.max_image_megapixels
     partial_rate: float = DEFAULTS.partial_rate
+    people_rate: float = DEFAULTS.people_rate
     report: bool = True
     faces: str = SHOW
     detect_ahead: int = 2

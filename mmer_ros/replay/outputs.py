@@ -19,9 +19,10 @@ from typing import Any, TextIO
 
 from mmer_ros.recordings.tables import safe_cell, table_columns, table_row
 from mmer_ros.replay.folder import check_folder
-from mmer_ros.types import FaceCrop, StreamEvent
+from mmer_ros.types import FaceCrop, People, StreamEvent
 
 ESTIMATES, TABLE, EVENTS, FACES = 'estimates.jsonl', 'estimates.csv', 'events.jsonl', 'faces.csv'
+PEOPLE = 'people.jsonl'
 SUMMARY, TRACKS, MATCHES, RUN = 'summary.json', 'tracks.json', 'matches.json', 'run.json'
 PLAIN = ('utterance_id', 'start', 'end', 'stamp', 'published', 'latency', 'final', 'revision',
          'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal')
@@ -53,7 +54,7 @@ class Outputs:
         self._folder.mkdir(parents=True, exist_ok=True)
         for name in (SUMMARY, TRACKS, MATCHES, RUN):
             (self._folder / name).unlink(missing_ok=True)
-        for name in (ESTIMATES, TABLE, EVENTS, FACES):
+        for name in (ESTIMATES, TABLE, EVENTS, FACES, PEOPLE):
             self._files[name] = _partial(self._folder / name).open(
                 'w', encoding='utf-8', newline='')
         self._row(TABLE, COLUMNS)
@@ -88,6 +89,10 @@ class Outputs:
         """Write an event; `time` by the clock of the recording, seconds."""
         self._line(EVENTS, {'kind': event.kind, 'stamp': event.stamp, 'time': time,
                             'text': event.text})
+
+    def people(self, people: People) -> None:
+        """Write everybody in view."""
+        self._line(PEOPLE, people.to_dict())
 
     def faces(self, stamp: float, crops: Sequence[FaceCrop]) -> None:
         """Write where the faces of an image are, pixels."""

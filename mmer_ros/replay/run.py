@@ -43,7 +43,7 @@ from mmer_ros.replay.tracks import Tracks
 from mmer_ros.sensing.clock_offsets import LAG_S, LIMIT_S
 from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.sensing.faces import FaceStream
-from mmer_ros.types import FaceCrop, InvalidInput, StreamEvent, VideoFrame
+from mmer_ros.types import FaceCrop, InvalidInput, People, StreamEvent, VideoFrame
 
 # Events that mean that a part of the input was not used.
 LEFT_OUT = frozenset({'image', 'audio', 'transcript', 'image_backwards', 'audio_backwards',
@@ -139,7 +139,8 @@ class _Run:
             pipeline = Pipeline(
                 self.recognizer, self.options.segmenter, faces=FaceStream(detector),
                 partial_rate=self.options.partial_rate, stages=self.stages.pipeline,
-                on_faces=self._on_faces)
+                on_faces=self._on_faces, people_rate=self.options.people_rate,
+                on_people=self._on_people)
             stack.enter_context(self.outputs)
             self.thumbnails.begin()
             if self.options.write_bag and self.options.output is not None:
@@ -222,6 +223,9 @@ class _Run:
         self.tracks.add_faces(frame.stamp, crops)
         self.outputs.faces(frame.stamp, crops)
         self.thumbnails.add_frame(frame, crops)
+
+    def _on_people(self, people: People) -> None:
+        self.outputs.people(people)
 
     def _event(self, event: StreamEvent, time_ns: int) -> None:
         self.events[event.kind] += 1

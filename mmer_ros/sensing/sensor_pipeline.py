@@ -72,6 +72,9 @@ class SensorPipeline(ABC, Generic[Result]):
     def _hand_on(self, parts: Sequence[UtterancePart]) -> list[Result]:
         """Return what becomes of parts."""
 
+    def _see(self, stamp: float, crops: Sequence[FaceCrop]) -> None:
+        """Take note of the faces of an image, whoever speaks."""
+
     @property
     def speaking(self) -> bool:
         """Whether somebody speaks, by the audio received so far."""
@@ -116,7 +119,9 @@ class SensorPipeline(ABC, Generic[Result]):
         with self._stages.measuring(PERSONS):
             crops = self._persons.push(frame, crops)
         self._on_faces(frame, crops)
-        return self._hand_on(self._segmenter.push_faces(frame.stamp, crops, arrival))
+        results = self._hand_on(self._segmenter.push_faces(frame.stamp, crops, arrival))
+        self._see(frame.stamp, crops)
+        return results
 
     def push_faces(self, stamp: float, crops: Sequence[FaceCrop], arrival: float | None = None,
                    source: str = '') -> list[Result]:
@@ -126,7 +131,9 @@ class SensorPipeline(ABC, Generic[Result]):
         :param arrival: as in `push_audio`.
         :param source: names the input if there are several, each with a time line of its own.
         """
-        return self._hand_on(self._segmenter.push_faces(stamp, list(crops), arrival, source))
+        results = self._hand_on(self._segmenter.push_faces(stamp, list(crops), arrival, source))
+        self._see(stamp, crops)
+        return results
 
     def skip_frame(self, stamp: float, arrival: float | None = None, source: str = ''
                    ) -> list[Result]:

@@ -22,7 +22,7 @@ import pytest
 from ..fixtures.replay import rewrite
 
 NAMES = ('summary.json', 'run.json', 'tracks.json', 'matches.json', 'estimates.jsonl',
-         'estimates.csv', 'events.jsonl', 'faces.csv', 'report.html')
+         'estimates.csv', 'events.jsonl', 'faces.csv', 'people.jsonl', 'report.html')
 
 
 @pytest.fixture(scope='module')

@@ -206,7 +206,8 @@ def test_the_same_files_are_written_each_time(bag: Path, whole: ReplayResult,
     assert whole.folder is not None and again.folder == tmp_path
     names = {path.name for path in whole.folder.iterdir()}
     assert names == {'estimates.jsonl', 'estimates.csv', 'events.jsonl', 'faces.csv',
-                     'summary.json', 'tracks.json', 'run.json', 'talk_emotion', 'thumbnails'}
+                     'people.jsonl', 'summary.json', 'tracks.json', 'run.json', 'talk_emotion',
+                     'thumbnails'}
     pictures = [f'thumbnails/{path.name}' for path in (whole.folder / 'thumbnails').iterdir()]
     assert len(pictures) == 2
     for name in [*names - {'run.json', 'talk_emotion', 'thumbnails'}, *pictures]:

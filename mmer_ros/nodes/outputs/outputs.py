@@ -19,10 +19,11 @@ import time
 
 from mmer_ros.nodes.outputs.debug_image import DebugImage
 from mmer_ros.nodes.outputs.expressions import create_expressions, Expressions
+from mmer_ros.nodes.outputs.people import create_people
 from mmer_ros.nodes.outputs.publishing import EstimatePublisher
 from mmer_ros.recognition.multi_robot import SourceEstimate, SOURCES
 from mmer_ros.settings import NodeSettings
-from mmer_ros.types import Estimate, FaceCrop, VideoFrame
+from mmer_ros.types import Estimate, FaceCrop, People, VideoFrame
 from rclpy.lifecycle import LifecycleNode
 
 FORGET_S = 600.0  # without an estimate for this long, the topics of a robot are removed
@@ -41,6 +42,7 @@ class Outputs:
         self._estimates = EstimatePublisher(node, settings.emotion_topic)
         self._expressions = create_expressions(node) if settings.publish_expressions else None
         self._debug = DebugImage(node, frame_id) if settings.debug_image else None
+        self._people = create_people(node)
 
     def publish_estimate(self, estimate: Estimate, latency: float) -> None:
         """Publish an estimate, `latency` seconds after the capture of its evidence."""
@@ -49,6 +51,15 @@ class Outputs:
             self._expressions.publish(estimate)
         if self._debug is not None:
             self._debug.update_estimate(estimate)
+
+    def publish_people(self, people: People) -> None:
+        """Publish everybody in view; the expressions of those who do not speak as well."""
+        if self._people is not None:
+            self._people.publish(people, self._frame_id())
+        if self._expressions is not None:
+            for one in people.people:
+                if not one.speaking:  # the utterance tells more of who speaks
+                    self._expressions.publish(one.estimate)
 
     def publish_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop], *, speaking: bool,
                       speaker: str) -> None:
@@ -63,7 +74,7 @@ class Outputs:
 
     def close(self) -> None:
         """Remove the topics."""
-        for output in (self._estimates, self._expressions, self._debug):
+        for output in (self._estimates, self._expressions, self._debug, self._people):
             if output is not None:
                 output.close()
 
