@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from mmer_ros.networks.backbones import Backbone, BACKBONES, EncoderConfig, parse_config
 from mmer_ros.networks.fusion_config import AnyFusionConfig, FusionConfig
+from mmer_ros.networks.hub_configs import HUB, HubAudioConfig, HubFaceConfig, HubTextConfig
 from mmer_ros.registry import imported_later
 from mmer_ros.types import ALL_MODALITIES, Modality, SAMPLE_RATE
 from pydantic import (
@@ -220,7 +221,10 @@ for _modality, _names, _config, _module, _class in (
         (Modality.AUDIO, ('wavernn',), AudioEncoderConfig, 'audio', 'AudioEncoder'),
         (Modality.AUDIO, ('whisper',), WhisperEncoderConfig, 'whisper', 'WhisperEncoder'),
         (Modality.FACE, ('inception_resnet_v1', 'compact'), FaceEncoderConfig, 'face',
-         'FaceEncoder')):
+         'FaceEncoder'),
+        (Modality.TEXT, (HUB,), HubTextConfig, 'hub_text', 'HubTextEncoder'),
+        (Modality.AUDIO, (HUB,), HubAudioConfig, 'hub_audio', 'HubAudioEncoder'),
+        (Modality.FACE, (HUB,), HubFaceConfig, 'hub_face', 'HubFaceEncoder')):
     _backbone = Backbone(
         _config, imported_later(f'mmer_ros.networks.{_module}_encoder', _class),
         imported_later('mmer_ros.networks.onnx_networks', f'Onnx{_class}'))

@@ -20,6 +20,7 @@ from mmer_ros.networks.compact_facenet import CompactFaceNet, EMBEDDING_SIZE
 from mmer_ros.networks.configs import FaceEncoderConfig
 from mmer_ros.networks.encoder import Encoded, Encoder, Exported
 from mmer_ros.networks.face_streaming import FaceState, FaceStreaming, sample_evenly
+from mmer_ros.networks.hub_configs import HubFaceConfig
 from mmer_ros.types import FACE_SIZE, UInt8
 import torch
 from torch import nn, Tensor
@@ -37,13 +38,14 @@ class FaceEncoder(FaceStreaming, Encoder):
 
     def __init__(self, config: FaceEncoderConfig, n_classes: int) -> None:
         super().__init__()
-        self.config = config
+        self.config: FaceEncoderConfig | HubFaceConfig = config
         self.width = config.hidden
         self.facenet: nn.Module
         if config.backbone == 'compact':
             self.facenet = CompactFaceNet(config.width, config.mirrored)
         else:
             self.facenet = InceptionResnetV1(pretrained=None, classify=False)
+        self.embedding_size = EMBEDDING_SIZE
         self.gru = nn.GRU(EMBEDDING_SIZE, config.hidden, batch_first=True)
         self.classifier = nn.Linear(config.hidden, n_classes)
 
@@ -93,6 +95,6 @@ class FaceEncoder(FaceStreaming, Encoder):
             'face': Exported(self.embed, {'crops': crops}, ('embeddings',),
                              {'crops': batch, 'embeddings': batch}),
             'face_sequence': Exported(
-                self, {'embeddings': torch.zeros(2, 3, EMBEDDING_SIZE),
+                self, {'embeddings': torch.zeros(2, 3, self.embedding_size),
                        'lengths': torch.tensor([3, 2])}, ('features', 'mask'),
                 {'embeddings': axes, 'lengths': batch, 'features': axes, 'mask': axes})}

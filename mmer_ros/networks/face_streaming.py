@@ -19,6 +19,7 @@ from typing import Any
 
 from mmer_ros.networks.backbones import Array, DialogueContext, Encoded, StreamingEncoder
 from mmer_ros.networks.configs import FaceEncoderConfig
+from mmer_ros.networks.hub_configs import HubFaceConfig
 from mmer_ros.types import UInt8
 import numpy as np
 
@@ -38,7 +39,7 @@ class FaceState:
 class FaceStreaming(StreamingEncoder):
     """Embeds crops as they come; `finish` encodes at most `max_images` embeddings."""
 
-    config: FaceEncoderConfig
+    config: FaceEncoderConfig | HubFaceConfig
 
     @abstractmethod
     def embed_crops(self, crops: UInt8) -> Array:

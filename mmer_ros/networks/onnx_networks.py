@@ -16,7 +16,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from mmer_ros.networks.audio_streaming import Hidden, HopStreaming
-from mmer_ros.networks.backbones import Array, BACKBONES, Encoded, StreamingEncoder
+from mmer_ros.networks.audio_windows import WindowState, WindowStreaming
+from mmer_ros.networks.backbones import (
+    Array,
+    BACKBONES,
+    DialogueContext,
+    Encoded,
+    StreamingEncoder,
+)
 from mmer_ros.networks.configs import (
     AudioEncoderConfig,
     FaceEncoderConfig,
@@ -25,8 +32,15 @@ from mmer_ros.networks.configs import (
     WhisperEncoderConfig,
 )
 from mmer_ros.networks.face_streaming import FaceStreaming
+from mmer_ros.networks.hub_configs import (
+    HubAudioConfig,
+    HubFaceConfig,
+    HubTextConfig,
+    SHORTEST,
+)
+from mmer_ros.networks.hub_text_input import HubTextStreaming
 from mmer_ros.networks.text_input import TextStreaming
-from mmer_ros.networks.whisper_streaming import WindowStreaming
+from mmer_ros.networks.whisper_streaming import WhisperStreaming
 from mmer_ros.onnx_graphs import Graph
 from mmer_ros.types import Float32, MODALITIES, Modality, UInt8
 import numpy as np
@@ -98,7 +112,7 @@ class OnnxAudioEncoder(HopStreaming):
         return _pad(rows)
 
 
-class OnnxWhisperEncoder(WindowStreaming):
+class OnnxWhisperEncoder(WhisperStreaming):
     """The Whisper as the graph `audio_window`, its linear map as `audio_features`."""
 
     def __init__(self, config: WhisperEncoderConfig, graphs: Graphs) -> None:
@@ -107,11 +121,11 @@ class OnnxWhisperEncoder(WindowStreaming):
         self._window, self._features = graphs['audio_window'], graphs['audio_features']
 
     def encode_window(self, mel: Float32) -> Float32:
-        """Run the network, as WindowStreaming.encode_window."""
+        """Run the network, as WhisperStreaming.encode_window."""
         return self._window(mel)[0]
 
     def features(self, states: Float32) -> Float32:
-        """Return the features, as WindowStreaming.features."""
+        """Return the features, as WhisperStreaming.features."""
         return self._features(states)[0]
 
     def cat(self, arrays: Sequence[Float32]) -> Float32:
@@ -119,14 +133,55 @@ class OnnxWhisperEncoder(WindowStreaming):
         return np.concatenate(arrays)
 
     def pad_rows(self, rows: Sequence[Float32 | None]) -> Encoded | None:
-        """Return a batch, as WindowStreaming.pad_rows."""
+        """Return a batch, as WhisperStreaming.pad_rows."""
         return _pad(rows)
+
+
+class OnnxHubTextEncoder(HubTextStreaming):
+    """A text model of the Hugging Face hub as the graph `text`."""
+
+    def __init__(self, config: HubTextConfig, graphs: Graphs) -> None:
+        self.config = config
+        self._network = graphs['text']
+        one = np.zeros((1, 1), np.int64)
+        self.width = int(self.encode_tokens(one, one, [1])[0].shape[-1])
+
+    def encode_tokens(self, token_ids: NDArray[np.int64], token_types: NDArray[np.int64],
+                      lengths: Sequence[int]) -> Encoded:
+        """Run the network, as TextStreaming.encode_tokens."""
+        types = [token_types] if self.config.segments else []
+        return _encode_padded(self._network, [token_ids, *types], lengths)
+
+
+class OnnxHubAudioEncoder(WindowStreaming):
+    """A speech model of the Hugging Face hub as the graph `audio_window`."""
+
+    def __init__(self, config: HubAudioConfig, graphs: Graphs) -> None:
+        self.config = config
+        self.width = config.width
+        self._network = graphs['audio_window']
+
+    @property
+    def window(self) -> int:
+        """Samples of a window."""
+        return self.config.window
+
+    def states(self, samples: Float32) -> Float32:
+        """Return the features of a window, as WindowStreaming.states."""
+        padded = np.pad(samples, (0, max(0, SHORTEST - len(samples))))
+        features: Float32 = self._network(padded[None])[0][0]                 # (T, width)
+        return features
+
+    def finish(self, states: Sequence[WindowState], contexts: Sequence[DialogueContext] = ()
+               ) -> Encoded | None:
+        """Return the features of all samples so far."""
+        return _pad([None if s.empty else np.concatenate(self.windows_of(s)) for s in states])
 
 
 class OnnxFaceEncoder(FaceStreaming):
     """The CNN as the graph `face`, the GRU as `face_sequence`."""
 
-    def __init__(self, config: FaceEncoderConfig, graphs: Graphs) -> None:
+    def __init__(self, config: FaceEncoderConfig | HubFaceConfig, graphs: Graphs) -> None:
         self.config = config
         self.width = config.hidden
         self._embed, self._sequence = graphs['face'], graphs['face_sequence']
@@ -140,6 +195,9 @@ class OnnxFaceEncoder(FaceStreaming):
         padded = _pad([np.stack(row) if row else None for row in rows])
         assert padded is not None
         return _encode_padded(self._sequence, [padded[0]], [len(row) for row in rows])
+
+
+OnnxHubFaceEncoder = OnnxFaceEncoder  # its graph `face` is any vision model
 
 
 class Fused(NamedTuple):

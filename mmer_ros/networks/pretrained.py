@@ -44,14 +44,14 @@ def load_gpt(encoder: TextEncoder, source: str = 'openai-gpt') -> Any:
     """
     from transformers import AutoTokenizer, OpenAIGPTModel
     load: Any = OpenAIGPTModel.from_pretrained
-    gpt, report = _fetch(
+    gpt, report = fetch(
         f'GPT {source!r}', lambda: load(source, output_loading_info=True),
         LOCAL_COPY)
     if report['missing_keys']:
         raise PretrainedUnavailable(f'GPT {source!r}: it lacks {min(report["missing_keys"])}; '
                                     'give a model of the type openai-gpt')
-    loaded = _fetch(f'the tokenizer of GPT {source!r}',
-                    lambda: AutoTokenizer.from_pretrained(source), LOCAL_COPY)
+    loaded = fetch(f'the tokenizer of GPT {source!r}',
+                   lambda: AutoTokenizer.from_pretrained(source), LOCAL_COPY)
     tokenizer = loaded.backend_tokenizer
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     tokens, known = tokenizer.get_vocab_size(), len(gpt.tokens_embed.weight)
@@ -75,9 +75,9 @@ def load_sentence_encoder(source: str) -> tuple[Any, Any]:
     """
     from transformers import AutoModel, AutoTokenizer
     what = f'sentence encoder {source!r}'
-    transformer = _fetch(what, lambda: AutoModel.from_pretrained(source), LOCAL_COPY)
-    tokenizer = _fetch(f'the tokenizer of {what}',
-                       lambda: AutoTokenizer.from_pretrained(source), LOCAL_COPY)
+    transformer = fetch(what, lambda: AutoModel.from_pretrained(source), LOCAL_COPY)
+    tokenizer = fetch(f'the tokenizer of {what}',
+                      lambda: AutoTokenizer.from_pretrained(source), LOCAL_COPY)
     if len(tokenizer) < transformer.config.vocab_size // 2:  # an empty one, if there are no files
         raise PretrainedUnavailable(
             f'the tokenizer of {what}: {len(tokenizer)} tokens, but the network knows '
@@ -95,13 +95,13 @@ def load_speech_encoder(source: str) -> tuple[Any, Any]:
     from transformers import WhisperFeatureExtractor, WhisperModel
     what = f'speech encoder {source!r}'
     load: Any = WhisperModel.from_pretrained
-    model, report = _fetch(what, lambda: load(source, output_loading_info=True), LOCAL_COPY)
+    model, report = fetch(what, lambda: load(source, output_loading_info=True), LOCAL_COPY)
     missing = sorted(k for k in report['missing_keys'] if 'encoder.' in k and 'embed_pos' not in k)
     if missing:
         raise PretrainedUnavailable(f'{what}: it lacks {missing[0]}; give a model of the type '
                                     'whisper')
-    extractor = _fetch(f'preprocessor_config.json of {what}',
-                       lambda: WhisperFeatureExtractor.from_pretrained(source), LOCAL_COPY)
+    extractor = fetch(f'preprocessor_config.json of {what}',
+                      lambda: WhisperFeatureExtractor.from_pretrained(source), LOCAL_COPY)
     return model.encoder, extractor
 
 
@@ -112,8 +112,8 @@ def whisper_config(source: str = 'openai/whisper-base') -> WhisperEncoderConfig:
     :raises PretrainedUnavailable: if it is neither reachable nor cached, or of another type.
     """
     from transformers import WhisperConfig
-    found: Any = _fetch(f'config.json of speech encoder {source!r}',
-                        lambda: WhisperConfig.from_pretrained(source), LOCAL_COPY)
+    found: Any = fetch(f'config.json of speech encoder {source!r}',
+                       lambda: WhisperConfig.from_pretrained(source), LOCAL_COPY)
     return WhisperEncoderConfig(
         d_model=found.d_model, n_head=found.encoder_attention_heads,
         n_inner=found.encoder_ffn_dim, n_mels=found.num_mel_bins)
@@ -158,9 +158,9 @@ def load_wavernn(encoder: AudioEncoder, source: str = 'ljspeech') -> list[str]:
     :raises PretrainedUnavailable: if it is neither reachable nor cached, or of other sizes.
     """
     if source == 'ljspeech':
-        vocoder = _fetch('WaveRNN ljspeech', _ljspeech_vocoder,
-                         "give the path of its weights, or install 'mmer_ros[published]' and "
-                         'connect once so that they are cached in the torch hub folder')
+        vocoder = fetch('WaveRNN ljspeech', _ljspeech_vocoder,
+                        "give the path of its weights, or install 'mmer_ros[published]' and "
+                        'connect once so that they are cached in the torch hub folder')
         weights = vocoder._model.state_dict()
     else:
         weights = _read(f'WaveRNN {source!r}', source)
@@ -184,9 +184,9 @@ def load_facenet(encoder: FaceEncoder, source: str = 'vggface2') -> None:
     """
     if source in ('vggface2', 'casia-webface'):
         from facenet_pytorch import InceptionResnetV1
-        network = _fetch(f'FaceNet {source}', lambda: InceptionResnetV1(pretrained=source),
-                         'give the path of its weights, or connect once so that they are cached '
-                         'in the torch checkpoints folder')
+        network = fetch(f'FaceNet {source}', lambda: InceptionResnetV1(pretrained=source),
+                        'give the path of its weights, or connect once so that they are cached '
+                        'in the torch checkpoints folder')
         weights = network.state_dict()
     else:
         weights = _read(f'FaceNet {source!r}', source)
@@ -194,8 +194,13 @@ def load_facenet(encoder: FaceEncoder, source: str = 'vggface2') -> None:
     _load_fitting(f'FaceNet {source!r}', encoder.facenet, kept)
 
 
-def _fetch(what: str, load: Callable[[], T], remedy: str,
-           problem: str = 'not reachable and not cached') -> T:
+def fetch(what: str, load: Callable[[], T], remedy: str,
+          problem: str = 'not reachable and not cached') -> T:
+    """
+    Return published files, or say what is missing.
+
+    :raises PretrainedUnavailable: if they cannot be had.
+    """
     try:
         return load()
     except Exception as error:  # each library raises its own kinds when a download fails
@@ -207,7 +212,7 @@ def _read(what: str, path: str) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise PretrainedUnavailable(f'{what}: there is no such file; give the path of a state '
                                     'dict, or the name of published weights')
-    weights: dict[str, Tensor] = _fetch(
+    weights: dict[str, Tensor] = fetch(
         what, lambda: torch.load(path, map_location='cpu', weights_only=True),
         'give a file written by torch.save(model.state_dict())', 'it cannot be read')
     return weights

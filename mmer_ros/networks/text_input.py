@@ -14,9 +14,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from mmer_ros.networks.backbones import DialogueContext, Encoded, StreamingEncoder
-from mmer_ros.networks.configs import TextEncoderConfig
 from mmer_ros.types import Turn
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,22 @@ class TextInput:
     reply_tokens: int = 0
 
 
+class Layout(Protocol):
+    """
+    Lays out dialogues for a network.
+
+    :ivar pad: token behind the end of shorter inputs.
+    :ivar special: tokens that are not words.
+    """
+
+    pad: int
+    special: set[int]
+
+    def encode(self, text: str, *, speaker: str = '', history: Sequence[Turn] = (),
+               reply: Turn | None = None, max_tokens: int = 512) -> TextInput:
+        """Return the input of one sentence, as of DialogueTokenizer."""
+
+
 class DialogueTokenizer:
     """
     Lay out a dialogue as TransferTransfo does.
@@ -57,6 +73,7 @@ class DialogueTokenizer:
             raise ValueError(f'tokenizer: it lacks {", ".join(missing)}; add {SPECIAL_TOKENS}')
         self.bos, self.speaker1, self.speaker2, self.cls, self.pad = (
             tokenizer.token_to_id(token) or 0 for token in SPECIAL_TOKENS)
+        self.special = {self.bos, self.speaker1, self.speaker2, self.cls, self.pad}
 
     def encode(self, text: str, *, speaker: str = '', history: Sequence[Turn] = (),
                reply: Turn | None = None, max_tokens: int = 512) -> TextInput:
@@ -124,8 +141,8 @@ class TextStreaming(StreamingEncoder):
     """Collects words, and gives the dialogue and all words to the network at once."""
 
     collects = True
-    config: TextEncoderConfig
-    tokenizer: DialogueTokenizer | None = None
+    config: Any  # TextEncoderConfig, or HubTextConfig
+    tokenizer: Layout | None = None
 
     @abstractmethod
     def encode_tokens(self, token_ids: NDArray[np.int64], token_types: NDArray[np.int64],
@@ -137,13 +154,23 @@ class TextStreaming(StreamingEncoder):
         :param lengths: of each, 0..T; a row of length 0 has an empty mask.
         """
 
-    def context(self, tokenizer: DialogueTokenizer, text: str, *, speaker: str = '',
+    def context(self, tokenizer: Layout, text: str, *, speaker: str = '',
                 history: Sequence[Turn] = (), reply: Turn | None = None) -> TextInput:
         """Return the network's input: as many of the last turns as the sizes allow."""
         turns = self.config.history_turns
         return tokenizer.encode(text, speaker=speaker, reply=reply,
                                 history=list(history)[-turns:] if turns else [],
-                                max_tokens=self.config.n_positions)
+                                max_tokens=self.longest)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens the network knows."""
+        return int(self.config.vocab_size)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of an input at most."""
+        return int(self.config.n_positions)
 
     def use_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Lay out dialogues with this tokenizer, which has to know the SPECIAL_TOKENS."""

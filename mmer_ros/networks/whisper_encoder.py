@@ -22,17 +22,17 @@ import math
 from mmer_ros.networks.batching import pad_features
 from mmer_ros.networks.configs import STATE_HOP, WhisperEncoderConfig
 from mmer_ros.networks.encoder import Encoded, Encoder, Exported
-from mmer_ros.networks.whisper_streaming import WhisperState, WindowStreaming
+from mmer_ros.networks.whisper_streaming import WhisperStreaming
 from mmer_ros.types import Float32
 import torch
 from torch import nn, Tensor
 
-__all__ = ['STATE_HOP', 'WhisperEncoder', 'WhisperEncoderConfig', 'WhisperState']
+__all__ = ['STATE_HOP', 'WhisperEncoder', 'WhisperEncoderConfig']
 
 TINY = 1e-5  # added to a variance
 
 
-class WhisperEncoder(WindowStreaming, Encoder):
+class WhisperEncoder(WhisperStreaming, Encoder):
     """
     Whisper's first layers and a linear map of the mean and deviation of their states.
 
@@ -54,7 +54,7 @@ class WhisperEncoder(WindowStreaming, Encoder):
         self.classifier = nn.Linear(config.width, n_classes)
 
     def encode_window(self, mel: Float32) -> Tensor:
-        """Return the states of a window, as WindowStreaming.encode_window."""
+        """Return the states of a window, as WhisperStreaming.encode_window."""
         return self.window_states(torch.from_numpy(mel).to(self.device))
 
     def window_states(self, mel: Tensor) -> Tensor:

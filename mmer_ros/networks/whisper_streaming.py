@@ -7,16 +7,15 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""Speech in windows, as it comes: what is buffered between a part and the next; without torch."""
+"""A Whisper over windows of speech, as it comes; without torch."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from mmer_ros.networks.audio_samples import as_float
-from mmer_ros.networks.backbones import Array, DialogueContext, Encoded, StreamingEncoder
+from mmer_ros.networks.audio_windows import WindowState, WindowStreaming
+from mmer_ros.networks.backbones import Array, DialogueContext, Encoded
 from mmer_ros.networks.configs import STATE_HOP, WhisperEncoderConfig
 from mmer_ros.networks.log_mel import log_mel
 from mmer_ros.types import Float32
@@ -24,27 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass
-class WhisperState:
-    """
-    Where the encoder stands within an utterance.
-
-    :param samples: (n,) not encoded yet.
-    :param windows: states of each complete window, (T, len(states) * d_model).
-    :param received: samples so far.
-    """
-
-    samples: Float32
-    windows: list[Array] = field(default_factory=list)
-    received: int = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is no sample yet."""
-        return not self.received
-
-
-class WindowStreaming(StreamingEncoder):
+class WhisperStreaming(WindowStreaming):
     """Runs a Whisper over windows of an utterance, each as soon as it is complete."""
 
     config: WhisperEncoderConfig
@@ -70,23 +49,12 @@ class WindowStreaming(StreamingEncoder):
     def pad_rows(self, rows: Sequence[Array | None]) -> Encoded | None:
         """Return features (T_i, width), some of which may be missing, as a batch."""
 
-    def start(self) -> WhisperState:
-        """Return the state before the first sample."""
-        return WhisperState(np.zeros(0, np.float32))
+    @property
+    def window(self) -> int:
+        """Samples of a window."""
+        return self.config.window
 
-    def stream(self, states: Sequence[WhisperState], evidence: Sequence[NDArray[np.generic]]
-               ) -> None:
-        """Take samples, (n,) each, and encode the windows that are complete."""
-        window = self.config.window
-        for state, samples in zip(states, evidence):
-            state.received += len(samples)
-            state.samples = np.concatenate([state.samples, as_float(samples)])
-            # The last window takes up to half of one more, rather than leaving a scrap.
-            while len(state.samples) > window * 3 // 2:
-                state.windows.append(self.states(state.samples[:window]))
-                state.samples = state.samples[window:]
-
-    def finish(self, states: Sequence[WhisperState], contexts: Sequence[DialogueContext] = ()
+    def finish(self, states: Sequence[WindowState], contexts: Sequence[DialogueContext] = ()
                ) -> Encoded | None:
         """Return the features of all samples so far, (B, T, width), one for each 20 ms."""
         return self.pad_rows([None if s.empty else self.features(self._all_states(s))
@@ -107,5 +75,5 @@ class WindowStreaming(StreamingEncoder):
         filled = np.pad(samples, (0, -len(samples) % STATE_HOP))
         return self.encode_window(log_mel(filled, self.config.n_mels))
 
-    def _all_states(self, state: WhisperState) -> Array:
-        return self.cat([*state.windows, self.states(state.samples)])
+    def _all_states(self, state: WindowState) -> Array:
+        return self.cat(self.windows_of(state))

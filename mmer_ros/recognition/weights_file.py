@@ -25,9 +25,11 @@ Shapes = dict[str, tuple[int, ...]]
 MAX_HEADER = 16_000_000  # bytes of the list of tensors in a safetensors file
 MAX_SIZE = 100_000_000  # of a number in the settings of a model
 # Settings on which memory depends although no weight has their size, or many layers do.
-MAX_SIZES = {'n_layer': 256, 'n_res_block': 256, 'n_fft': 16_384, 'win_length': 16_384,
-             'hop_length': 16_384, 'samples_per_step': 16_384, 'n_freq': 1024,
-             'n_time': 100_000, 'kernel_size': 255, 'max_images': 10_000, 'history_turns': 1000}
+MAX_SIZES = {'n_layer': 256, 'num_hidden_layers': 256, 'encoder_layers': 256, 'num_layers': 256,
+             'decoder_layers': 256, 'num_conv_pos_embeddings': 1024, 'n_res_block': 256,
+             'n_fft': 16_384, 'win_length': 16_384, 'hop_length': 16_384,
+             'samples_per_step': 16_384, 'n_freq': 1024, 'n_time': 100_000, 'kernel_size': 255,
+             'max_images': 10_000, 'history_turns': 1000}
 MAX_ITEMS = 16  # of a list in the settings of a model
 _LENGTH = struct.Struct('<Q')
 _DTYPES = {'F64': np.float64, 'F32': np.float32, 'F16': np.float16, 'BF16': np.uint16}

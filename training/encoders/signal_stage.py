@@ -105,18 +105,21 @@ def labelled_splits(source: SignalSource, modality: Modality) -> dict[str, list[
 def train_signal(modality: Modality, config: SignalConfig, encoder: Any,
                  make_module: Callable[[EmotionLoss], nn.Module],
                  make_data: Callable[[Sequence[Example], bool], SignalData],
-                 cache: ClipCache, run: RunFolder, reporter: Reporter) -> TrainedEncoder:
+                 cache: ClipCache, run: RunFolder, reporter: Reporter,
+                 finish: Callable[[], None] = lambda: None) -> TrainedEncoder:
     """
     Train, or resume training, an encoder, and save it in the run's folder `encoder`.
 
     :param encoder: with its initial weights.
     :param make_module: wraps the encoder with its loss.
     :param make_data: makes the dataset of some examples, for training or not.
+    :param finish: called before the encoder is saved.
     """
     splits = labelled_splits(cache, modality)
     loss = EmotionLoss.from_labels(config.loss, [e.labels for e in splits[TRAIN]])
     train, dev = make_data(splits[TRAIN], True), make_data(splits[DEV], False)
     fit(Task(make_module(loss), train, dev, train.collate), config.engine, run, reporter)
+    finish()
     result = TrainedEncoder(modality, encoder.config, encoder, run.facts())
     result.save(run.path / 'encoder')
     return result

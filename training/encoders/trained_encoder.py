@@ -19,24 +19,18 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
-from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig
-from mmer_ros.networks.text_encoder import TextEncoder, TextEncoderConfig
+from mmer_ros.networks.backbones import parse_config
+from mmer_ros.networks.configs import ModelConfig
+from mmer_ros.networks.encoder import make_encoder
 from mmer_ros.recognition.bundle import Bundle
-from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, Modality
-from pydantic import BaseModel, ValidationError
+from mmer_ros.types import InvalidInput, MODALITIES, Modality
+from pydantic import ValidationError
 import safetensors.torch
 from tokenizers import Tokenizer
 from torch import nn
 from training.engine.files import fingerprint
 from training.engine.processes import main_alone
 from training.engine.run_folder import recipe_of, replace_folder
-
-KINDS: dict[str, tuple[type[BaseModel], type[nn.Module]]] = {
-    'text': (TextEncoderConfig, TextEncoder),
-    'audio': (AudioEncoderConfig, AudioEncoder),
-    'face': (FaceEncoderConfig, FaceEncoder),
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ class TrainedEncoder:
 
     modality: Modality
     config: Any
-    encoder: Any  # TextEncoder, AudioEncoder or FaceEncoder
+    encoder: Any  # an Encoder
     facts: Mapping[str, Any]
     tokenizer: Tokenizer | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -94,9 +88,9 @@ class TrainedEncoder:
         try:
             facts = json.loads((folder / 'encoder.json').read_text())
             found = Modality[facts['modality'].upper()]
-            config_kind, encoder_kind = KINDS[facts['modality']]
-            config = config_kind.model_validate(facts['config'])
-            encoder = encoder_kind(config, len(EMOTIONS))
+            default: str = getattr(ModelConfig(), found.key).backbone
+            config = parse_config(found, facts['config'], default)
+            encoder = make_encoder(found, config)
             encoder.load_state_dict(safetensors.torch.load_file(folder / 'encoder.safetensors'))
         except (OSError, KeyError, ValueError, ValidationError, RuntimeError,
                 safetensors.SafetensorError) as error:

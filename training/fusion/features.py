@@ -105,7 +105,7 @@ class _FeatureMaker:
         trained.encoder.eval()
         if trained.tokenizer is not None:
             trained.encoder.use_tokenizer(trained.tokenizer)
-        turns = trained.config.history_turns if trained.modality is Modality.TEXT else 0
+        turns = getattr(trained.config, 'history_turns', 0)
         self.turns = {d.example.key: d for d in dialogues(clips.examples, turns)}
 
     def store(self, folder: Path, split: str, reporter: Reporter) -> TensorStore:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any, Self
 
 from mmer_ros.networks.audio_encoder import AudioEncoder, AudioEncoderConfig
 from mmer_ros.networks.crossmodal import summary
+from mmer_ros.networks.hub_audio_encoder import HubAudioConfig, HubAudioEncoder
 from mmer_ros.networks.pretrained import load_wavernn
 from mmer_ros.types import EMOTIONS, Modality
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator, SerializeAsAny
 import torch
 from torch import nn
 from training.encoders.audio.data import AudioData, AudioDataConfig
@@ -30,6 +32,15 @@ from training.encoders.audio.whisper_distillation import (
 )
 from training.encoders.signal_stage import SignalConfig, train_signal
 from training.encoders.trained_encoder import TrainedEncoder
+from training.encoders.tuning import (
+    check_tuning,
+    KeepsFrozen,
+    merge,
+    parse_model,
+    prepare,
+    start_hub_encoder,
+    TuningConfig,
+)
 from training.engine.config import Settings
 from training.engine.fit import Batch, StepOutput
 from training.engine.losses import EmotionLoss
@@ -55,7 +66,8 @@ class AudioConfig(SignalConfig):
     """
     Recipe of an audio encoder.
 
-    `init` names the published WaveRNN to start from: 'ljspeech', or a file.
+    `init` names the published WaveRNN to start from: 'ljspeech', or a file; with
+    `model.backbone: huggingface` any published speech model, by name or folder.
 
     :param teacher: a published speech encoder whose states are learnt beside the emotions.
     :param gradient_checkpointing: compute the inner values of the recurrent layers again for the
@@ -67,10 +79,40 @@ class AudioConfig(SignalConfig):
 
     gradient_checkpointing: bool = False
     ensemble: int = Field(1, ge=1, le=8)
-    model: AudioEncoderConfig = AudioEncoderConfig()
+    model: SerializeAsAny[AudioEncoderConfig | HubAudioConfig] = AudioEncoderConfig()
+    tuning: TuningConfig = TuningConfig()
     data: AudioDataConfig = AudioDataConfig()
     teacher: WhisperTeacherConfig | None = None
     regularisation: RegularisationConfig = RegularisationConfig()
+
+    @field_validator('model', mode='before')
+    @classmethod
+    def _model(cls, values: Any) -> Any:
+        return parse_model(Modality.AUDIO, values)
+
+    @model_validator(mode='after')
+    def _check(self) -> Self:
+        check_tuning(self.model, self.init, self.tuning)
+        if isinstance(self.model, HubAudioConfig) and (
+                self.ensemble > 1 or self.teacher or self.gradient_checkpointing
+                or self.regularisation != RegularisationConfig()):
+            raise ValueError('model.backbone huggingface: ensemble, teacher, regularisation and '
+                             'gradient_checkpointing are for WaveRNN; leave them out, and set '
+                             'model.dropout and tuning.gradient_checkpointing')
+        return self
+
+
+class HubAudioModule(KeepsFrozen):
+    """HubAudioEncoder and its classifier over the mean of the features."""
+
+    def __init__(self, encoder: HubAudioEncoder, emotion_loss: EmotionLoss) -> None:
+        super().__init__()
+        self.encoder, self.emotion_loss = encoder, emotion_loss
+
+    def forward(self, batch: Batch) -> StepOutput:
+        features, mask = self.encoder(batch['values'], batch['lengths'])  # (B, T, width)
+        logits = self.encoder.classifier(summary(Modality.AUDIO, features.float(), mask))
+        return StepOutput(self.emotion_loss(logits, batch['targets']), logits, {})
 
 
 class AudioModule(nn.Module):
@@ -122,6 +164,8 @@ def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: R
     """
     run = RunFolder.start(folder, config)
     states = states or folder / 'states'
+    if isinstance(config.model, HubAudioConfig):
+        return _train_hub_network(config, config.model, cache, run, reporter)
     if config.ensemble == 1:
         return _train_network(config, cache, run, states, reporter)
     trained = []
@@ -139,9 +183,27 @@ def train_audio(config: AudioConfig, cache: ClipCache, folder: Path, reporter: R
     return result
 
 
+def _train_hub_network(config: AudioConfig, model: HubAudioConfig, cache: ClipCache,
+                       run: RunFolder, reporter: Reporter) -> TrainedEncoder:
+    torch.manual_seed(config.engine.seed)
+    encoder = start_hub_encoder(model, config.init, Modality.AUDIO, run.path,
+                                finished=run.finished)
+    prepare(encoder, Modality.AUDIO, config.tuning)
+
+    def module(loss: EmotionLoss) -> HubAudioModule:
+        made = HubAudioModule(encoder, loss)
+        made.frozen = config.tuning.method == 'frozen'
+        return made
+
+    return train_signal(
+        Modality.AUDIO, config, encoder, module, partial(AudioData, cache, config.data, None),
+        cache, run, reporter, finish=partial(merge, encoder, Modality.AUDIO, config.tuning))
+
+
 def _train_network(config: AudioConfig, cache: ClipCache, run: RunFolder, states: Path,
                    reporter: Reporter) -> TrainedEncoder:
     torch.manual_seed(config.engine.seed)
+    assert isinstance(config.model, AudioEncoderConfig)
     encoder = AudioEncoder(config.model, len(EMOTIONS))
     if config.init and not run.finished:
         load_wavernn(encoder, config.init)

@@ -11,25 +11,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from mmer_ros.networks.compact_facenet import EMBEDDING_SIZE
 from mmer_ros.networks.crossmodal import summary
 from mmer_ros.networks.face_encoder import FaceEncoder, FaceEncoderConfig, sample_evenly
+from mmer_ros.networks.hub_configs import HubFaceConfig
 from mmer_ros.networks.pretrained import load_facenet
 from mmer_ros.types import EMOTIONS, Modality, UInt8
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator, SerializeAsAny
 import torch
 from torch import nn, Tensor
 from training.corpora.examples import Example
 from training.encoders.face.embeddings import Embeddings
 from training.encoders.signal_stage import SignalConfig, SignalData, SignalItem, train_signal
 from training.encoders.trained_encoder import TrainedEncoder
+from training.encoders.tuning import (
+    check_tuning,
+    merge,
+    parse_model,
+    prepare,
+    start_hub_encoder,
+    TuningConfig,
+)
 from training.engine.config import Settings
 from training.engine.fit import Batch, StepOutput
 from training.engine.losses import EmotionLoss, target_of
@@ -58,19 +66,32 @@ class FaceConfig(SignalConfig):
     """
     Recipe of a face encoder.
 
-    `init` names the published FaceNet to start from: 'vggface2', 'casia-webface', or a file.
+    `init` names the published FaceNet to start from: 'vggface2', 'casia-webface', or a file; with
+    `model.backbone: huggingface` any published vision model, by name or folder.
 
     :param freeze: train the GRU alone, as in the paper; each image is embedded once for all
-        epochs.
+        epochs. `tuning.method: frozen` is the same.
     """
 
-    model: FaceEncoderConfig = FaceEncoderConfig()
+    model: SerializeAsAny[FaceEncoderConfig | HubFaceConfig] = FaceEncoderConfig()
     freeze: bool = False
+    tuning: TuningConfig = TuningConfig()
     data: FaceDataConfig = FaceDataConfig()
+
+    @field_validator('model', mode='before')
+    @classmethod
+    def _model(cls, values: Any) -> Any:
+        return parse_model(Modality.FACE, values)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the GRU alone is trained."""
+        return self.freeze or self.tuning.method == 'frozen'
 
     @model_validator(mode='after')
     def _check(self) -> Self:
-        if self.freeze and self.data.light:
+        check_tuning(self.model, self.init, self.tuning)
+        if self.frozen and self.data.light:
             raise ValueError('freeze: images are embedded once, so their light cannot be changed; '
                              'set data.light=0')
         return self
@@ -161,7 +182,7 @@ class FaceModule(nn.Module):
     def _embed(self, crops: Tensor, lengths: Tensor) -> Tensor:
         there = torch.arange(crops.shape[1], device=crops.device) < lengths[:, None]
         found = self.encoder.embed(crops[there])
-        embeddings = found.new_zeros(*there.shape, EMBEDDING_SIZE)
+        embeddings = found.new_zeros(*there.shape, self.encoder.embedding_size)
         embeddings[there] = found
         return embeddings
 
@@ -171,13 +192,24 @@ def train_face(config: FaceConfig, cache: ClipCache, folder: Path, reporter: Rep
     """Train, or resume training, a face encoder, and save it in `folder`/encoder."""
     run = RunFolder.start(folder, config)
     torch.manual_seed(config.engine.seed)
-    encoder = FaceEncoder(config.model, len(EMOTIONS))
-    if config.init and not run.finished:
-        load_facenet(encoder, config.init)
+    encoder, finish = _encoder(config, run)
     embeddings = None
-    if config.freeze and not run.finished:
+    if config.frozen and not run.finished:
         embeddings = Embeddings.make(encoder, cache, folder / 'embeddings', reporter,
                                      mirrored=config.data.flip)
     return train_signal(
-        Modality.FACE, config, encoder, partial(FaceModule, encoder, config.freeze),
-        partial(FaceData, cache, config, embeddings), cache, run, reporter)
+        Modality.FACE, config, encoder, partial(FaceModule, encoder, config.frozen),
+        partial(FaceData, cache, config, embeddings), cache, run, reporter, finish)
+
+
+def _encoder(config: FaceConfig, run: RunFolder) -> tuple[FaceEncoder, Callable[[], None]]:
+    """Return the encoder as training begins, and what has to be done at its end."""
+    if isinstance(config.model, HubFaceConfig):
+        hub = start_hub_encoder(config.model, config.init, Modality.FACE, run.path,
+                                finished=run.finished)
+        prepare(hub, Modality.FACE, config.tuning)
+        return hub, partial(merge, hub, Modality.FACE, config.tuning)
+    encoder = FaceEncoder(config.model, len(EMOTIONS))
+    if config.init and not run.finished:
+        load_facenet(encoder, config.init)
+    return encoder, lambda: None

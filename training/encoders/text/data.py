@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from mmer_ros.networks.text_encoder import DialogueTokenizer, TextEncoder, TextInput
+from mmer_ros.networks.text_input import Layout, TextInput, TextStreaming
 from mmer_ros.types import Turn
 import numpy as np
 from numpy.typing import NDArray
@@ -117,8 +117,8 @@ class TextData(DrawnDataset[TextItem]):
     :param with_reply: evaluate with the reply, which a robot does not have.
     """
 
-    def __init__(self, rows: Sequence[Dialogue], corpora: Sequence[int], encoder: TextEncoder,
-                 tokenizer: DialogueTokenizer, config: TextDataConfig, *, training: bool,
+    def __init__(self, rows: Sequence[Dialogue], corpora: Sequence[int], encoder: TextStreaming,
+                 tokenizer: Layout, config: TextDataConfig, *, training: bool,
                  targets: Mapping[str, NDArray[np.float32]] | None = None,
                  recogniser: AsrSimulator | None = None, with_reply: bool = False) -> None:
         self.rows, self.corpora = rows, corpora
@@ -180,10 +180,9 @@ class TextData(DrawnDataset[TextItem]):
         """Replace some of the tokens by random ones, except for special tokens."""
         if not self.training or not self.config.token_noise:
             return token_ids
-        special = [self.tokenizer.bos, self.tokenizer.speaker1, self.tokenizer.speaker2,
-                   self.tokenizer.cls, self.tokenizer.pad]
+        special = list(self.tokenizer.special)
         hit = random.random(len(token_ids)) < self.config.token_noise
-        other = random.integers(0, self.encoder.config.vocab_size, len(token_ids))
+        other = random.integers(0, self.encoder.vocabulary, len(token_ids))
         ids = np.array(token_ids)
         noisy: list[int] = np.where(hit & ~np.isin(ids, special), other, ids).tolist()
         return noisy

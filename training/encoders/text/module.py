@@ -11,12 +11,14 @@
 
 from __future__ import annotations
 
-from mmer_ros.networks.text_encoder import TextEncoder
+from typing import Any
+
 from mmer_ros.types import EMOTIONS
 from pydantic import Field
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
+from training.encoders.tuning import KeepsFrozen
 from training.engine.config import Settings
 from training.engine.fit import Batch, StepOutput
 from training.engine.losses import EmotionLoss
@@ -41,15 +43,15 @@ class TextLossWeights(Settings):
     token_share: float = Field(1.0, gt=0, le=1)
 
 
-class TextModule(nn.Module):
+class TextModule(KeepsFrozen):
     """
-    TextEncoder, language model head (tied), next-sentence head, and heads of extra corpora.
+    Text encoder, language model head (tied), next-sentence head, and heads of extra corpora.
 
     :param extra: number of extra corpora. Annotators differ, so each has an emotion head of its
         own, which is not part of the bundle.
     """
 
-    def __init__(self, encoder: TextEncoder, emotion_loss: EmotionLoss,
+    def __init__(self, encoder: Any, emotion_loss: EmotionLoss,
                  weights: TextLossWeights, extra: int = 0) -> None:
         super().__init__()
         self.encoder, self.emotion_loss, self.weights = encoder, emotion_loss, weights

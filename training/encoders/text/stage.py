@@ -13,12 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from mmer_ros.networks.hub_configs import HubTextConfig
+from mmer_ros.networks.hub_text_input import SpeakerTokenizer
+from mmer_ros.networks.hub_weights import hub_tokenizer
 from mmer_ros.networks.pretrained import load_gpt
-from mmer_ros.networks.text_encoder import DialogueTokenizer, TextEncoder, TextEncoderConfig
+from mmer_ros.networks.text_encoder import TextEncoder, TextEncoderConfig
+from mmer_ros.networks.text_input import Layout
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator, SerializeAsAny
 from tokenizers import Tokenizer
 import torch
 from training.augment.asr_errors import AsrSimulator
@@ -42,6 +46,14 @@ from training.encoders.text.module import TextLossWeights, TextModule
 from training.encoders.text.sentence_splicing import spliced
 from training.encoders.text.tokenizer import RememberingTokenizer, train_tokenizer
 from training.encoders.trained_encoder import TrainedEncoder
+from training.encoders.tuning import (
+    check_tuning,
+    merge,
+    parse_model,
+    prepare,
+    start_hub_encoder,
+    TuningConfig,
+)
 from training.engine.config import Settings
 from training.engine.files import write_file
 from training.engine.fit import Batch, EngineConfig, fit, Task
@@ -54,8 +66,9 @@ class TextConfig(Settings):
     """
     Recipe of a text encoder.
 
-    :param init: published GPT to start from, by name or folder (`openai-gpt`); '': train from
-        scratch, with a tokenizer trained on the corpora.
+    :param init: published GPT to start from, by name or folder (`openai-gpt`), or with
+        `model.backbone: huggingface` any published text model; '': train from scratch, with a
+        tokenizer trained on the corpora.
     :param linear_teacher: soft targets by linear models; None: labels only.
     :param hub_teacher: soft targets by a fine-tuned sentence encoder, mixed with the linear ones.
     :param spliced_sentences: unlabelled sentences, spliced from the corpora, that the teachers
@@ -64,8 +77,9 @@ class TextConfig(Settings):
     :param finetune: epochs over the main corpus alone; None: none.
     """
 
-    model: TextEncoderConfig = TextEncoderConfig()
+    model: SerializeAsAny[TextEncoderConfig | HubTextConfig] = TextEncoderConfig()
     init: str = ''
+    tuning: TuningConfig = TuningConfig()
     data: TextDataConfig = TextDataConfig()
     loss: LossConfig = LossConfig()
     weights: TextLossWeights = TextLossWeights()
@@ -75,8 +89,19 @@ class TextConfig(Settings):
     pretrain: EngineConfig | None = None
     finetune: EngineConfig | None = Field(default_factory=EngineConfig)
 
+    @field_validator('model', mode='before')
+    @classmethod
+    def _model(cls, values: Any) -> Any:
+        return parse_model(Modality.TEXT, values)
+
     @model_validator(mode='after')
     def _check(self) -> Self:
+        check_tuning(self.model, self.init, self.tuning)
+        if isinstance(self.model, HubTextConfig) and (
+                self.weights.language_model or self.weights.next_sentence or self.hub_teacher):
+            raise ValueError('model.backbone huggingface learns emotions alone; set '
+                             'weights.language_model=0 and weights.next_sentence=0, and leave out '
+                             'hub_teacher')
         if self.pretrain is None and self.finetune is None:
             raise ValueError('pretrain and finetune are both null; give at least one')
         if self.hub_teacher and (self.init or self.linear_teacher is None):
@@ -96,12 +121,12 @@ def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequ
     """
     RunFolder.start(folder, config)
     torch.manual_seed((config.pretrain or config.finetune or EngineConfig()).seed)
-    encoder = TextEncoder(config.model, len(EMOTIONS))
-    tokenizer = _tokenizer(config, encoder, [main, *extra], folder)
+    encoder, tokenizer = _encoder(config, [main, *extra], folder)
     splices = spliced(main, extra, config.spliced_sentences) if config.spliced_sentences else []
     corpora = [main, *extra, *([splices] if splices else [])]
     loss = EmotionLoss.from_labels(config.loss, [e.labels for e in learnable(main)])
     module = TextModule(encoder, loss, config.weights, len(corpora) - 1)
+    module.frozen = config.tuning.method == 'frozen'
     targets: SoftTargets = {}
     if config.linear_teacher:
         targets = linear_targets(config.linear_teacher, main, corpora[1:],
@@ -111,7 +136,9 @@ def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequ
                               folder / 'teacher', reporter)
         if config.hub_teacher.warm_start:
             _warm_start(encoder, config.hub_teacher, tokenizer, folder / 'teacher' / '0')
-    layout = RememberingTokenizer(tokenizer)
+    hub = isinstance(config.model, HubTextConfig)
+    layout = SpeakerTokenizer(tokenizer, encoder.config) if hub else (
+        RememberingTokenizer(tokenizer))
     facts: dict[str, object] = {}
     turns = [dialogues(corpus, config.model.history_turns) for corpus in corpora]
     for phase, engine, chosen in (('pretrain', config.pretrain, turns),
@@ -121,14 +148,15 @@ def train_text(config: TextConfig, main: Sequence[Example], extra: Sequence[Sequ
             task = text_task(module, layout, chosen, config.data, targets)
             fit(task, engine, run, reporter.named(f'text/{phase}'))
             facts = run.facts()
-    result = TrainedEncoder(Modality.TEXT, config.model, encoder, facts, tokenizer)
+    if hub:
+        merge(encoder, Modality.TEXT, config.tuning)
+    result = TrainedEncoder(Modality.TEXT, encoder.config, encoder, facts, tokenizer)
     result.save(folder / 'encoder')
     return result
 
 
-def text_task(module: TextModule, tokenizer: DialogueTokenizer,
-              corpora: Sequence[Sequence[Dialogue]], config: TextDataConfig, targets: SoftTargets
-              ) -> Task:
+def text_task(module: TextModule, tokenizer: Layout, corpora: Sequence[Sequence[Dialogue]],
+              config: TextDataConfig, targets: SoftTargets) -> Task:
     """
     Return the task of a phase: all train splits, and the dev split of the first corpus.
 
@@ -164,14 +192,23 @@ def _warm_start(encoder: TextEncoder, teacher: HubTeacherConfig, tokenizer: Toke
         embedding[:len(known)] = known
 
 
-def _tokenizer(config: TextConfig, encoder: TextEncoder, corpora: Sequence[Sequence[Example]],
-               folder: Path) -> Tokenizer:
-    """Return the tokenizer of the published GPT, or train one; a resumed run reads its own."""
+def _encoder(config: TextConfig, corpora: Sequence[Sequence[Example]], folder: Path
+             ) -> tuple[Any, Tokenizer]:
+    """Return the encoder as training begins, and its tokenizer; a resumed run reads its own."""
     path = folder / 'tokenizer.json'
+    if isinstance(config.model, HubTextConfig):
+        last = 'finetune' if config.finetune else 'pretrain'
+        encoder = start_hub_encoder(config.model, config.init, Modality.TEXT, folder,
+                                    finished=RunFolder(folder / last).finished)
+        if not path.is_file():
+            write_file(path, hub_tokenizer(config.init).to_str(pretty=True).encode())
+        prepare(encoder, Modality.TEXT, config.tuning)
+        return encoder, Tokenizer.from_file(str(path))
+    gpt = TextEncoder(config.model, len(EMOTIONS))
     if config.init:
-        return load_gpt(encoder, config.init)  # type: ignore[no-any-return]
+        return gpt, load_gpt(gpt, config.init)
     if not path.is_file():
         texts = [e.text for corpus in corpora for e in learnable(corpus)]
         tokenizer = train_tokenizer(texts, config.model.vocab_size)
         write_file(path, tokenizer.to_str(pretty=True).encode())
-    return Tokenizer.from_file(str(path))
+    return gpt, Tokenizer.from_file(str(path))

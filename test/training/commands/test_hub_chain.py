@@ -1,0 +1,137 @@
+# Copyright 2026 The mmer_ros authors
+# Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+# in compliance with the License. You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software distributed under the License
+# is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+# or implied. See the License for the specific language governing permissions and limitations
+# under the License.
+
+"""From models of the Hugging Face hub to a bundle: tiny ones, trained, fused and used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mmer_ros.cli.main import main as mmer
+from mmer_ros.networks.hub_audio_encoder import HubAudioEncoder
+from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.types import Turn, Utterance
+import pytest
+import safetensors.torch
+import torch
+from training.__main__ import main
+from training.encoders.trained_encoder import TrainedEncoder
+from transformers import AutoModel
+
+from ...fixtures.hub import save_hub
+from ...fixtures.model import random_audio, random_faces
+
+ONE = ['epochs=1', 'batch_size=4', 'accumulate=1', 'precision=no']
+ENGINE = [f'engine.{each}' for each in ONE]
+SMALL = {
+    'text': ['init=roberta', 'tuning.method=lora', 'tuning.rank=2', 'model.history_turns=2',
+             *(f'finetune.{each}' for each in ONE)],
+    'audio': ['init=wav2vec2', 'tuning.method=frozen', 'tuning.gradient_checkpointing=false',
+              'model.window_s=1.0', 'model.width=12', *ENGINE],
+    'face': ['init=vit', 'tuning.method=full', 'tuning.rank=16', 'tuning.alpha=32',
+             'model.hidden=12', *ENGINE],
+}
+
+
+def train(stage: str, *settings: str, output: str = '') -> int:
+    return main(['train', stage, '--data', 'cache', '--output', output or stage, '--recipe',
+                 f'modern/{stage}', *SMALL[stage], *settings])
+
+
+@pytest.fixture(scope='module')
+def work(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train the three encoders by the modern recipes, and their fusion."""
+    folder = tmp_path_factory.mktemp('hub')
+    for name in ('roberta', 'wav2vec2', 'vit'):
+        save_hub(folder / name, name)
+    (folder / 'cache').symlink_to(whole)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert [train(stage) for stage in SMALL] == [0, 0, 0]
+        assert main(['train', 'fusion', '--data', 'cache', '--output', 'fusion', '--bundle',
+                     'mine', '--recipe', 'modern/fusion', 'fusion.width=16', 'fusion.heads=2',
+                     *ENGINE, *(x for s in SMALL for x in (f'--{s}', s))]) == 0
+    return folder
+
+
+def network_of(folder: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of the published network in a run."""
+    found = safetensors.torch.load_file(folder / 'encoder' / 'encoder.safetensors')
+    return {name.partition('.')[2]: x for name, x in found.items()
+            if name.startswith(('network.', 'facenet.'))}
+
+
+def moved(work: Path, stage: str, source: str) -> set[str]:
+    """Return the weights of the network that training has changed."""
+    before = AutoModel.from_pretrained(work / source).state_dict()
+    after = network_of(work / stage)
+    assert set(after) <= set(before)
+    return {name for name, x in after.items() if not torch.equal(x, before[name])}
+
+
+def test_frozen_weights_stay_lora_moves_linear_layers_and_full_moves_all(work: Path) -> None:
+    """LoRA is merged: the encoder is as published, and needs no peft to be used."""
+    assert moved(work, 'audio', 'wav2vec2') == set()
+    lora = moved(work, 'text', 'roberta')
+    assert lora and all(name.endswith(('query.weight', 'key.weight', 'value.weight',
+                                       'dense.weight')) for name in lora)
+    assert len(moved(work, 'face', 'vit')) > 20
+
+
+def test_the_bundle_answers_alike_in_both_engines(work: Path) -> None:
+    bundle = Bundle.load(work / 'mine')
+    assert isinstance(bundle.model.audio, HubAudioEncoder)
+    assert bundle.config.model.text.model_dump()['architecture']['model_type'] == 'roberta'
+    graphs = Recognizer.load(work / 'mine', engine='onnx')
+    torches = Recognizer.load(work / 'mine', engine='torch')
+    whole = Utterance(text='so am I', speaker='anna', history=(Turn('ben', 'we won'),),
+                      audio=random_audio(40_000), faces=random_faces(3))
+    for utterance in (whole, Utterance(text='no'), Utterance(audio=random_audio(90)),
+                      Utterance(faces=random_faces(1))):
+        found, expected = (each.recognize(utterance).logits for each in (graphs, torches))
+        assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_mmer_recognises_a_clip_with_it(work: Path, meld: Path, tmp_path: Path) -> None:
+    clip = meld / 'dev' / 'dev_splits_complete' / 'dia0_utt0.mp4'
+    assert mmer(['recognize', str(clip), '--whole', '--bundle', str(work / 'mine'),
+                 '--output', str(tmp_path / 'rows.jsonl')]) == 0
+    row = json.loads((tmp_path / 'rows.jsonl').read_text().splitlines()[0])
+    assert row['bundle_name'] == 'mine' and row['modalities'] == ['audio', 'face']
+
+
+def test_a_finished_run_needs_the_published_weights_no_more(
+        work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    before = TrainedEncoder.load(work / 'text').digest
+    hidden = work / 'roberta'
+    hidden.rename(work / 'elsewhere')
+    try:
+        assert train('text') == 0
+    finally:
+        (work / 'elsewhere').rename(hidden)
+    assert TrainedEncoder.load(work / 'text').digest == before
+
+
+@pytest.mark.parametrize('stage, settings, message', [
+    ('text', ['init=""'], 'set init to a name on the Hugging Face hub'),
+    ('text', ['weights.language_model=0.5'], 'learns emotions alone; set weights'),
+    ('audio', ['ensemble=2'], 'ensemble, teacher, regularisation'),
+    ('audio', ['model={backbone: wavernn}'], 'tuning: only for model.backbone=huggingface'),
+    ('face', ['tuning.method=frozen', 'data.light=0.1'], 'light cannot be changed'),
+    ('face', ['init=nothing-there'], 'give the folder of a copy')])
+def test_settings_that_do_not_fit_are_one_sentence(
+        work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+        stage: str, settings: list[str], message: str) -> None:
+    monkeypatch.chdir(work)
+    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+    assert train(stage, *settings, output='refused') == 2
+    assert message in ' '.join(capsys.readouterr().err.split())
