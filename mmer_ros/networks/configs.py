@@ -18,6 +18,12 @@ from typing import Any, Literal
 from mmer_ros.networks.backbones import Backbone, BACKBONES, EncoderConfig, parse_config
 from mmer_ros.networks.fusion_config import AnyFusionConfig, FusionConfig
 from mmer_ros.networks.hub_configs import HUB, HubAudioConfig, HubFaceConfig, HubTextConfig
+from mmer_ros.networks.several_configs import (
+    SEVERAL,
+    SeveralAudioConfig,
+    SeveralFaceConfig,
+    SeveralTextConfig,
+)
 from mmer_ros.registry import imported_later
 from mmer_ros.types import ALL_MODALITIES, Modality, SAMPLE_RATE
 from pydantic import (
@@ -230,3 +236,7 @@ for _modality, _names, _config, _module, _class in (
         imported_later('mmer_ros.networks.onnx_networks', f'Onnx{_class}'))
     for _name in _names:
         BACKBONES[_modality].add(_name, _backbone)
+# Only in torch.
+for _several in (SeveralTextConfig, SeveralAudioConfig, SeveralFaceConfig):
+    BACKBONES[_several.modality].add(SEVERAL, Backbone(
+        _several, imported_later('mmer_ros.networks.several_encoder', 'SeveralEncoder')))

@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
         runs=[options.output / 'runs' / full.name / f'seed{seed}' for seed in options.seeds],
         facts=facts_of(cache, options, {
             'Recipe': options.recipe or 'defaults', 'Settings': ' '.join(options.settings) or '–',
-            'Seeds': ' '.join(map(str, options.seeds))}),
+            'Seeds': ' '.join(map(str, options.seeds)), **_inputs(options, data)}),
         console=reporter.console)
     page = write_report(evaluation, options.output)
     for found, table in ((families, ablation_table), (specialists, specialist_table),
@@ -105,15 +105,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _imported(options: argparse.Namespace, clips: Clips) -> dict[Modality, ImportedFeatures]:
     """Return the features of --import."""
-    found = {}
+    found: dict[Modality, ImportedFeatures] = {}
     for text in options.imports:
         name, _, file = text.partition('=')
         modality = next((m for m in MODALITIES if m.key == name), None)
         if modality is None or not file:
             raise InvalidInput(f'--import {text}: expected text=FILE, audio=FILE or face=FILE')
-        if getattr(options, name) is not None:
-            raise InvalidInput(f'--import {text}: --{name} is given as well; leave one out')
-        found[modality] = import_features(Path(file), clips.examples)
+        features = import_features(Path(file), clips.examples)
+        found[modality] = found[modality].beside(features) if modality in found else features
     return found
 
 
@@ -128,8 +127,24 @@ def _features(options: argparse.Namespace, cache: Clips,
             found = found.beside(modality, features.width, features)
         return found
 
+    origin = {m.key: trained.digest for m, trained in encoders.items()}
+    for modality, features in imported.items():
+        origin[modality.key] = '+'.join(filter(None, (origin.get(modality.key), features.digest)))
     return SeedData(made((TRAIN, DEV), reply), made([options.split], False),
-                    made([options.split], True))
+                    made([options.split], True), origin)
+
+
+def _inputs(options: argparse.Namespace, data: Mapping[int, SeedData]) -> dict[str, str]:
+    """Return where the features of each modality come from, as shown on the page."""
+    first, shown = next(iter(data.values())), {}
+    for modality in MODALITIES:
+        if modality.key in first.origin:
+            names = [run.name for run in getattr(options, modality.key) or []]
+            names += [Path(file).name for name, _, file in (
+                text.partition('=') for text in options.imports) if name == modality.key]
+            digests = dict.fromkeys(each.origin[modality.key] for each in data.values())
+            shown[f'Input {modality.key}'] = f'{", ".join(names)} ({", ".join(digests)})'
+    return shown
 
 
 def _train(options: argparse.Namespace, recipe: FusionRecipe, data: Mapping[int, SeedData],

@@ -25,7 +25,7 @@ from training.encoders.audio.stage import AudioConfig, train_audio
 from training.encoders.face.stage import FaceConfig, train_face
 from training.encoders.face.stills_stage import StillsConfig, train_stills
 from training.encoders.text.stage import TextConfig, train_text
-from training.encoders.trained_encoder import run_of_seed, TrainedEncoder
+from training.encoders.trained_encoder import run_of_seed, several, TrainedEncoder
 from training.engine.config import load_settings, Settings, with_seed
 from training.engine.processes import main_alone
 from training.engine.progress import Reporter
@@ -76,8 +76,10 @@ def add_encoder_arguments(parser: argparse.ArgumentParser, *, required: bool = T
     """Add the three encoders; a bundle needs them all."""
     for modality in MODALITIES:
         parser.add_argument(f'--{modality.key}', type=Path, required=required, metavar='RUN',
+                            action='append',
                             help=f'run of `train {modality.key}`; with --seeds each seed uses '
-                                 'its own')
+                                 'its own; may be repeated, then their features stand side by '
+                                 'side')
 
 
 def run(options: argparse.Namespace) -> int:
@@ -89,8 +91,8 @@ def run(options: argparse.Namespace) -> int:
 def load_encoders(options: argparse.Namespace, seed: int | None
                   ) -> dict[Modality, TrainedEncoder]:
     """Return the given encoders, of the same seed where there are several."""
-    return {m: TrainedEncoder.load(run_of_seed(run, seed), m)
-            for m in MODALITIES if (run := getattr(options, m.key)) is not None}
+    return {m: several([TrainedEncoder.load(run_of_seed(run, seed), m) for run in runs])
+            for m in MODALITIES if (runs := getattr(options, m.key)) is not None}
 
 
 def _runs(options: argparse.Namespace, config: Kind) -> Iterator[tuple[int | None, Kind, Path]]:

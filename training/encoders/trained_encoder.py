@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 import json
@@ -22,6 +22,7 @@ from typing import Any
 from mmer_ros.networks.backbones import parse_config
 from mmer_ros.networks.configs import ModelConfig
 from mmer_ros.networks.encoder import make_encoder
+from mmer_ros.networks.several_configs import SEVERAL
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.types import InvalidInput, MODALITIES, Modality
 from pydantic import ValidationError
@@ -103,6 +104,31 @@ class TrainedEncoder:
         return cls(found, config, encoder.eval(), facts['facts'],
                    Tokenizer.from_file(str(tokenizer)) if tokenizer.is_file() else None,
                    recipe_of(folder.parent))
+
+
+def several(trained: Sequence[TrainedEncoder]) -> TrainedEncoder:
+    """
+    Return encoders of one modality as one, whose features are theirs side by side.
+
+    :raises InvalidInput: if their tokenizers differ, for a bundle has one.
+    """
+    first = trained[0]
+    if len(trained) == 1:
+        return first
+    if len({each.tokenizer.to_str() for each in trained if each.tokenizer is not None}) > 1:
+        raise InvalidInput('several text encoders: their tokenizers differ, and a bundle has one; '
+                           'give runs that begin from the same published model')
+    config = parse_config(first.modality, {
+        'backbone': SEVERAL, 'encoders': [each.config for each in trained]}, SEVERAL)
+    encoder: Any = make_encoder(first.modality, config)
+    for own, head, each in zip(encoder.parts, encoder.classifier.classifiers, trained,
+                               strict=True):
+        head.load_state_dict(each.encoder.classifier.state_dict())
+        own.load_state_dict({name: x for name, x in each.encoder.state_dict().items()
+                             if not name.startswith('classifier.')})
+    return TrainedEncoder(
+        first.modality, config, encoder.eval(), {'encoders': [dict(e.facts) for e in trained]},
+        first.tokenizer, {'encoders': [dict(each.recipe) for each in trained]})
 
 
 def weights_fingerprint(network: nn.Module) -> str:

@@ -11,13 +11,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from mmer_ros.types import ALL_MODALITIES, Modality, SUBSETS
 from rich.console import Console
+from training.corpora.digest import digest_of
 from training.corpora.examples import DEV, Example
 from training.engine.config import with_seed
 from training.engine.progress import Reporter
@@ -66,11 +67,13 @@ class SeedData:
 
     :param learned: of train and dev.
     :param causal, with_reply: of the evaluated split.
+    :param origin: what they were made from: by modality, digests of encoder and imported files.
     """
 
     learned: FeatureCache
     causal: FeatureCache
     with_reply: FeatureCache
+    origin: Mapping[str, str]
 
 
 def variants(families: Sequence[str], *, specialists: bool,
@@ -98,6 +101,7 @@ def train_variant(variant: Variant, base: FusionRecipe, seed: int, data: SeedDat
     """
     recipe = variant.recipe(base, seed)
     run = RunFolder(folder / variant.name / f'seed{seed}')
+    run.record_data({'corpus': digest_of(examples), 'features': dict(data.origin)})
     done = run.finished
     quiet = Reporter(variant.name, Console(quiet=True))
     network = train_fusion(recipe, data.learned, examples, run.path, quiet)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from mmer_ros.networks.several_encoder import side_by_side
 from mmer_ros.recognition.streaming_encoders import context_of, evidence_of
 from mmer_ros.types import MODALITIES, Modality, SAMPLE_RATE, Utterance
 import numpy as np
@@ -68,13 +69,40 @@ class FeatureCache:
         return {modality: store.steps(key) for modality, store in self._stores_of(key).items()}
 
     def beside(self, modality: Modality, width: int, store: Store) -> FeatureCache:
-        """Return this cache with features of another modality."""
-        return FeatureCache({**self.widths, modality: width},
-                            {**self._stores, modality: [store]})
+        """Return this cache with other features of a modality; beside those that it has."""
+        if modality in self._stores:
+            width += self.widths[modality]
+            stores: Sequence[Store] = [SideBySide([own, store])
+                                       for own in self._stores[modality]]
+        else:
+            stores = [store]
+        return FeatureCache({**self.widths, modality: width}, {**self._stores, modality: stores})
 
     def _stores_of(self, key: str) -> dict[Modality, Store]:
         return {modality: store for modality, stores in self._stores.items()
                 for store in stores if key in store}
+
+
+class SideBySide:
+    """
+    Features of one modality from several sources, at the steps of the first.
+
+    An example that one of them lacks, lacks the modality.
+    """
+
+    def __init__(self, stores: Sequence[Store]) -> None:
+        self._stores = stores
+
+    def __contains__(self, key: str) -> bool:
+        return all(key in store for store in self._stores)
+
+    def steps(self, key: str) -> int:
+        """Return T of an example."""
+        return self._stores[0].steps(key)
+
+    def get(self, key: str) -> Tensor:
+        """Return the features of an example, (T, width)."""
+        return side_by_side([store.get(key).float() for store in self._stores])
 
 
 def make_features(encoders: Mapping[Modality, TrainedEncoder], clips: Clips, folder: Path,

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmer_ros.networks.several_encoder import side_by_side
 from mmer_ros.types import InvalidInput
 import numpy as np
 import safetensors
@@ -22,6 +23,7 @@ import safetensors.numpy
 import torch
 from torch import Tensor
 from training.corpora.examples import Example, TRAIN
+from training.engine.files import fingerprint
 
 
 class ImportedFeatures:
@@ -29,10 +31,19 @@ class ImportedFeatures:
     Features of one modality, (T, width) float32 each, standardised by those of the train split.
 
     :param width: of all of them.
+    :param digest: fingerprint of the file that they come from.
     """
 
-    def __init__(self, values: Mapping[str, np.ndarray[Any, Any]], width: int) -> None:
-        self._values, self.width = values, width
+    def __init__(self, values: Mapping[str, np.ndarray[Any, Any]], width: int,
+                 digest: str = '') -> None:
+        self._values, self.width, self.digest = values, width, digest
+
+    def beside(self, other: ImportedFeatures) -> ImportedFeatures:
+        """Return these and others of the same examples side by side, at the steps of these."""
+        return ImportedFeatures(
+            {key: side_by_side([self.get(key), other.get(key)]).numpy()
+             for key in self._values if key in other},
+            self.width + other.width, f'{self.digest}+{other.digest}')
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -71,7 +82,8 @@ def import_features(path: Path, examples: Sequence[Example]) -> ImportedFeatures
     mean, deviation = steps.mean(axis=0), steps.std(axis=0)
     scale = np.where(deviation > 0, deviation, 1)
     return ImportedFeatures({key: ((each - mean) / scale).astype(np.float32)
-                             for key, each in values.items()}, widths.pop())
+                             for key, each in values.items()}, widths.pop(),
+                            fingerprint(path.read_bytes()))
 
 
 def _read(path: Path) -> Mapping[str, np.ndarray[Any, Any]]:

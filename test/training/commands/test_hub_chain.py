@@ -15,15 +15,19 @@ import json
 from pathlib import Path
 
 from mmer_ros.cli.main import main as mmer
+from mmer_ros.networks.backbones import DialogueContext
 from mmer_ros.networks.hub_audio_encoder import HubAudioEncoder
-from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.recognition.bundle import Bundle, BundleError
+from mmer_ros.recognition.bundle_export import export_bundle
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import Turn, Utterance
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from training.__main__ import main
 from training.encoders.trained_encoder import TrainedEncoder
+from training.preparation.clip_cache import ClipCache
 from transformers import AutoModel
 
 from ...fixtures.hub import save_hub
@@ -135,3 +139,46 @@ def test_settings_that_do_not_fit_are_one_sentence(
     monkeypatch.setenv('HF_HUB_OFFLINE', '1')
     assert train(stage, *settings, output='refused') == 2
     assert message in ' '.join(capsys.readouterr().err.split())
+
+
+def test_several_encoders_of_a_modality_stand_side_by_side_in_the_bundle(
+        work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    assert main(['train', 'fusion', '--data', 'cache', '--output', 'both', '--bundle', 'wide',
+                 '--text', 'text', '--audio', 'audio', '--audio', 'audio', '--face', 'face',
+                 'fusion.width=16', 'fusion.heads=2', *ENGINE]) == 0
+    recognizer = Recognizer.load(work / 'wide')
+    assert recognizer.engine == 'torch', 'no graphs for several'
+    one, both = (TrainedEncoder.load(work / 'audio').encoder, recognizer.model.audio)
+    sound = random_audio(30_000)
+    with torch.inference_mode():
+        (alone, _), (wide, _) = (e.encode([sound], [DialogueContext()]) for e in (one, both))
+        torch.testing.assert_close(wide, torch.cat([alone, alone], dim=2))
+        torch.testing.assert_close(both.classifier(wide.mean(dim=1)),
+                                   one.classifier(alone.mean(dim=1)))
+    assert recognizer.recognize(Utterance(audio=sound)).probabilities.sum() == pytest.approx(1)
+    with pytest.raises(BundleError, match='cannot be exported; use it with engine torch'):
+        export_bundle(work / 'wide')
+
+
+def test_ablate_tells_what_it_was_made_from_and_keeps_no_run_of_other_features(
+        work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(work)
+    keys = [e.key for e in ClipCache(work / 'cache').examples]
+    for name, seed in (('first', 1), ('second', 2)):
+        random = np.random.default_rng(seed)
+        np.savez(work / f'{name}.npz', **{key: random.normal(size=(2, 3)) for key in keys})
+
+    def ablate(*imports: str) -> int:
+        return main(['ablate', '--data', 'cache', '--output', 'ablation', '--seeds', '0',
+                     '--families', '--no-specialists', '--text', 'text', 'fusion.width=16',
+                     'fusion.heads=2', *ENGINE, *(x for i in imports for x in ('--import', i))])
+
+    assert ablate('audio=first.npz', 'audio=second.npz') == 0
+    shown = json.loads((work / 'ablation' / 'evaluation.json').read_text())['facts']
+    assert shown['Input audio'].startswith('first.npz, second.npz (')
+    assert TrainedEncoder.load(work / 'text').digest in shown['Input text']
+    recorded = json.loads((work / 'ablation/runs/full/seed0/data.json').read_text())
+    assert set(recorded['features']) == {'text', 'audio'}
+    assert ablate('audio=first.npz') == 2
+    assert 'it was started on other data' in ' '.join(capsys.readouterr().err.split())
