@@ -26,6 +26,7 @@ COMMANDS = {
     'prepare': 'decode the clips of a corpus into a cache',
     'convert': 'write a corpus as a manifest',
     'train': 'train an encoder, or the fusion of three',
+    'sweep': 'search the settings of a recipe with Optuna',
     'evaluate': 'compare trained encoders, bundles and a baseline',
     'asr': 'measure the robustness of text to errors of a speech recogniser',
     'ablate': 'train and compare ablations of the fusion',

@@ -78,6 +78,21 @@ def load_settings(kind: type[Kind], recipe: str | Path = '', overrides: Sequence
                            f'{first["msg"]}{hint}') from error
 
 
+def nested(overrides: Sequence[str]) -> dict[str, Any]:
+    """
+    Return overrides as the content of a recipe.
+
+    >>> nested(['engine.lr=1.0e-3', 'engine.epochs=2'])
+    {'engine': {'lr': 0.001, 'epochs': 2}}
+
+    :raises InvalidInput: if one is not `dotted.key=value`.
+    """
+    values: dict[str, Any] = {}
+    for override in overrides:
+        _assign(values, override)
+    return values
+
+
 def dump_settings(settings: Settings) -> str:
     """Return the settings as YAML that `load_settings` reads."""
     return str(yaml.safe_dump(settings.model_dump(mode='json'), sort_keys=False))

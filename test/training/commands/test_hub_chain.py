@@ -82,7 +82,7 @@ def moved(work: Path, stage: str, source: str) -> set[str]:
 
 
 def test_frozen_weights_stay_lora_moves_linear_layers_and_full_moves_all(work: Path) -> None:
-    """LoRA is merged: the encoder is as published, and needs no peft to be used."""
+    """Merged, LoRA leaves the encoder as it was published; nobody needs peft to use it."""
     assert moved(work, 'audio', 'wav2vec2') == set()
     lora = moved(work, 'text', 'roberta')
     assert lora and all(name.endswith(('query.weight', 'key.weight', 'value.weight',
