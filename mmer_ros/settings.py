@@ -285,7 +285,8 @@ class NodeSettings(BaseModel):
         'The published estimates contain the words of the utterance.'), live=True, replayed=True)
     partial_rate: float = setting(ESTIMATES, 1.0, (
         'While somebody speaks, this many partial estimates are published per second of capture '
-        'time; 0 publishes none.'), ge=0, le=10, live=True, replayed=True)
+        'time; 0 publishes none before the final one, no provisional one either.'),
+        ge=0, le=10, live=True, replayed=True)
     publish_expressions: bool = setting(ESTIMATES, True, (
         'If hri_msgs is installed, hri_msgs/Expression is published below /humans for each face '
         'and person.'))

@@ -256,6 +256,7 @@ class UtterancePart:
         active_speaker.Choice; `speaker_margin` likewise, [0, 1].
     :param last: the utterance ends with this part.
     :param cut: the utterance reached its maximum length while speech went on.
+    :param pause: speech has paused, and is over unless it resumes with a later part.
     :param revision: 0; +1 for each part that brings a late transcript after the last one.
     :param dialogue: another number than in the part before: a new dialogue begins, what was
         said before is forgotten.
@@ -274,6 +275,7 @@ class UtterancePart:
     voice_id: str = ''
     last: bool = False
     cut: bool = False
+    pause: bool = False
     revision: int = 0
     speaker_by: str = ''
     speaker_margin: float = 0.0
@@ -353,6 +355,8 @@ class Estimate:
     :param modality_weights: weight of each of MODALITIES in the fusion, sum 1.
     :param valence: -1 unpleasant .. 1 pleasant, expected value under the probabilities.
     :param arousal: -1 calm .. 1 excited, likewise.
+    :param provisional: speech has paused; unless it resumes, the final estimate follows. Never
+        together with `final`.
     :param speaker_by: how the face was chosen, as in UtterancePart; likewise `speaker_margin`.
     """
 
@@ -371,6 +375,7 @@ class Estimate:
     start: float = 0.0
     end: float = 0.0
     final: bool = True
+    provisional: bool = False
     revision: int = 0
     person_id: str = ''
     face_id: str = ''
@@ -404,7 +409,8 @@ class Estimate:
         """Return the estimate as plain values, as written to JSON lines."""
         return {
             'utterance_id': self.utterance_id, 'start': self.start, 'end': self.end,
-            'stamp': self.stamp, 'final': self.final, 'revision': self.revision,
+            'stamp': self.stamp, 'final': self.final, 'provisional': self.provisional,
+            'revision': self.revision,
             'emotion': self.emotion, 'label': self.label,
             'confidence': self.confidence, 'calibrated': self.calibrated,
             'trained': self.trained,

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 import json
 from pathlib import Path
 import sys
@@ -130,22 +131,30 @@ def speaking(bundle: str, folder: Path) -> dict[str, Any]:
 def _latencies(rows: Sequence[tuple[float, Row]]) -> dict[str, float]:
     """Return from the true end of speech, and from the last evidence, to publication."""
     finals = [row for _, row in rows if row['final'] and row['revision'] == 0]
-    ends = [row['stamp'] + row['latency'] - label.end for row in finals
-            for label in read_label_file(SAMPLE / 'labels.csv')
-            if row['start'] < label.end and label.start < row['end']]
+    provisional = {row['utterance_id']: row for _, row in rows if row['provisional']}
+    withdrawn = sum(row['provisional'] and not (after['final'] or after['provisional'])
+                    for (_, row), (_, after) in pairwise(rows))
     late = [row['latency'] for row in finals]
-    return {'finals': len(finals),
-            **{f'end of speech to final p{p} [s]': float(np.percentile(ends, p))
+    return {'finals': len(finals), 'provisional': len(provisional), 'withdrawn': withdrawn,
+            **{f'end of speech to {kind} p{p} [s]': float(np.percentile(_after_speech(found), p))
+               for kind, found in (('provisional', provisional.values()), ('final', finals))
                for p in (50, 95)},
             **{f'last evidence to final p{p} [s]': float(np.percentile(late, p))
                for p in (50, 95)}}
+
+
+def _after_speech(rows: Iterable[Row]) -> list[float]:
+    """Return how long after the true end of speech each estimate was published, seconds."""
+    labels = read_label_file(SAMPLE / 'labels.csv')
+    return [row['stamp'] + row['latency'] - label.end for row in rows for label in labels
+            if row['start'] < label.end and label.start < row['end']]
 
 
 def _rhythm(rows: Sequence[tuple[float, Row]]) -> dict[str, float]:
     """Return how far the intervals between the partials of an utterance are from a second."""
     arrivals: dict[str, list[float]] = defaultdict(list)
     for arrival, row in rows:
-        if not row['final']:
+        if not (row['final'] or row['provisional']):
             arrivals[row['utterance_id']].append(arrival)
     off = np.abs(np.concatenate([np.diff(times) for times in arrivals.values()]) - 1.0)
     return {'partials': sum(map(len, arrivals.values())),

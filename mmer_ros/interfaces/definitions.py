@@ -43,6 +43,7 @@ float32 speaker_margin
 builtin_interfaces/Time start
 builtin_interfaces/Time end
 bool final
+bool provisional
 uint16 revision
 uint8 emotion
 string label

@@ -58,7 +58,7 @@ def line(who: str, latest: Latest, now: float, ascii_only: bool = False) -> Text
     row, levels = latest.row, LEVELS[ascii_only]
     bars = ' '.join(f'{name[:2]}{levels[min(7, int(8 * _clipped(probability)))]}'
                     for name, probability in row['probabilities'].items())
-    kind = 'FINAL' if row['final'] else 'partial'
+    kind = 'FINAL' if row['final'] else 'pause' if row.get('provisional') else 'partial'
     verdict = f'{plain(row["label"])} {100 * row["confidence"]:.0f} %'
     status = f'{verdict:13} {kind:7} {span(now - latest.at):>6} ago'
     text = Text(no_wrap=True, overflow='ellipsis')
@@ -101,8 +101,10 @@ def _doubt(row: Row) -> str:
 
 
 def _kind(latest: Latest, now: float) -> str:
-    kind = 'FINAL' if latest.row['final'] else 'partial, speaking'
-    revised = f', revision {latest.row["revision"]}' if latest.row['revision'] else ''
+    row = latest.row
+    kind = ('FINAL' if row['final'] else 'provisional, pause' if row.get('provisional')
+            else 'partial, speaking')
+    revised = f', revision {row["revision"]}' if row['revision'] else ''
     return f'{kind}{revised}, {span(now - latest.at)} ago'
 
 

@@ -86,8 +86,9 @@ def to_estimate_message(estimate: Estimate, *, latency: float, frame_id: str,
     message.header.stamp = to_time(estimate.stamp)
     message.header.frame_id = frame_id
     for name in ('utterance_id', 'person_id', 'face_id', 'voice_id', 'speaker_by',
-                 'speaker_margin', 'final', 'revision', 'emotion', 'label', 'confidence',
-                 'calibrated', 'trained', 'valence', 'arousal', 'bundle_name', 'bundle_hash'):
+                 'speaker_margin', 'final', 'provisional', 'revision', 'emotion', 'label',
+                 'confidence', 'calibrated', 'trained', 'valence', 'arousal', 'bundle_name',
+                 'bundle_hash'):
         setattr(message, name, getattr(estimate, name))
     message.start, message.end = to_time(estimate.start), to_time(estimate.end)
     message.probabilities = np.asarray(estimate.probabilities, np.float32)

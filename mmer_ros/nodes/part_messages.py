@@ -27,8 +27,8 @@ from mmer_ros.types import FaceCrop, InvalidInput, UtterancePart
 import numpy as np
 
 NAMESPACE = re.compile(r'(?:[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)*)?')
-COPIED = ('utterance_id', 'index', 'last', 'cut', 'revision', 'person_id', 'face_id', 'voice_id',
-          'speaker_by', 'speaker_margin', 'text')  # fields of the same name and type
+COPIED = ('utterance_id', 'index', 'last', 'cut', 'pause', 'revision', 'person_id', 'face_id',
+          'voice_id', 'speaker_by', 'speaker_margin', 'text')  # fields of the same name and type
 
 
 def to_part_messages(sent: SentPart, *, frame_id: str, face_settings: str) -> list[PartMessage]:

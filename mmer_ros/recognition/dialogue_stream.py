@@ -44,6 +44,7 @@ class OpenUtterance:
     :param history: of the dialogue when it began.
     :param words: so far.
     :param partials: number of partial-estimate periods elapsed.
+    :param provisional: its latest estimate was provisional; the next one confirms or withdraws it.
     :param evidence: capture time of the last audio or image, seconds.
     :param face_id: whose crops the face encoder has received.
     :param turn: its entry in the dialogue, once it is over, and when it ended.
@@ -56,6 +57,7 @@ class OpenUtterance:
     words: list[str] = field(default_factory=list)
     next_index: int = 0
     partials: int = 0
+    provisional: bool = False
     evidence: float = 0.0
     face_id: str = ''
     turn: tuple[float, Turn] | None = None
@@ -89,7 +91,8 @@ class DialogueStream:
     any time; an utterance is finished by the recogniser that began it.
 
     :param history_s: turns older than this are forgotten, seconds.
-    :param partial_rate: estimates while an utterance goes on, Hz of capture time; 0: none.
+    :param partial_rate: estimates while an utterance goes on, Hz of capture time; 0: none before
+        the final one, provisional ones included.
     """
 
     def __init__(self, recognizer: Recognizer, history_s: float = 120.0, *,
@@ -165,7 +168,8 @@ class DialogueStream:
         """
         Return whether to estimate, now that the encoders have the part.
 
-        That is with the last part, and where a partial-estimate period has elapsed.
+        That is with the last part, where a partial-estimate period has elapsed, where speech
+        pauses, and where it resumes, which withdraws the provisional estimate.
         """
         stamps = [part.end] if part.audio.size else []
         utterance.evidence = max(
@@ -174,6 +178,9 @@ class DialogueStream:
             spoken = part.end - part.utterance_start
             periods = int(spoken * self.partial_rate + 1e-5)  # stamps are rounded
             due, utterance.partials = periods > utterance.partials, periods
+            if self.partial_rate > 0:
+                due |= part.pause or utterance.provisional
+            utterance.provisional = part.pause
             return due and not utterance.empty
         if utterance.empty:
             self.events.append(StreamEvent(
@@ -274,7 +281,8 @@ def _described(estimate: Estimate, one: AcceptedPart) -> Estimate:
     part, utterance = one.part, one.utterance
     return replace(
         estimate, utterance_id=part.utterance_id, start=part.utterance_start, end=part.end,
-        stamp=utterance.evidence or part.end, final=part.last, revision=part.revision,
+        stamp=utterance.evidence or part.end, final=part.last,
+        provisional=part.pause and not part.last, revision=part.revision,
         person_id=part.person_id, face_id=part.face_id, voice_id=part.voice_id,
         speaker_by=part.speaker_by, speaker_margin=part.speaker_margin,
         transcript=utterance.text)

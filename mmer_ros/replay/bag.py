@@ -30,7 +30,7 @@ from rosbags.typesys.store import Typestore
 MADE_BY = ('made_by', 'mmer replay')  # in metadata.yaml
 IDL_HEAD = '=' * 80 + '\nIDL: '
 COPIED = ('utterance_id', 'person_id', 'face_id', 'voice_id', 'speaker_by', 'speaker_margin',
-          'final', 'revision', 'emotion', 'label', 'confidence',
+          'final', 'provisional', 'revision', 'emotion', 'label', 'confidence',
           'calibrated', 'trained', 'valence', 'arousal', 'bundle_name',
           'bundle_hash')
 

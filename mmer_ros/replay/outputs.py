@@ -24,8 +24,8 @@ from mmer_ros.types import FaceCrop, People, StreamEvent
 ESTIMATES, TABLE, EVENTS, FACES = 'estimates.jsonl', 'estimates.csv', 'events.jsonl', 'faces.csv'
 PEOPLE = 'people.jsonl'
 SUMMARY, TRACKS, MATCHES, RUN = 'summary.json', 'tracks.json', 'matches.json', 'run.json'
-PLAIN = ('utterance_id', 'start', 'end', 'stamp', 'published', 'latency', 'final', 'revision',
-         'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal')
+PLAIN = ('utterance_id', 'start', 'end', 'stamp', 'published', 'latency', 'final', 'provisional',
+         'revision', 'label', 'confidence', 'calibrated', 'trained', 'valence', 'arousal')
 COLUMNS = table_columns(PLAIN)
 
 

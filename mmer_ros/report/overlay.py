@@ -114,7 +114,7 @@ class _Pen:
         top = self.height - self.row * (len(EMOTIONS) + 2)
         left, right = self._room(top, faces)
         self.shade(left, top - self.row // 2, right, self.height)
-        kind = '' if estimate.final else ' ...'
+        kind = '' if estimate.final else ' ?' if estimate.provisional else ' ...'
         warning = '' if estimate.trained else '  UNTRAINED'
         self.text(f'{estimate.label} {estimate.confidence:.0%}{kind}{warning}',
                   left + self.row // 3, top + self.row // 2, WHITE, 0.55)

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmer_ros.sensing.audio_front_end import PcmRun
 from mmer_ros.sensing.vad import Boundary, FRAME_S, FRAME_SAMPLES, VadConfig, VoiceActivity
@@ -33,6 +33,10 @@ class SpeechConfig(BaseModel):
         'An utterance begins this many seconds before the onset of speech.'))
     tail_s: float = Field(0.064, ge=0, le=0.5, description=(
         'An utterance ends this many seconds after its last voiced frame.'))
+    provisional_s: float = Field(0.064, ge=0, le=2, description=(
+        'After this many seconds of silence there is a provisional estimate, as if the utterance '
+        'were over; the final one confirms it after segmenter.speech.vad.hangover_s. 0 makes '
+        'none.'))
     min_voiced_s: float = Field(0.25, ge=0, le=5, description=(
         'Utterances with fewer seconds of voiced audio are dropped.'))
     max_utterance_s: float = Field(15.0, ge=2, le=120, description=(
@@ -62,7 +66,7 @@ class SpokenUtterance:
 
 @dataclass(frozen=True)
 class SpeechPiece:
-    """The next piece of an utterance's audio; `last` and `cut` as in types.UtterancePart."""
+    """The next piece of an utterance's audio; `last` and the like as in types.UtterancePart."""
 
     utterance: SpokenUtterance
     start: float
@@ -70,6 +74,7 @@ class SpeechPiece:
     audio: Int16
     last: bool = False
     cut: bool = False
+    pause: bool = False
 
 
 class SpeechSegmenter:
@@ -91,6 +96,7 @@ class SpeechSegmenter:
         self._on_frame = on_frame
         self._vad = VoiceActivity(config.vad)
         self._step = max(1, round(config.part_s / FRAME_S)) * FRAME_SAMPLES
+        self._pause_frames = round(config.provisional_s / FRAME_S)
         self._horizon = FRAME_SAMPLES + round(
             (config.pre_roll_s + config.vad.onset_s) * SAMPLE_RATE)
         self.reset(0.0)
@@ -113,6 +119,18 @@ class SpeechSegmenter:
     def end(self) -> float:
         """Capture time after the last sample received, seconds."""
         return self._time(self._pcm_start + self._pcm.size)
+
+    @property
+    def pausing(self) -> bool:
+        """Whether the open utterance has paused for `provisional_s`, so that it may be over."""
+        return self.utterance is not None and self._certain and (
+            0 < self._pause_frames <= self._vad.silent_frames)
+
+    def stop(self) -> list[SpeechPiece]:
+        """End the open utterance, as `close`; the stream goes on."""
+        pieces = self.close()
+        self._vad.stop()
+        return pieces
 
     def push(self, run: PcmRun) -> list[SpeechPiece]:
         """Take audio and return the pieces that are certain to be speech."""
@@ -185,6 +203,9 @@ class SpeechSegmenter:
         pieces = []
         while self._certain and spoken - self._given >= self._step:
             pieces.append(self._piece(self.utterance, self._given + self._step))
+        if self.pausing and self._vad.silent_frames == self._pause_frames:
+            piece = self._piece(self.utterance, max(spoken, self._given))
+            pieces.append(replace(piece, pause=True))
         return pieces
 
     def _close(self, end: int, *, cut: bool = False) -> list[SpeechPiece]:

@@ -58,6 +58,10 @@ class SegmenterConfig(BaseModel):
         'revision.'))
     transcript_late_s: float = Field(3.0, ge=0, le=60, description=(
         'Words that come up to this many seconds after the end of speech revise the estimate.'))
+    transcript_ends_speech: bool = Field(False, description=(
+        'Words that arrive in a pause of segmenter.speech.provisional_s end the utterance at '
+        'once, without the rest of segmenter.speech.vad.hangover_s. Set it if the speech '
+        'recogniser sends words only when a sentence is over.'))
     stall_s: float = Field(1.0, ge=0.2, le=60, description=(
         'An input counts as absent after this many seconds of silence.'))
     face_only_s: float = Field(3.0, ge=0.5, le=60, description=(
@@ -374,8 +378,8 @@ class UtteranceSegmenter:
             audio=piece.audio, text=' '.join(utterance.words),
             faces=faces, person_id=utterance.faces.person_id, face_id=choice.face_id,
             voice_id=utterance.voice_id, last=piece.last, cut=piece.cut,
-            revision=utterance.revision, speaker_by=choice.by, speaker_margin=choice.margin,
-            dialogue=self._dialogue)
+            pause=piece.pause, revision=utterance.revision, speaker_by=choice.by,
+            speaker_margin=choice.margin, dialogue=self._dialogue)
         utterance.words = []
         utterance.parts += 1
         utterance.released |= piece.last
@@ -412,10 +416,22 @@ class UtteranceSegmenter:
         utterance.voice_id = transcript.speaker or utterance.voice_id
         utterance.has_text = True
         if not utterance.released:
-            return []
+            return self._words_in_pause(utterance)
         utterance.revision += 1
         end = utterance.spoken.end
         return [self._release(utterance, SpeechPiece(utterance.spoken, end, end, NO_AUDIO, True))]
+
+    def _words_in_pause(self, utterance: _Utterance) -> list[UtterancePart]:
+        """Let words that come while speech pauses end it, or renew the provisional estimate."""
+        spoken = utterance.spoken
+        if spoken is not self._speech.utterance or not self._speech.pausing or any(
+                waiting is utterance for waiting, _ in self._waiting):
+            return []
+        if self.config.transcript_ends_speech:
+            self._take(self._speech.stop())
+            return []
+        pause = SpeechPiece(spoken, spoken.end, spoken.end, NO_AUDIO, pause=True)
+        return [self._release(utterance, pause)]
 
     def _resolve_orphans(self, force: bool = False) -> list[UtterancePart]:
         """Find a home for words that came without speech: they are early, or all there is."""

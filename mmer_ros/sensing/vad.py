@@ -118,6 +118,15 @@ class VoiceActivity:
         self.last_voiced = -1
         self._run = 0
 
+    @property
+    def silent_frames(self) -> int:
+        """Frames since the latest voiced one."""
+        return self.frame - 1 - self.last_voiced
+
+    def stop(self) -> None:
+        """End the speech now, without waiting for the hangover."""
+        self.active, self._run = False, 0
+
     def push(self, probability: float) -> Boundary | None:
         """
         Take the next frame's probability of speech, [0, 1].
@@ -129,7 +138,7 @@ class VoiceActivity:
             if probability >= self.config.release_threshold:
                 self.last_voiced = frame
             elif frame - self.last_voiced >= self._hangover_frames:
-                self.active, self._run = False, 0
+                self.stop()
                 return Boundary.END
             return None
         self._run = self._run + 1 if probability >= self.config.threshold else 0

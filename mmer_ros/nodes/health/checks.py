@@ -217,6 +217,7 @@ def check_skew(meter: Meter, limits: HealthLimits, shifts: Mapping[str, float]) 
 def check_recognition(meter: Meter, limits: HealthLimits) -> Report:
     """Check the latency of the final estimates, and report the time of each stage."""
     report = _stages('recognition', meter, {'final': 'final estimates',
+                                            'provisional': 'provisional estimates',
                                             'partial': 'partial estimates'})
     now = meter.steady()
     late = percentile(meter.latencies['final'].values(now), 95)

@@ -53,7 +53,7 @@ class Meter:
         self.drops = self._windows()     # by queue: messages dropped at a time
         self.losses_on_the_way = self._windows()  # by input: messages lost at a time
         self.stages = self._windows()    # by stage: seconds
-        self.latencies = self._windows()  # 'final', 'partial' and 'part': seconds
+        self.latencies = self._windows()  # 'final', 'provisional', 'partial', 'part': seconds
         self.gaps = Window(self.window_s)
         self.losses = Window(self.window_s)
         self.errors = Window(self.window_s)
@@ -115,7 +115,8 @@ class Meter:
 
     def record_estimate(self, estimate: Estimate, latency: float) -> None:
         """Record an estimate that was published `latency` seconds after its evidence."""
-        self.record_latency('final' if estimate.final else 'partial', latency)
+        self.record_latency('final' if estimate.final else
+                            'provisional' if estimate.provisional else 'partial', latency)
 
     def record_latency(self, kind: str, latency: float) -> None:
         """Record a result that was published `latency` seconds after its evidence."""

@@ -44,9 +44,9 @@ class Watcher(Node):
 def to_row(message: EmotionEstimate) -> dict[str, Any]:
     """Return a message as plain values with the names of types.Estimate.to_dict."""
     copied = ('utterance_id', 'person_id', 'face_id', 'voice_id', 'speaker_by',
-              'speaker_margin', 'final', 'revision', 'emotion', 'label', 'confidence',
-              'calibrated', 'trained', 'valence', 'arousal', 'transcript', 'bundle_name',
-              'bundle_hash')
+              'speaker_margin', 'final', 'provisional', 'revision', 'emotion', 'label',
+              'confidence', 'calibrated', 'trained', 'valence', 'arousal', 'transcript',
+              'bundle_name', 'bundle_hash')
     row = {name: getattr(message, name) for name in copied}
     row['stamp'] = to_seconds(message.header.stamp)
     row['start'], row['end'] = to_seconds(message.start), to_seconds(message.end)
@@ -79,7 +79,7 @@ class Table:
             self._origin = row['start']
         bars = ' '.join(f'{name[:2]}{_bar(p)}{100 * p:2.0f}'
                         for name, p in row['probabilities'].items())
-        kind = '' if row['final'] else ' ...'
+        kind = '' if row['final'] else ' ?' if row.get('provisional') else ' ...'
         kind += f' r{row["revision"]}' if row['revision'] else ''
         self._console.print(_line([
             f'{row["start"] - self._origin:6.2f} s', f'{row["end"] - row["start"]:4.1f} s',
