@@ -63,6 +63,7 @@ ELSEWHERE = {
     '../mmer_ros/bundles/starter/MODEL_CARD.md': 'model_card.md',
     '../../mmer_ros/bundles/starter/MODEL_CARD.md': 'model_card.md',
     '../mmer_ros/bundles/plus/MODEL_CARD.md': 'model_card_plus.md',
+    '../../mmer_ros/bundles/plus/MODEL_CARD.md': 'model_card_plus.md',
     '../starter/MODEL_CARD.md': 'model_card.md',
     '../sample/README.md': 'sample.md',
     'docs/': '',
