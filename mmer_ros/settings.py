@@ -271,10 +271,11 @@ class NodeSettings(BaseModel):
         'A bundle with another content hash is refused. Leave it empty to accept any bundle.'),
         replayed=True)
     prior: str = setting(ESTIMATES, ROBOT, (
-        "Probabilities are corrected for how common each emotion is where the robot works: 'meld' "
-        "(everyday talk, mostly neutral), 'flat' (all equally common), or seven numbers in label "
-        'order. If it is empty, they hold for the shares on which the bundle was calibrated.'),
-        form='meld, flat, or seven numbers > 0 in label order', replayed=True, launch=True)
+        "Probabilities are corrected for how common each emotion is where the robot works: 'talk' "
+        "(29 % neutral), 'meld' (of a comedy, 47 % neutral), 'flat' (all equally common), "
+        'or seven numbers in label order. If it is empty, they hold for the shares on which the '
+        'bundle was calibrated.'),
+        form='talk, meld, flat, or seven numbers > 0 in label order', replayed=True, launch=True)
     adapt_to_voices: bool = setting(ESTIMATES, True, (
         'What is normal for a voice, the mean over its utterances so far, is subtracted, if the '
         'bundle is made for it.'), replayed=True)

@@ -59,7 +59,7 @@ def test_each_parameter_belongs_to_nodes_and_emotion_has_no_other_than_the_two_h
     ({'audio_reliability': 'sure'}, 'expected one of best_effort, reliable'),
     ({'image_transport': 'pigeon'}, "'pigeon'; expected one of empty, raw, compressed"),
     ({'device': 'abacus'}, "device is 'abacus'; expected cpu, cuda or cuda:N"),
-    ({'prior': 'often'}, "prior is 'often'; expected meld, flat, or seven numbers"),
+    ({'prior': 'often'}, "prior is 'often'; expected talk, meld, flat, or seven numbers"),
     ({'transcript_type': 'String'}, 'expected a message type such as std_msgs/msg/String'),
     ({'source': 'no way'}, "source is 'no way'; expected a namespace"),
     ({'segmenter.speech.vad.threshold': 2.0}, 'segmenter.speech.vad.threshold is 2.0'),

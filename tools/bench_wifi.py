@@ -36,6 +36,7 @@ from mmer_ros.nodes.tools.part_player import as_row, write_message
 from mmer_ros.recognition.bundle import Bundle, DEFAULT_BUNDLE
 from mmer_ros.recognition.dialogue_stream import DialogueStream
 from mmer_ros.recognition.multi_robot import SentPart
+from mmer_ros.recognition.prior_correction import ROBOT
 from mmer_ros.recognition.recognizer import Recognizer
 import numpy as np
 from tools.bench_split import sample_parts
@@ -103,7 +104,7 @@ def write_parts(path: Path, bundle: str, robot: str, rounds: int, utterances: in
         ends = [i for i, part in enumerate(once) if part.last]
         once = once[:1 + ends[utterances - 1]]
     settings = Bundle.read_config(bundle).faces.digest
-    stream = DialogueStream(Recognizer.load(bundle, prior='meld'), partial_rate=1.0)
+    stream = DialogueStream(Recognizer.load(bundle, prior=ROBOT), partial_rate=1.0)
     length = once[-1].end - once[0].start + 1.0
     with path.open('wb') as file:
         for turn in range(rounds):

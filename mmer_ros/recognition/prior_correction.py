@@ -31,16 +31,18 @@ Shares = tuple[float, ...]
 MELD_COUNTS = (4710, 1205, 268, 683, 1743, 271, 1109)
 NAMED: dict[str, Shares] = {
     'flat': (1 / len(EMOTIONS),) * len(EMOTIONS),
+    # Between the two: talk is mostly neutral, but nobody knows beforehand how much so.
+    'talk': tuple(count ** 0.5 / sum(c ** 0.5 for c in MELD_COUNTS) for count in MELD_COUNTS),
     'meld': tuple(count / sum(MELD_COUNTS) for count in MELD_COUNTS)}
-ROBOT = 'meld'  # default of node, replay and command line: talk is mostly neutral
+ROBOT = 'talk'  # default of node, replay and command line
 
 
 def read_prior(text: str) -> Shares | None:
     """
     Parse class shares (7,), sum 1; None for an empty text.
 
-    :param text: 'flat', 'meld', or seven numbers > 0 in the order of EMOTIONS, with commas or
-        spaces between them.
+    :param text: 'flat', 'talk', 'meld', or seven numbers > 0 in the order of EMOTIONS, with
+        commas or spaces between them.
     :raises InvalidInput: if it is none of these.
     """
     name = text.strip().lower()

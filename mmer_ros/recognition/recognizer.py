@@ -64,9 +64,9 @@ class Recognizer:
     :param engine: what runs the networks: 'onnx' (ONNX Runtime, on CPUs; the bundle needs
         graphs), 'torch', or 'auto': onnx where it can run, else torch. Their logits differ by
         less than 1e-4.
-    :param prior: class shares where the robot is used: 'flat', 'meld', or seven numbers in label
-        order. '' keeps those under which the bundle was calibrated, which differ between subsets
-        of the modalities. See mmer_ros.recognition.prior_correction.
+    :param prior: class shares where the robot is used: 'flat', 'talk', 'meld', or seven numbers
+        in label order. '' keeps those under which the bundle was calibrated, which differ
+        between subsets of the modalities. See mmer_ros.recognition.prior_correction.
     :param adapt_to_voices: where utterances come one after the other, subtract what is normal for
         each voice, if the bundle is made for it (voice_baseline.py).
     :raises InvalidInput: if the device does not exist, the engine cannot be used, or the prior

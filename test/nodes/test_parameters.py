@@ -100,7 +100,7 @@ def test_one_more_field_is_one_more_parameter_of_the_node() -> None:
     ('audio_reliability', 'sure', "is 'sure'; expected one of best_effort, reliable"),
     ('audio_format', 'mp3', "is 'mp3'; expected one of S8, U8"),
     ('device', 'abacus', "is 'abacus'; expected cpu, cuda or cuda:N"),
-    ('prior', 'often', "is 'often'; expected meld, flat"),
+    ('prior', 'often', "is 'often'; expected talk, meld, flat"),
     ('audio_type', 'Audio', "is 'Audio'; expected a message type")])
 def test_a_text_that_is_no_choice_is_refused_when_it_is_set_and_fails_configuration(
         name: str, value: str, words: str) -> None:

@@ -45,13 +45,13 @@ def test_names_and_numbers_are_shares_in_label_order():
 @pytest.mark.parametrize('text', ['iemocap', '1 2 3', '1 1 1 1 1 1 0', '1 1 1 1 1 1 -1',
                                   '1 1 1 1 1 1 nan', '1 1 1 1 1 1 inf', '1 1 1 1 1 1 x'])
 def test_anything_else_is_refused_with_what_was_expected(text: str):
-    with pytest.raises(InvalidInput, match=r"prior .*'flat', 'meld', or 7 numbers > 0, .*neutral"):
+    with pytest.raises(InvalidInput, match=r"'talk', 'meld', or 7 numbers > 0, .*neutral"):
         read_prior(text)
     with pytest.raises(InvalidInput, match='prior'):
         Recognizer.load('no_such_bundle_is_read', prior=text)
 
 
-@pytest.mark.parametrize('prior', ['flat', 'meld', OWN])
+@pytest.mark.parametrize('prior', ['flat', 'talk', 'meld', OWN])
 def test_it_is_bayes_rule_on_the_calibrated_answer(prior: str):
     """p'(y|x) ~ p(y|x) new(y) / old(y); the temperature of the subset is 2, not 1."""
     assert TEMPERATURES['text'] == 2.0
@@ -109,6 +109,12 @@ def test_shares_of_an_unknown_subset_are_refused(tmp_path):
     tiny_bundle(priors={'audio+text': TRAINED}).save(tmp_path / 'tiny')
     with pytest.raises(BundleError, match=r"a prior for 'audio\+text'; expected one of text, "):
         Recognizer.load(tmp_path / 'tiny')
+
+
+def test_talk_lies_between_flat_and_meld():
+    flat, talk, meld = (np.array(NAMED[name]) for name in ('flat', 'talk', 'meld'))
+    np.testing.assert_allclose(talk ** 2 / (talk ** 2).sum(), meld)
+    assert flat[0] < talk[0] < meld[0]
 
 
 def test_the_named_shares_sum_to_one_and_a_correction_by_the_same_is_zero():

@@ -17,6 +17,7 @@ import sys
 
 from mmer_ros import EMOTIONS, Estimate, FileResult, InvalidInput, Recognizer
 from mmer_ros.cli.main import main
+from mmer_ros.recognition.prior_correction import ROBOT
 from mmer_ros.recordings.tables import table_columns
 from mmer_ros.types import Modality
 import numpy as np
@@ -37,7 +38,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def recognizer() -> Recognizer:
-    return Recognizer.load(prior='meld')
+    return Recognizer.load(prior=ROBOT)
 
 
 def made_result(words: str = 'fine') -> FileResult:
