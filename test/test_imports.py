@@ -60,11 +60,11 @@ def check_no_circle(graph: Any) -> None:
 
 def test_no_modules_import_one_another_in_a_circle(graph: Any) -> None:
     """Import contracts hold the rooms apart; this holds the modules of `nodes` apart as well."""
-    assert 'mmer_ros.nodes.runtime.worker' in graph.modules
+    assert 'mmer_ros.nodes.runtime.session' in graph.modules
     check_no_circle(graph)
 
 
 def test_a_circle_is_found(graph: Any) -> None:
-    graph.add_import(importer='mmer_ros.types', imported='mmer_ros.nodes.runtime.worker')
+    graph.add_import(importer='mmer_ros.types', imported='mmer_ros.nodes.runtime.session')
     with pytest.raises(CycleError):
         check_no_circle(graph)

@@ -22,11 +22,11 @@ from mmer_ros.nodes.health.diagnostics import Diagnostics
 from mmer_ros.nodes.health.meter import Meter
 from mmer_ros.nodes.health.process_usage import release_memory
 from mmer_ros.nodes.health.reports import Reporter, Status
-from mmer_ros.nodes.inbox import Inbox
 from mmer_ros.nodes.parameters import NodeParameters
 from mmer_ros.nodes.runtime.session import clock_seconds
 from mmer_ros.onnx_graphs import use_threads
 from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.runtime.inbox import Inbox
 from mmer_ros.settings import HealthLimits, NodeSettings
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.duration import Duration

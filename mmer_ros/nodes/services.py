@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from mmer_msgs.srv import LoadBundle
 from mmer_ros.nodes.bundle_loader import BundleLoader, LoadedBundle
-from mmer_ros.nodes.internal_error import describe_error
+from mmer_ros.runtime.internal_error import describe_error
 from mmer_ros.text_repair import one_line
 from mmer_ros.types import InvalidInput
 from rclpy.callback_groups import ReentrantCallbackGroup

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_msgs.msg import AudioChunk
-from mmer_ros.nodes.inbox import Item
 from mmer_ros.nodes.inputs.message_types import load_type, MissingType
+from mmer_ros.runtime.inbox import Item
 from mmer_ros.types import Transcript
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image

@@ -37,9 +37,9 @@ from mmer_ros.nodes.conversions import to_seconds, to_time
 from mmer_ros.nodes.emotion_node import EmotionNode
 from mmer_ros.nodes.executables import main
 from mmer_ros.nodes.health.process_usage import resident_mb
-from mmer_ros.nodes.inbox import Inbox, Item
 from mmer_ros.nodes.tools.playback import spinning
 from mmer_ros.recognition.bundle import Bundle
+from mmer_ros.runtime.inbox import Inbox, Item
 from mmer_ros.settings import parameters
 import numpy as np
 import rclpy

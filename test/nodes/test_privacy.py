@@ -28,12 +28,12 @@ rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from diagnostic_msgs.msg import DiagnosticArray
 from mmer_msgs.msg import AudioChunk, EmotionEstimate
-from mmer_ros.nodes.inbox import Inbox, Item
 from mmer_ros.nodes.inputs.topic_input import TopicInput, TopicSpec
-from mmer_ros.nodes.internal_error import describe_error
-from mmer_ros.nodes.runtime.worker import Worker
 from mmer_ros.nodes.tools.domains import own_domain
 from mmer_ros.nodes.tools.playback import spinning
+from mmer_ros.runtime.inbox import Inbox, Item
+from mmer_ros.runtime.internal_error import describe_error
+from mmer_ros.runtime.worker import Worker
 from mmer_ros.types import SAMPLE_RATE
 import numpy as np
 from rcl_interfaces.msg import Log

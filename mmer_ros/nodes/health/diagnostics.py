@@ -17,8 +17,8 @@ import threading
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.checks import Report
-from mmer_ros.nodes.internal_error import describe_error
 from mmer_ros.nodes.outputs.publishing import publish_message
+from mmer_ros.runtime.internal_error import describe_error
 from rclpy.node import Node
 
 TOPIC = '/diagnostics'

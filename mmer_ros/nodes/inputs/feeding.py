@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmer_ros.nodes.conversions import decode_image
-from mmer_ros.nodes.inbox import Item
+from mmer_ros.runtime.inbox import Item
 from mmer_ros.sensing.input_quality import audio_problem, image_problem
 from mmer_ros.sensing.sensor_pipeline import Result, SensorPipeline
 from mmer_ros.types import InvalidInput, UInt8, VideoFrame

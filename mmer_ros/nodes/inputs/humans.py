@@ -17,10 +17,10 @@ from functools import partial
 from typing import Any
 
 import cv2
-from mmer_ros.nodes.inbox import Item
 from mmer_ros.nodes.inputs.senses import Hearing, Put, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import TopicInput
+from mmer_ros.runtime.inbox import Item
 from mmer_ros.sensing.face_coding import code_face, decode_face
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity

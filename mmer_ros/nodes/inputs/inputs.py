@@ -19,11 +19,11 @@ from typing import Any
 from mmer_ros.interfaces.audio import is_audio, is_audio_info
 from mmer_ros.interfaces.images import is_image
 from mmer_ros.interfaces.transcripts import is_transcript
-from mmer_ros.nodes.inbox import Enqueue
 from mmer_ros.nodes.inputs.humans import Faces, is_bool, is_ids_list, is_region, Tracked, Voices
 from mmer_ros.nodes.inputs.senses import Hearing, OwnSpeaking, Sight, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import OnFault, OnLost, TopicInput, TopicSpec
+from mmer_ros.runtime.inbox import Enqueue
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity
 from mmer_ros.settings import NodeSettings

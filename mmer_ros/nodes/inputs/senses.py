@@ -18,9 +18,9 @@ from typing import Any
 
 from mmer_ros.interfaces.audio import AudioFormat, AudioReader, CodedAudio, duration
 from mmer_ros.interfaces.transcripts import to_words
-from mmer_ros.nodes.inbox import Item
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import Tell
+from mmer_ros.runtime.inbox import Item
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.unstamped_audio import UnstampedAudio
 from mmer_ros.types import AudioBlock, Transcript

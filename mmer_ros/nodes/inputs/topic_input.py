@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmer_ros.nodes.inputs.message_types import load_type, MissingType
-from mmer_ros.nodes.internal_error import describe_error
+from mmer_ros.runtime.internal_error import describe_error
 from mmer_ros.types import InvalidInput
 from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.meter import Meter
-from mmer_ros.nodes.inbox import Inbox
+from mmer_ros.runtime.inbox import Inbox
 
 DROPPED = ('{kind}: messages were dropped because they arrived faster than they could be '
            'processed; lower their rate, or use a smaller bundle or a GPU')

@@ -21,15 +21,15 @@ from mmer_msgs.msg import UtterancePart
 from mmer_ros.nodes.conversions import to_seconds
 from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.meter import Meter
-from mmer_ros.nodes.inbox import Inbox, Item
 from mmer_ros.nodes.part_messages import from_part_message
 from mmer_ros.nodes.part_pieces import Assembly
 from mmer_ros.nodes.runtime.drops import report_drops
 from mmer_ros.nodes.runtime.passing_time import PassingTime
 from mmer_ros.nodes.runtime.session import clock_seconds
 from mmer_ros.nodes.runtime.transit import Transit
-from mmer_ros.nodes.runtime.worker import Worker
 from mmer_ros.recognition.multi_robot import Estimator, SourceEstimate, SOURCES
+from mmer_ros.runtime.inbox import Inbox, Item
+from mmer_ros.runtime.worker import Worker
 from mmer_ros.sensing.stream_clock import StreamClock
 from mmer_ros.settings import NodeSettings
 from mmer_ros.types import InvalidInput

@@ -19,13 +19,13 @@ from typing import Any, Generic
 from mmer_ros.nodes.conversions import decode_image, NANOSECONDS
 from mmer_ros.nodes.event_log import EventLog
 from mmer_ros.nodes.health.meter import Meter
-from mmer_ros.nodes.inbox import Inbox, Item
 from mmer_ros.nodes.inputs.feeding import feed, QUEUES
 from mmer_ros.nodes.inputs.inputs import Inputs
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.runtime.drops import report_drops
 from mmer_ros.nodes.runtime.passing_time import PassingTime
-from mmer_ros.nodes.runtime.worker import Worker
+from mmer_ros.runtime.inbox import Inbox, Item
+from mmer_ros.runtime.worker import Worker
 from mmer_ros.sensing.clock_offsets import LAG_S, LIMIT_S
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.sensing.given_activity import GivenActivity

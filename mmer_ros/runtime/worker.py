@@ -16,8 +16,8 @@ from functools import partial
 import threading
 from typing import Generic, Protocol, TypeVar
 
-from mmer_ros.nodes.inbox import Inbox, Item, REQUEST
-from mmer_ros.nodes.internal_error import describe_error
+from mmer_ros.runtime.inbox import Inbox, Item, REQUEST
+from mmer_ros.runtime.internal_error import describe_error
 from mmer_ros.sensing.stream_clock import IDLE_LAG_S, IDLE_S
 from mmer_ros.types import InvalidInput, StreamEvent
 
