@@ -64,9 +64,11 @@ setup(
         'typing-extensions',
     ],
     extras_require={
+        'asr': ['faster-whisper>=1.1'],
         'docs': ['furo', 'myst-parser>=2', 'sphinx>=7', 'sphinx-copybutton'],
         'evaluation': ['scikit-learn'],
         'examples': ['py_trees>=2.2'],
+        'live': ['aiohttp>=3.9'],
         # Downloads WaveRNN's published weights. A torchaudio loads only beside the torch that it
         # was built for; these are a pair, and the last one.
         'published': [*TORCH, 'torch>=2.11,<2.12', 'torchaudio>=2.11,<2.11.1'],
@@ -84,6 +86,7 @@ setup(
     entry_points={
         'console_scripts': ['mmer = mmer_ros.cli.main:main'],
         # Commands of mmer that need ROS, which mmer_ros.cli.main does not import.
-        'mmer_ros.ros_commands': ['monitor = mmer_ros.nodes.tools.monitor:run'],
+        'mmer_ros.ros_commands': ['live = mmer_ros.nodes.tools.live:run',
+                                  'monitor = mmer_ros.nodes.tools.monitor:run'],
     },
 )

@@ -34,6 +34,8 @@ TRACEBACK_VARIABLE = 'MMER_TRACEBACK'
 COMMANDS = {
     'recognize': ('estimate the emotions of the utterances in audio or video files',
                   'mmer_ros.cli.recognize', 'add_arguments'),
+    'live': ('show the emotions of people before the camera of this computer, on a page',
+             'mmer_ros.cli.live', 'add_arguments'),
     'replay': ('estimate and evaluate from recordings (rosbag2), as the live node would',
                'mmer_ros.cli.replay', 'add_arguments'),
     'compare': ('set two replays of the same recordings side by side, e.g. of two bundles',
@@ -88,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _apart(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Return the arguments of a command, and what is meant for the node that it starts."""
-    if arguments[:1] != ['monitor'] or ROS_ARGUMENTS not in arguments:
+    if arguments[:1] not in (['monitor'], ['live']) or ROS_ARGUMENTS not in arguments:
         return arguments, []
     begin = arguments.index(ROS_ARGUMENTS)
     return arguments[:begin], arguments[begin:]

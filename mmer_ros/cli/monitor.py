@@ -38,17 +38,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    """Run what is registered for the command and return its exit code."""
-    for command in entry_points(group=GROUP, name='monitor'):
+    """Run the command and return its exit code."""
+    return run_ros_command('monitor', options)
+
+
+def run_ros_command(name: str, options: argparse.Namespace) -> int:
+    """
+    Run what is registered for a command that needs ROS, and return its exit code.
+
+    :raises InvalidInput: if there is no ROS.
+    """
+    for command in entry_points(group=GROUP, name=name):
         try:
-            monitor = command.load()
+            run_it = command.load()
         except ImportError as error:
             raise InvalidInput(
-                f'monitor: ROS 2 or mmer_msgs cannot be imported ({error}); source the setup file '
+                f'{name}: ROS 2 or mmer_msgs cannot be imported ({error}); source the setup file '
                 'of ROS 2 and that of the workspace first') from error
-        code: int = monitor(options, ['mmer', *getattr(options, 'ros_arguments', [])])
+        code: int = run_it(options, ['mmer', *getattr(options, 'ros_arguments', [])])
         return code
-    raise InvalidInput(f'monitor: nothing is registered in the entry points {GROUP!r}; install '
+    raise InvalidInput(f'{name}: nothing is registered in the entry points {GROUP!r}; install '
                        'mmer_ros again')
 
 

@@ -7,7 +7,7 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""The messages of mmer_msgs that recordings hold, for machines without ROS."""
+"""The messages that recordings hold, for machines without ROS."""
 
 from __future__ import annotations
 
@@ -59,4 +59,14 @@ string transcript
 builtin_interfaces/Duration latency
 string bundle_name
 string bundle_hash
+"""
+
+# Of ROS4HRI's hri_msgs: words with a stamp and a language.
+LIVE_SPEECH = 'hri_msgs/msg/LiveSpeech'
+LIVE_SPEECH_DEFINITION = """
+std_msgs/Header header
+string incremental
+string final
+float64 confidence
+string locale
 """

@@ -48,6 +48,7 @@ class Pipeline(SensorPipeline[Estimate]):
     :param on_faces: called with each processed image and its faces.
     :param people_rate: estimates of everybody in view, Hz of capture time; 0: none.
     :param on_people: called with them.
+    :param on_part: called with each part of an utterance before it is recognised.
     """
 
     def __init__(self, recognizer: Recognizer, config: SegmenterConfig | None = None, *,
@@ -55,13 +56,15 @@ class Pipeline(SensorPipeline[Estimate]):
                  probability: Callable[[Int16], float] | None = None,
                  partial_rate: float = 0.0, stages: Stages = UNMEASURED,
                  on_faces: OnFaces = lambda frame, crops: None, people_rate: float = 0.0,
-                 on_people: Callable[[People], object] = lambda people: None) -> None:
+                 on_people: Callable[[People], object] = lambda people: None,
+                 on_part: Callable[[UtterancePart], object] = lambda part: None) -> None:
         super().__init__(
             faces or FaceStream(make_detector(
                 recognizer.config.faces, recognizer.device, recognizer.sensing_engine)),
             config, probability=probability or SpeechProbability(recognizer.sensing_engine),
             stages=stages, on_faces=on_faces, languages=recognizer.config.languages)
         self.recognizer = recognizer
+        self._on_part = on_part
         self._stream = DialogueStream(recognizer, partial_rate=partial_rate, stages=stages)
         self._people = PeopleStream(recognizer, people_rate)
         self._on_people = on_people
@@ -113,5 +116,7 @@ class Pipeline(SensorPipeline[Estimate]):
         self._stream.add_own_turn(words.stamp, words.text)
 
     def _hand_on(self, parts: Sequence[UtterancePart]) -> list[Estimate]:
+        for part in parts:
+            self._on_part(part)
         estimates = [self._stream.push(part) for part in parts]
         return [estimate for estimate in estimates if estimate is not None]

@@ -22,7 +22,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from mmer_ros.interfaces.definitions import AUDIO, AUDIO_DEFINITION
+from mmer_ros.interfaces.definitions import (
+    AUDIO,
+    AUDIO_DEFINITION,
+    LIVE_SPEECH,
+    LIVE_SPEECH_DEFINITION,
+)
 from mmer_ros.recordings.recording import COMPRESSED_IMAGE, TRANSCRIPT
 from mmer_ros.types import Int16, SAMPLE_RATE
 import numpy as np
@@ -38,9 +43,12 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 IMAGE_TOPIC, AUDIO_TOPIC, TEXT_TOPIC = '/camera/image/compressed', '/audio', '/transcript'
-TYPES = {IMAGE_TOPIC: COMPRESSED_IMAGE, AUDIO_TOPIC: AUDIO, TEXT_TOPIC: TRANSCRIPT}
-DEPTHS = {IMAGE_TOPIC: 10, AUDIO_TOPIC: 50, TEXT_TOPIC: 10}  # of the offered QoS
-FRAME_IDS = {IMAGE_TOPIC: 'camera', AUDIO_TOPIC: 'microphone'}
+SPEECH_TOPIC = '/speech'  # words with a stamp and a language
+TYPES = {IMAGE_TOPIC: COMPRESSED_IMAGE, AUDIO_TOPIC: AUDIO, TEXT_TOPIC: TRANSCRIPT,
+         SPEECH_TOPIC: LIVE_SPEECH}
+TOPICS = (IMAGE_TOPIC, AUDIO_TOPIC, TEXT_TOPIC)
+DEPTHS = {IMAGE_TOPIC: 10, AUDIO_TOPIC: 50, TEXT_TOPIC: 10, SPEECH_TOPIC: 10}  # of the QoS
+FRAME_IDS = {IMAGE_TOPIC: 'camera', AUDIO_TOPIC: 'microphone', SPEECH_TOPIC: 'microphone'}
 _FOREVER = QosTime(sec=9223372036, nsec=854775807)
 
 
@@ -50,15 +58,20 @@ class Message:
     What a recorder takes down.
 
     :param arrived_ns: time of recording.
-    :param stamp_ns: capture time: of the first sample of audio, of the image; words have none.
+    :param stamp_ns: capture time: of the first sample of audio, of the image, of the end of words
+        on SPEECH_TOPIC; those on TEXT_TOPIC have none.
     :param topic: one of TYPES.
-    :param content: (n,) int16 samples, 16 kHz mono; a JPEG image; or words.
+    :param content: (n,) int16 samples, mono; a JPEG image; or words.
+    :param sample_rate: of audio, Hz.
+    :param language: of words on SPEECH_TOPIC, e.g. 'en'; '' if not known.
     """
 
     arrived_ns: int
     stamp_ns: int
     topic: str
     content: Int16 | bytes | str
+    sample_rate: int = SAMPLE_RATE
+    language: str = ''
 
 
 class SensorBag:
@@ -71,11 +84,12 @@ class SensorBag:
     :param made_by: the program, kept in metadata.yaml.
     """
 
-    def __init__(self, folder: Path, *, topics: Sequence[str] = tuple(TYPES),
+    def __init__(self, folder: Path, *, topics: Sequence[str] = TOPICS,
                  storage: Literal['mcap', 'sqlite3'] = 'mcap', compress: bool = False,
                  made_by: str = '') -> None:
         self._store = get_typestore(Stores.ROS2_JAZZY)
         self._store.register(get_types_from_msg(AUDIO_DEFINITION, AUDIO))
+        self._store.register(get_types_from_msg(LIVE_SPEECH_DEFINITION, LIVE_SPEECH))
         self._topics = topics
         self._writer = Writer(folder, version=9, storage_plugin=StoragePlugin[storage.upper()])
         if compress:
@@ -103,14 +117,16 @@ class SensorBag:
 
     def _to_ros(self, message: Message) -> Any:
         types = self._store.types
-        if isinstance(message.content, str):
+        if message.topic == TEXT_TOPIC:
             return types[TRANSCRIPT](message.content)
         stamp = types['builtin_interfaces/msg/Time'](*divmod(message.stamp_ns, 10 ** 9))
         header = types['std_msgs/msg/Header'](stamp, FRAME_IDS[message.topic])
+        if isinstance(message.content, str):
+            return types[LIVE_SPEECH](header, '', message.content, 0.0, message.language)
         if isinstance(message.content, bytes):
             return types[COMPRESSED_IMAGE](
                 header, 'jpeg', np.frombuffer(message.content, np.uint8))
-        return types[AUDIO](header, SAMPLE_RATE, 1, message.content)
+        return types[AUDIO](header, message.sample_rate, 1, message.content)
 
 
 def _reliable(depth: int) -> Qos:

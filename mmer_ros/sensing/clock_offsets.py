@@ -42,8 +42,12 @@ def seconds(stamp: Any, shift: float = 0.0) -> float:
 
     :param shift: added before it is rounded, so that a compensated stamp is the right one exactly.
     """
-    whole, rest = divmod(stamp.sec * NANOSECONDS + stamp.nanosec + round(shift * NANOSECONDS),
-                         NANOSECONDS)
+    return seconds_of(stamp.sec * NANOSECONDS + stamp.nanosec + round(shift * NANOSECONDS))
+
+
+def seconds_of(nanoseconds: int) -> float:
+    """Return nanoseconds as seconds, rounded as those of every stamp."""
+    whole, rest = divmod(nanoseconds, NANOSECONDS)
     return float(whole + rest / NANOSECONDS)
 
 

@@ -13,10 +13,20 @@ from __future__ import annotations
 
 import re
 
-from mmer_ros.interfaces.definitions import AUDIO, AUDIO_DEFINITION, EMOTION, EMOTION_DEFINITION
+from mmer_ros.interfaces.definitions import (
+    AUDIO,
+    AUDIO_DEFINITION,
+    EMOTION,
+    EMOTION_DEFINITION,
+    LIVE_SPEECH,
+    LIVE_SPEECH_DEFINITION,
+)
 import pytest
 
 from ..fixtures.stream import ROOT
+
+FOLDERS = {'mmer_msgs': ROOT / 'mmer_msgs' / 'msg',
+           'hri_msgs': ROOT / 'test' / 'ros_packages' / 'ros4hri'}
 
 
 def lines(text: str) -> list[list[str]]:
@@ -26,8 +36,9 @@ def lines(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(('name', 'definition'), [
-    (AUDIO, AUDIO_DEFINITION), (EMOTION, EMOTION_DEFINITION)])
+    (AUDIO, AUDIO_DEFINITION), (EMOTION, EMOTION_DEFINITION),
+    (LIVE_SPEECH, LIVE_SPEECH_DEFINITION)])
 def test_they_are_the_same(name: str, definition: str) -> None:
-    package, folder, message = name.split('/')
-    path = ROOT / package / folder / f'{message}.msg'
+    package, _, message = name.split('/')
+    path = FOLDERS[package] / f'{message}.msg'
     assert lines(definition) == lines(path.read_text(encoding='utf-8'))

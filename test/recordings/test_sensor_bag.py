@@ -21,6 +21,7 @@ from mmer_ros.recordings.sensor_bag import (
     IMAGE_TOPIC,
     Message,
     SensorBag,
+    SPEECH_TOPIC,
     TEXT_TOPIC,
     TYPES,
 )
@@ -31,26 +32,29 @@ SOUND = np.arange(-800, 800, dtype=np.int16)
 JPEG = bytes(cv2.imencode('.jpg', np.full((24, 32, 3), 90, np.uint8))[1])
 MESSAGES = (Message(1_000_000_015, 1_000_000_000, IMAGE_TOPIC, JPEG),
             Message(1_100_000_000, 1_000_000_007, AUDIO_TOPIC, SOUND),
-            Message(1_200_000_000, 0, TEXT_TOPIC, 'It’s me.'))
+            Message(1_200_000_000, 0, TEXT_TOPIC, 'It’s me.'),
+            Message(1_300_000_000, 1_250_000_000, SPEECH_TOPIC, 'Hello.', language='en'))
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_what_is_written_is_read_back(tmp_path: Path, storage: Literal['mcap', 'sqlite3']) -> None:
     with SensorBag(tmp_path / 'bag', storage=storage, compress=storage == 'mcap',
-                   made_by='a test') as bag:
+                   topics=tuple(TYPES), made_by='a test') as bag:
         for message in MESSAGES:
             bag.write(message)
     assert 'made_by: a test' in (tmp_path / 'bag' / 'metadata.yaml').read_text()
     with Recording(tmp_path / 'bag') as recording:
         assert recording.topics == TYPES
-        image, audio, words = ((m.time, recording.decode(m)) for m in recording.messages())
-    assert [round(t * 1e9) for t, _ in (image, audio, words)] == [m.arrived_ns for m in MESSAGES]
+        image, audio, words, speech = ((m.time, recording.decode(m)) for m in recording.messages())
+    assert [round(t * 1e9) for t, _ in (image, audio, words, speech)] == [m.arrived_ns for m in MESSAGES]
     assert (image[1].format, bytes(image[1].data)) == ('jpeg', JPEG)
     assert (image[1].header.stamp.sec, image[1].header.stamp.nanosec) == (1, 0)
     assert (audio[1].sample_rate, audio[1].channels) == (16_000, 1)
     assert audio[1].header.stamp.nanosec == 7 and audio[1].header.frame_id == 'microphone'
     np.testing.assert_array_equal(audio[1].samples, SOUND)
     assert words[1].data == 'It’s me.'
+    assert (speech[1].final, speech[1].locale) == ('Hello.', 'en')
+    assert speech[1].header.stamp.nanosec == 250_000_000
 
 
 def test_topics_are_offered_to_reliable_subscribers_and_may_be_left_out(tmp_path: Path) -> None:

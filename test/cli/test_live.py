@@ -1,0 +1,54 @@
+# Copyright 2026 The mmer_ros authors
+# Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+# in compliance with the License. You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software distributed under the License
+# is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+# or implied. See the License for the specific language governing permissions and limitations
+# under the License.
+
+"""`mmer live` and --transcribe on the command line: what is missing is said in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import sys
+
+from mmer_ros.cli.main import main
+import pytest
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return what the command says that cannot do its work."""
+    assert main(list(arguments)) == 2
+    return ' '.join(capsys.readouterr().err.split())
+
+
+def test_without_aiohttp_it_says_what_to_install(
+        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, 'aiohttp', None)
+    assert "pip install 'mmer_ros[live]'" in told(capsys, 'live', '--no-browser')
+
+
+@pytest.mark.parametrize('command', [('live', '--no-browser'), ('recognize', 'clip.mp4')])
+def test_without_a_recogniser_it_says_what_to_install(
+        command: tuple[str, ...], media: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, 'faster_whisper', None)
+    monkeypatch.chdir(media)
+    assert "pip install 'mmer_ros[asr]'" in told(capsys, *command, '--transcribe', 'base.en')
+
+
+@pytest.mark.parametrize(('options', 'words'), [
+    (('--transcribe', 'no-such-size'), 'no such folder and no such model'),
+    (('--transcribe', 'base.en'), 'let it be downloaded once with --download'),
+    (('--transcribe', '.'), 'holds no model.bin and no tokenizer.json'),
+    (('--download',), 'only with --transcribe'),
+    (('--language', 'en'), 'only with --transcribe')])
+def test_a_model_that_is_not_there_is_named(
+        options: tuple[str, ...], words: str, media: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('faster_whisper', reason="needs faster-whisper: mmer_ros[asr]")
+    monkeypatch.setenv('HF_HUB_CACHE', str(media / 'empty'))
+    monkeypatch.chdir(media)
+    assert words in told(capsys, 'recognize', 'clip.mp4', *options)
