@@ -29,7 +29,6 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from mmer_ros.live.page import PageFacts
-    from mmer_ros.live.session import Session
     from mmer_ros.recognition.recognizer import Recognizer
 
 NEEDED = "live: aiohttp is not installed; pip install 'mmer_ros[live]'"

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
+from mmer_ros.asr import load_speech_recognizer, SpeechRecognizer
+from mmer_ros.cli.asr_options import add_asr_options, given_asr
 from mmer_ros.cli.console import escaped, print_events, print_line, progress_in_seconds, to_stdout
 from mmer_ros.cli.result_files import (
     COLUMNS,
@@ -52,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'the words of the clip, which is then one utterance; or a file with the times of the '
         'words: .srt, .vtt, .json of Whisper, .tsv or .csv with the columns start, end (seconds) '
         'and text; or a .txt file without times'))
+    add_asr_options(parser)
     parser.add_argument('--whole', action='store_true',
                         help='take each clip as one utterance, without segmentation')
     parser.add_argument('--audio-track', type=int, metavar='N', help=(
@@ -77,7 +80,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
     """Run the command and return its exit code."""
     for clip in options.clips:
         check_clip(clip)
-    run = _Run(options, _words(options), console)
+    asr = given_asr(options)
+    if asr and options.transcript:
+        raise InvalidInput('--transcribe and --transcript: both give the words; give one of them')
+    speech = load_speech_recognizer(asr) if asr else None
+    run = _Run(options, _words(options), console, speech)
     given_settings(options)
     use_threads(options.threads)
     return run.run(Recognizer.load(options.bundle, device=options.device, prior=options.prior,
@@ -101,10 +108,11 @@ def _words(options: argparse.Namespace) -> TranscriptFile:
 class _Run:
     """All clips, one after the other; one that cannot be read does not stop the others."""
 
-    def __init__(self, options: argparse.Namespace, words: TranscriptFile, console: Console
-                 ) -> None:
+    def __init__(self, options: argparse.Namespace, words: TranscriptFile, console: Console,
+                 speech: SpeechRecognizer | None) -> None:
         self._options = options
         self._words = words
+        self._speech = speech
         self._console = console
         self._as_csv = options.format == 'csv'
         self._rows: list[Row] = []
@@ -152,7 +160,7 @@ class _Run:
                 task = progress.add_task(clip.name, total=max(duration(clip), 0.1))
                 recognition = FileRecognition(
                     clip, recognizer, words=self._words, whole=options.whole,
-                    audio_track=options.audio_track, watcher=watcher,
+                    audio_track=options.audio_track, watcher=watcher, speech=self._speech,
                     on_progress=lambda seconds: progress.update(task, completed=seconds))
                 for estimate in recognition:
                     self._keep({'clip': str(clip), **estimate.to_dict()}, file)

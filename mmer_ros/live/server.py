@@ -226,9 +226,8 @@ class LiveServer:
 
     async def _serve(self, tab: _Tab) -> None:
         self._tabs.append(tab)
-        for message in ({'type': 'hello'}, self._source.recording_message(),
-                        *self._source.kept()):
-            tab.put(json.dumps(message), passing=False)
+        for first in ({'type': 'hello'}, self._source.recording_message(), *self._source.kept()):
+            tab.put(json.dumps(first), passing=False)
         sender = asyncio.create_task(tab.send())
         try:
             async for message in tab.socket:

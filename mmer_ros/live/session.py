@@ -175,8 +175,8 @@ class Session:
         """Return the state of the inputs; call it once a second."""
         for kind, count in self._inbox.new_drops().items():
             self._report(f'{kind}_dropped', (
-                f'{NAMES.get(kind, kind)}: this computer is too slow; {counted(count, UNITS[kind])} '
-                'left out. Close other programs'))
+                f'{NAMES.get(kind, kind)}: this computer is too slow; '
+                f'{counted(count, UNITS[kind])} left out. Close other programs'))
         return {'type': 'health', 'waiting': sum(self._inbox.waiting().values()),
                 'recorded': self.recording.messages if self.recording else 0,
                 **self.health.report()}

@@ -16,6 +16,7 @@ from dataclasses import replace
 from os.path import isfile
 from pathlib import Path
 
+from mmer_ros.asr import Speech, SpeechCollector, SpeechRecognizer, transcribe
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.recordings.clips import utterance_of_clip
@@ -37,9 +38,12 @@ from mmer_ros.types import (
     InvalidInput,
     StreamEvent,
     Transcript,
+    UtterancePart,
     VideoFrame,
 )
+import numpy as np
 
+SILENCE_S = 1.5  # ends every utterance
 MAX_LATE_S = 60.0  # the most that SegmenterConfig takes
 RECORDINGS = ('.mcap', '.db3', '.bag')
 NO_WORDS = TranscriptFile(())
@@ -95,6 +99,7 @@ class FileRecognition:
     :param audio_track: as in `read_media`.
     :param on_progress: is given the seconds done.
     :param watcher: is shown what is read and found.
+    :param speech: recognises the words, where `words` holds none.
 
     >>> recognition = FileRecognition(Path('clip.mp4'), Recognizer.load())
     >>> [estimate.label for estimate in recognition]
@@ -106,7 +111,8 @@ class FileRecognition:
     def __init__(self, path: Path, recognizer: Recognizer, *, words: TranscriptFile = NO_WORDS,
                  whole: bool = False, audio_track: int | None = None,
                  on_progress: Callable[[float], object] = lambda seconds: None,
-                 watcher: Watcher | None = None) -> None:
+                 watcher: Watcher | None = None,
+                 speech: SpeechRecognizer | None = None) -> None:
         self.path = path
         self.report = MediaReport()
         self.events: list[StreamEvent] = []
@@ -116,6 +122,8 @@ class FileRecognition:
         self._track = audio_track
         self._on_progress = on_progress
         self._watcher = watcher or Watcher()
+        self._speech = None if words.words else speech
+        self._spoken = SpeechCollector()
 
     def __iter__(self) -> Iterator[Estimate]:
         """
@@ -160,6 +168,9 @@ class FileRecognition:
         faces.watcher = self._watcher
         utterance = utterance_of_clip(self._items(faces.sampler()), faces, text=words.text)
         end = self.report.until_s or duration(self.path)
+        if self._speech and utterance.audio is not None:
+            heard = transcribe(self._speech, Speech(self.path.stem, end, utterance.audio))
+            utterance = replace(utterance, text=heard.text if heard else None)
         return replace(recognizer.recognize(utterance), utterance_id=self.path.stem, end=end,
                        stamp=end, transcript=utterance.text or '')
 
@@ -172,21 +183,48 @@ class FileRecognition:
         return config.model_copy(update={'transcript_late_s': late_s})
 
     def _stream(self) -> Iterator[tuple[float, Sequence[Estimate]]]:
-        pipeline = Pipeline(self._recognizer, self._config(), on_faces=self._watcher.add_faces)
+        pipeline = Pipeline(self._recognizer, self._config(), on_faces=self._watcher.add_faces,
+                            on_part=self._spoken.push if self._speech else _ignore)
         waiting: list[Transcript] = [words for words in self._words.words if words.text]
         waiting.reverse()
-        clock = 0.0
+        clock, last = 0.0, None
         for item in self._items(pipeline.sampler()):
             clock = max(clock, item.stamp)
+            last = item if isinstance(item, AudioBlock) else last
             while waiting and waiting[-1].stamp <= clock:
                 yield clock, pipeline.push_transcript(waiting.pop())
             yield clock, (pipeline.push_audio(item) if isinstance(item, AudioBlock)
                           else pipeline.push_frame(item))
+            yield clock, self._transcribed(pipeline)
             self.events += pipeline.drain_events()
         for words in reversed(waiting):
             yield clock, pipeline.push_transcript(words)
+        if self._speech and last is not None:  # the words of the end want an utterance that ended
+            yield clock, pipeline.push_audio(_silence_after(last))
+            yield clock, self._transcribed(pipeline)
         yield clock, pipeline.flush()
         self.events += pipeline.drain_events()
+
+    def _transcribed(self, pipeline: Pipeline) -> list[Estimate]:
+        """Return the estimates that the words of the utterances revise that have ended."""
+        estimates: list[Estimate] = []
+        for speech in self._spoken.pop():
+            assert self._speech is not None
+            words = transcribe(self._speech, speech)
+            estimates += pipeline.push_transcript(words) if words else []
+        return estimates
+
+
+def _ignore(part: UtterancePart) -> None:
+    pass
+
+
+def _silence_after(block: AudioBlock) -> AudioBlock:
+    rate = block.sample_rate
+    shape = (round(SILENCE_S * rate), *block.samples.shape[1:])
+    return AudioBlock(block.stamp + len(block.samples) / rate, rate,
+                      np.full(shape, 128 if block.samples.dtype == np.uint8 else 0,
+                              block.samples.dtype))
 
 
 class _WatchedFaces(FaceStream):

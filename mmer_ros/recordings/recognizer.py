@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload, TYPE_CHECKING
 
+from mmer_ros.asr import AsrOptions, load_speech_recognizer
 from mmer_ros.recognition import recognizer
 from mmer_ros.recordings.file_recognition import check_clip, FileRecognition, words_for
 from mmer_ros.recordings.tables import plain_cells, table_columns
@@ -98,7 +99,8 @@ class Recognizer(recognizer.Recognizer):
     """
 
     def recognize_file(self, path: str | Path, *, transcript: str | Path = '',
-                       whole: bool = False, audio_track: int | None = None,
+                       transcribe: AsrOptions | None = None, whole: bool = False,
+                       audio_track: int | None = None,
                        on_progress: Callable[[float], object] = lambda seconds: None
                        ) -> FileResult:
         """
@@ -107,6 +109,8 @@ class Recognizer(recognizer.Recognizer):
         :param path: audio, video or a picture. It is cut into utterances by voice activity.
         :param transcript: the words, which make the file one utterance; or a file of words, with
             or without times: .srt, .vtt, .json of Whisper, .tsv, .csv or .txt.
+        :param transcribe: recognise the words with this speech recogniser; None: only those that
+            `transcript` gives.
         :param whole: take the file as one utterance.
         :param audio_track: 0 for the first; None: the one that the file calls its default.
         :param on_progress: is called with the seconds of the file that are done.
@@ -114,8 +118,10 @@ class Recognizer(recognizer.Recognizer):
         """
         clip = Path(path)
         check_clip(clip)
-        recognition = FileRecognition(clip, self, words=words_for(transcript, clip), whole=whole,
-                                      audio_track=audio_track, on_progress=on_progress)
+        recognition = FileRecognition(
+            clip, self, words=words_for(transcript, clip), whole=whole, audio_track=audio_track,
+            on_progress=on_progress,
+            speech=load_speech_recognizer(transcribe) if transcribe else None)
         estimates = sorted(recognition, key=lambda estimate: estimate.start)
         return FileResult(clip, tuple(estimates), tuple(recognition.report.notices),
                           tuple(recognition.report.problems), tuple(recognition.events))

@@ -11,11 +11,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 import sys
 
+from mmer_ros import Recognizer
+from mmer_ros.asr import AsrOptions
 from mmer_ros.cli.main import main
+from mmer_ros.settings import parameters
 import pytest
+
+from ..fixtures.live import add_prompter
+from ..fixtures.stream import sample_labels
+
+TEXTS = [row['text'] for row in sample_labels()[:2]]
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -48,7 +57,34 @@ def test_without_a_recogniser_it_says_what_to_install(
 def test_a_model_that_is_not_there_is_named(
         options: tuple[str, ...], words: str, media: Path, monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip('faster_whisper', reason="needs faster-whisper: mmer_ros[asr]")
+    pytest.importorskip('faster_whisper', reason='needs faster-whisper: mmer_ros[asr]')
     monkeypatch.setenv('HF_HUB_CACHE', str(media / 'empty'))
     monkeypatch.chdir(media)
     assert words in told(capsys, 'recognize', 'clip.mp4', *options)
+
+
+def test_recognised_words_reach_the_utterance_that_they_were_spoken_in(
+        media: Path, work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = add_prompter()
+    assert main(['recognize', str(media / 'clip.mp4'), '--transcribe', model]) == 0
+    path = work_folder / 'clip.emotions.jsonl'
+    rows = [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
+    assert [row['transcript'] for row in rows] == TEXTS
+    assert all(row['modalities'] == ['text', 'audio', 'face'] for row in rows)
+    recognizer = Recognizer.load(prior=parameters()['prior'].default)
+    result = recognizer.recognize_file(media / 'clip.mp4', transcribe=AsrOptions(model))
+    assert [each.probabilities.tolist() for each in result] == [
+        list(row['probabilities'].values()) for row in rows]
+
+
+def test_words_of_a_whole_clip_are_recognised(media: Path) -> None:
+    options = AsrOptions(add_prompter())
+    estimate, = Recognizer.load().recognize_file(media / 'sound.wav', transcribe=options,
+                                                 whole=True)
+    assert estimate.transcript == TEXTS[0]
+
+
+def test_words_are_given_only_once(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 'give one of them' in told(
+        capsys, 'recognize', str(media / 'clip.mp4'), '--transcribe', add_prompter(),
+        '--transcript', 'Hello.')

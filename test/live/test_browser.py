@@ -25,13 +25,13 @@ import pytest
 
 pytest.importorskip('aiohttp', reason="needs aiohttp: pip install 'mmer_ros[live]'")
 
-from mmer_ros.interfaces.images import compressed_to_rgb  # noqa: E402
-from mmer_ros.recordings.recording import COMPRESSED_IMAGE, Recording  # noqa: E402
-from mmer_ros.replay import replay_bag, ReplayOptions  # noqa: E402
-from mmer_ros.types import EMOTIONS, UInt8  # noqa: E402
+from mmer_ros.interfaces.images import compressed_to_rgb
+from mmer_ros.recordings.recording import COMPRESSED_IMAGE, Recording
+from mmer_ros.replay import replay_bag, ReplayOptions
+from mmer_ros.types import EMOTIONS, UInt8
 
-from ..fixtures.browser import browser, Browser, fake_devices, find_browser  # noqa: E402
-from ..fixtures.stream import BASE, SAMPLE, sample_audio, TWO_TURNS_S  # noqa: E402
+from ..fixtures.browser import Browser, browser, fake_devices, find_browser
+from ..fixtures.stream import BASE, SAMPLE, sample_audio, TWO_TURNS_S
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,7 @@ def test_utterances_and_emotions_reach_the_page(tmp_path: Path) -> None:
                              sample_frames(), 15)
         async with (mmer_live(tmp_path / 'made') as (url, process),
                     browser(tmp_path, flags) as page):
-            await page.open(url)
+            await page.go_to(url)
             await page.wait_for('document.getElementById("connection").innerText === "connected"')
             await page.evaluate(START)
             await page.wait_for('!document.getElementById("record").disabled')
@@ -113,12 +113,11 @@ def test_utterances_and_emotions_reach_the_page(tmp_path: Path) -> None:
 
 
 async def check_second_tab(page: Browser, url: str) -> None:
-    """A second page is told in a sentence, in a frame of its own."""
-    told = await page.evaluate(f'''(async () => {{
-        const query = new URLSearchParams({{token: new URLSearchParams(location.search).get('token')}});
-        const socket = new WebSocket(`ws://${{location.host}}/socket?${{query}}`);
-        return await new Promise((done) => {{ socket.onmessage = ({{data}}) => done(data); }});
-    }})()''')
+    """Open a second connection, which is told in a sentence."""
+    told = await page.evaluate("""(async () => {
+        const socket = new WebSocket(`ws://${location.host}/socket${location.search}`);
+        return await new Promise((done) => { socket.onmessage = ({data}) => done(data); });
+    })()""")
     assert 'another tab' in json.loads(told)['text']
 
 
@@ -131,7 +130,7 @@ def test_what_the_browser_lacks_is_said_in_a_sentence(
         tmp_path: Path, flags: Sequence[str], words: Sequence[str]) -> None:
     async def check() -> None:
         async with mmer_live(tmp_path) as (url, _), browser(tmp_path, flags) as page:
-            await page.open(url)
+            await page.go_to(url)
             await page.evaluate(START)
             notice = await page.wait_for(f'!document.getElementById("start").disabled && {NOTICE}')
             assert all(each in notice for each in words), notice

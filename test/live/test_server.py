@@ -23,18 +23,18 @@ import pytest
 
 aiohttp = pytest.importorskip('aiohttp', reason="needs aiohttp: pip install 'mmer_ros[live]'")
 
-from mmer_ros.asr import AsrOptions, load_speech_recognizer  # noqa: E402
-from mmer_ros.live.messages import AUDIO, IMAGE  # noqa: E402
-from mmer_ros.live.page import PageFacts  # noqa: E402
-from mmer_ros.live.server import BUSY, LiveServer, TAKEN  # noqa: E402
-from mmer_ros.live.session import Session, SessionOptions  # noqa: E402
-from mmer_ros.recognition.recognizer import Recognizer  # noqa: E402
-from mmer_ros.replay import replay_bag, ReplayOptions  # noqa: E402
-from mmer_ros.types import InvalidInput  # noqa: E402
-import numpy as np  # noqa: E402
+from mmer_ros.asr import AsrOptions, load_speech_recognizer
+from mmer_ros.live.messages import AUDIO, IMAGE
+from mmer_ros.live.page import PageFacts
+from mmer_ros.live.server import BUSY, LiveServer, TAKEN
+from mmer_ros.live.session import Session, SessionOptions
+from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.replay import replay_bag, ReplayOptions
+from mmer_ros.types import InvalidInput
+import numpy as np
 
-from ..fixtures.live import add_prompter, packet, sample_packets  # noqa: E402
-from ..fixtures.stream import TWO_TURNS_S  # noqa: E402
+from ..fixtures.live import add_prompter, packet, sample_packets
+from ..fixtures.stream import TWO_TURNS_S
 
 Message = dict[str, Any]
 PATIENCE_S = 60.0
@@ -54,14 +54,14 @@ class Tab:
         self.socket = socket
         self.seen: list[Message] = []
 
-    async def next(self) -> Message:
+    async def receive(self) -> Message:
         message: Message = await self.socket.receive_json(timeout=60)
         self.seen.append(message)
         return message
 
     async def wait(self, is_it: Callable[[Message], object]) -> Message:
         async def look() -> Message:
-            while not is_it(message := await self.next()):
+            while not is_it(message := await self.receive()):
                 pass
             return message
         try:
@@ -135,7 +135,8 @@ def test_only_who_knows_the_token_sees_the_page(recognizer: Recognizer, tmp_path
         status, text, headers = await get(good)
         assert status == 200 and '&lt;b&gt;facts' in text and '//' not in headers['Server']
         assert "default-src 'none'" in headers['Content-Security-Policy']
-        assert headers['Referrer-Policy'] == 'no-referrer' and headers['Cache-Control'] == 'no-store'
+        assert headers['Referrer-Policy'] == 'no-referrer'
+        assert headers['Cache-Control'] == 'no-store'
         for path in ('/', '/?token=', '/?token=%C3%A4', good[:-1]):
             status, text, _ = await get(path)
             assert status == 403 and text.startswith(HTML_SENTENCE)
@@ -159,13 +160,13 @@ def test_other_web_sites_get_no_connection(recognizer: Recognizer, tmp_path: Pat
 def test_a_second_tab_is_told_and_may_take_over(recognizer: Recognizer, tmp_path: Path) -> None:
     async def check(live: Live) -> None:
         async with live.tab('one') as first:
-            assert (await first.next())['type'] == 'hello'
+            assert (await first.receive())['type'] == 'hello'
             async with live.tab('two') as second:
-                assert 'another tab' in (await second.next())['text']
+                assert 'another tab' in (await second.receive())['text']
                 assert (await second.socket.receive()).data == BUSY
             await first.wait(lambda message: message['type'] == 'health')  # it goes on
             async with live.tab('two', take_over='1') as second:
-                assert (await second.next())['type'] == 'hello'
+                assert (await second.receive())['type'] == 'hello'
                 assert 'taken over' in (await first.wait(lambda m: m['type'] == 'taken'))['text']
                 assert (await first.socket.receive()).data == TAKEN
     with_live(recognizer, tmp_path, check)

@@ -46,7 +46,8 @@ def test_what_is_written_is_read_back(tmp_path: Path, storage: Literal['mcap', '
     with Recording(tmp_path / 'bag') as recording:
         assert recording.topics == TYPES
         image, audio, words, speech = ((m.time, recording.decode(m)) for m in recording.messages())
-    assert [round(t * 1e9) for t, _ in (image, audio, words, speech)] == [m.arrived_ns for m in MESSAGES]
+    times = [round(t * 1e9) for t, _ in (image, audio, words, speech)]
+    assert times == [m.arrived_ns for m in MESSAGES]
     assert (image[1].format, bytes(image[1].data)) == ('jpeg', JPEG)
     assert (image[1].header.stamp.sec, image[1].header.stamp.nanosec) == (1, 0)
     assert (audio[1].sample_rate, audio[1].channels) == (16_000, 1)
