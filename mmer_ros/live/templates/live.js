@@ -7,7 +7,7 @@
   const EMOTIONS = [...id('seven').children].map((row) => row.dataset.name);
   const SOURCES = ['text', 'audio', 'face'];
   const page = Math.random().toString(36).slice(2), token = new URLSearchParams(location.search).get('token') || '';
-  const state = {socket: null, on: false, stream: null, context: null, offset: null, faces: null, loudness: [],
+  const state = {socket: null, on: false, stream: null, context: null, faces: null, loudness: [],
     spoken: new Map(), voices: [], words: new Map(), latencies: [], events: new Map(), waiting: [], health: null,
     latest: null, lastStamp: 0, lastAt: 0, isRecording: false, wasRefused: false};
   const here = () => (performance.timeOrigin + performance.now()) / 1000;
@@ -168,7 +168,7 @@
     state.on = false;
     if (state.stream) state.stream.getTracks().forEach((track) => { track.onended = null; track.stop(); });
     if (state.context) state.context.close();
-    Object.assign(state, {stream: null, context: null, offset: null, faces: null});
+    Object.assign(state, {stream: null, context: null, faces: null});
     if (isCamera) id('video').srcObject = null;
     id('welcome').hidden = false;
     command({type: 'stop'});
@@ -204,19 +204,41 @@
     await context.audioWorklet.addModule('/capture.js');
     const capture = new AudioWorkletNode(context, 'capture', {channelCount: 1, channelCountMode: 'explicit'});
     const late = stream.getAudioTracks()[0].getSettings().latency || 0, rate = context.sampleRate;
-    capture.port.onmessage = ({data: {frame, sound}}) => {
-      const end = (frame + sound.length) / rate, offset = here() - end;
-      // Blocks come late by chance, never early: the earliest tells where the clocks are.
-      if (state.offset === null || offset < state.offset || offset > state.offset + 0.5) state.offset = offset;
-      const stamp = state.offset + frame / rate - late;
+    const clock = frameClock(rate), held = [];
+    const pass = ({frame, sound}) => {
+      const stamp = clock.time(frame) - late;
       let power = 0;
       for (const sample of sound) power += (sample / 32768) ** 2;
       hear(stamp, Math.sqrt(power / sound.length));
       send(AUDIO, rate, stamp, sound.buffer);
     };
+    capture.port.onmessage = ({data}) => {
+      held.push(data);
+      if (clock.saw(data.frame + data.sound.length)) held.splice(0).forEach(pass);
+    };
     source.connect(capture).connect(context.destination);  // silent; what leads nowhere is not run
     state.nodes = [source, capture];  // browsers may collect what nothing refers to
     await context.resume();
+  };
+  // When a frame of sound was captured. Blocks come late by chance, never early: the earliest of
+  // the last seconds tells how the clocks lie. They are brought together slowly, so that sound
+  // has no gaps; only frames that the browser lost itself make a jump.
+  const frameClock = (rate) => {
+    const latest = [];
+    let offset = null;
+    return {
+      saw: (frame) => {
+        latest.push(here() - frame / rate);
+        if (latest.length > 100) latest.shift();
+        const least = Math.min(...latest);
+        if (offset === null) {
+          if (latest.length >= 10) offset = least;
+        } else if (Math.abs(least - offset) > 0.3) offset = least;
+        else offset += Math.max(-0.0005, Math.min(0.0005, least - offset));
+        return offset !== null;
+      },
+      time: (frame) => offset + frame / rate,
+    };
   };
   const hear = (stamp, loudness) => {
     const shown = Math.max(0, Math.min(1, 1 + Math.log10(loudness + 1e-6) / 3.2));
