@@ -54,7 +54,7 @@ UNITS = {'audio': 'block of sound', 'image': 'picture', 'image_time': 'picture',
          'transcript': 'transcript'}
 KEPT = 40  # final estimates that a page which connects again is given
 SILENCE_S = 1.5  # ends every utterance
-WORDS_LATE_S = 20.0  # words of a slow recogniser still revise an estimate this old
+WORDS_LATE_S = 10.0  # words of a slow recogniser still revise an estimate this old
 Send = Callable[[Message], object]
 
 

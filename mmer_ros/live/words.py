@@ -19,7 +19,7 @@ from mmer_ros.asr import Speech, SpeechCollector, SpeechRecognizer, transcribe
 from mmer_ros.runtime.internal_error import describe_error
 from mmer_ros.types import Transcript, UtterancePart
 
-MOST_WAITING = 3  # utterances; the words of more would come too late to be of use
+MOST_WAITING = 1  # utterances, beside the one at hand; the words of more would come too late
 SLOW = ('words: the speech recogniser does not keep up; the words of an utterance were left out. '
         'Choose a smaller model, e.g. tiny.en')
 

@@ -221,8 +221,8 @@
     await context.resume();
   };
   // When a frame of sound was captured. Blocks come late by chance, never early: the earliest of
-  // the last seconds tells how the clocks lie. They are brought together slowly, so that sound
-  // has no gaps; only frames that the browser lost itself make a jump.
+  // the last seconds tells how the clocks lie. It is kept, so that sound has no gaps, until frames
+  // that the browser lost have moved it far.
   const frameClock = (rate) => {
     const latest = [];
     let offset = null;
@@ -233,8 +233,7 @@
         const least = Math.min(...latest);
         if (offset === null) {
           if (latest.length >= 10) offset = least;
-        } else if (Math.abs(least - offset) > 0.3) offset = least;
-        else offset += Math.max(-0.0005, Math.min(0.0005, least - offset));
+        } else if (latest.length === 100 && Math.abs(least - offset) > 0.3) offset = least;
         return offset !== null;
       },
       time: (frame) => offset + frame / rate,
@@ -512,10 +511,10 @@
     pen.fillText(clip(pen, `${each.label} ${percent(each.confidence)}`, x1 - left - 12), left + 7, top + height / 2 + 4);
   };
   const draw = () => {
-    drawBoxes();
+    if (isCamera) drawBoxes();
     drawLanes();
     if (state.latest) id('state').textContent = stage(state.latest);
-    setTimeout(() => requestAnimationFrame(draw), 80);
+    setTimeout(() => requestAnimationFrame(draw), 125);
   };
 
   // ------------------------------------------------------------------------------------ begin
