@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Protocol
 
 from mmer_ros.registry import Registry
-from mmer_ros.types import Int16, InvalidInput, MAX_TEXT_CHARS, Transcript, UtterancePart
+from mmer_ros.types import (
+    Int16,
+    InvalidInput,
+    MAX_TEXT_CHARS,
+    SAMPLE_RATE,
+    Transcript,
+    UtterancePart,
+)
 import numpy as np
 
 NEEDED = ('faster-whisper is not installed; '
@@ -25,6 +32,8 @@ NEEDED = ('faster-whisper is not installed; '
 CONVERT = ('ct2-transformers-converter --model {path} --output_dir {path}-ct2 '
            '--copy_files tokenizer.json preprocessor_config.json')
 MIN_S = 0.2  # shorter audio holds no word
+FIRST_TOKENS, TOKENS_PER_S = 20, 10  # more are not words, but one sound over and over
+MAX_COMPRESSION = 2.4  # by gzip, as in Whisper: what compresses better repeats itself
 
 
 @dataclass(frozen=True)
@@ -105,12 +114,15 @@ class FasterWhisper:
 
     def transcribe(self, audio: Int16) -> tuple[str, str]:
         """Return the words and their language."""
-        if len(audio) < MIN_S * 16_000:
+        if len(audio) < MIN_S * SAMPLE_RATE:
             return '', ''
+        most = FIRST_TOKENS + round(TOKENS_PER_S * len(audio) / SAMPLE_RATE)
         segments, info = self._model.transcribe(
             audio.astype(np.float32) / 32_768, language=self._language, beam_size=1,
-            temperature=0.0, condition_on_previous_text=False, without_timestamps=True)
-        text = ' '.join(segment.text.strip() for segment in segments)
+            temperature=0.0, condition_on_previous_text=False, without_timestamps=True,
+            max_new_tokens=most)
+        text = ' '.join(segment.text.strip() for segment in segments
+                        if segment.compression_ratio <= MAX_COMPRESSION)
         return text[-MAX_TEXT_CHARS:], str(info.language)
 
 

@@ -406,7 +406,7 @@
   const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif';
   const drawBoxes = () => {
     const [pen, width, height] = sized(id('boxes')), found = state.faces;
-    if (!found || now() - found.stamp > 1.5) return;
+    if (!found || now() - found.stamp > 0.8) return;
     const scale = Math.min(width / found.size[0], height / found.size[1]);
     const left = (width - scale * found.size[0]) / 2, top = (height - scale * found.size[1]) / 2;
     pen.font = '600 13px ' + FONT;
