@@ -99,7 +99,7 @@ class Recognizer(recognizer.Recognizer):
     """
 
     def recognize_file(self, path: str | Path, *, transcript: str | Path = '',
-                       transcribe: AsrOptions | None = None, whole: bool = False,
+                       transcribe: str = '', whole: bool = False,
                        audio_track: int | None = None,
                        on_progress: Callable[[float], object] = lambda seconds: None
                        ) -> FileResult:
@@ -109,8 +109,8 @@ class Recognizer(recognizer.Recognizer):
         :param path: audio, video or a picture. It is cut into utterances by voice activity.
         :param transcript: the words, which make the file one utterance; or a file of words, with
             or without times: .srt, .vtt, .json of Whisper, .tsv, .csv or .txt.
-        :param transcribe: recognise the words with this speech recogniser; None: only those that
-            `transcript` gives.
+        :param transcribe: recognise the words with this Whisper model, a folder or the name of
+            one that is on this computer (the extra asr); '': only those that `transcript` gives.
         :param whole: take the file as one utterance.
         :param audio_track: 0 for the first; None: the one that the file calls its default.
         :param on_progress: is called with the seconds of the file that are done.
@@ -121,7 +121,7 @@ class Recognizer(recognizer.Recognizer):
         recognition = FileRecognition(
             clip, self, words=words_for(transcript, clip), whole=whole, audio_track=audio_track,
             on_progress=on_progress,
-            speech=load_speech_recognizer(transcribe) if transcribe else None)
+            speech=load_speech_recognizer(AsrOptions(transcribe)) if transcribe else None)
         estimates = sorted(recognition, key=lambda estimate: estimate.start)
         return FileResult(clip, tuple(estimates), tuple(recognition.report.notices),
                           tuple(recognition.report.problems), tuple(recognition.events))

@@ -16,7 +16,6 @@ from pathlib import Path
 import sys
 
 from mmer_ros import Recognizer
-from mmer_ros.asr import AsrOptions
 from mmer_ros.cli.main import main
 from mmer_ros.settings import parameters
 import pytest
@@ -25,6 +24,16 @@ from ..fixtures.live import add_prompter
 from ..fixtures.stream import sample_labels
 
 TEXTS = [row['text'] for row in sample_labels()[:2]]
+
+
+@pytest.fixture
+def damaged(media: Path) -> Path:
+    """Return a folder with the files of a model, which are none."""
+    folder = media / 'damaged'
+    folder.mkdir(exist_ok=True)
+    for name in ('model.bin', 'tokenizer.json'):
+        (folder / name).write_bytes(b'{}')
+    return folder
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -63,6 +72,13 @@ def test_a_model_that_is_not_there_is_named(
     assert words in told(capsys, 'recognize', 'clip.mp4', *options)
 
 
+def test_a_model_that_cannot_be_loaded_is_named(damaged: Path, media: Path,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('faster_whisper', reason='needs faster-whisper: mmer_ros[asr]')
+    text = told(capsys, 'recognize', str(media / 'clip.mp4'), '--transcribe', str(damaged))
+    assert f'{damaged}: the model cannot be loaded' in text
+
+
 def test_recognised_words_reach_the_utterance_that_they_were_spoken_in(
         media: Path, work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = add_prompter()
@@ -72,15 +88,14 @@ def test_recognised_words_reach_the_utterance_that_they_were_spoken_in(
     assert [row['transcript'] for row in rows] == TEXTS
     assert all(row['modalities'] == ['text', 'audio', 'face'] for row in rows)
     recognizer = Recognizer.load(prior=parameters()['prior'].default)
-    result = recognizer.recognize_file(media / 'clip.mp4', transcribe=AsrOptions(model))
+    result = recognizer.recognize_file(media / 'clip.mp4', transcribe=model)
     assert [each.probabilities.tolist() for each in result] == [
         list(row['probabilities'].values()) for row in rows]
 
 
 def test_words_of_a_whole_clip_are_recognised(media: Path) -> None:
-    options = AsrOptions(add_prompter())
-    estimate, = Recognizer.load().recognize_file(media / 'sound.wav', transcribe=options,
-                                                 whole=True)
+    estimate, = Recognizer.load().recognize_file(
+        media / 'sound.wav', transcribe=add_prompter(), whole=True)
     assert estimate.transcript == TEXTS[0]
 
 
