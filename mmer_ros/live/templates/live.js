@@ -297,9 +297,9 @@
   };
   const who = (estimate) => estimate.person_id || estimate.face_id || estimate.voice_id || '';
   const stage = (estimate) => {
-    if (!estimate.final) return 'partial';
+    if (!estimate.final) return estimate.provisional ? 'provisional' : 'partial';
     const waits = hasWords && !estimate.modalities.includes('text') && here() - estimate.end < 6;
-    return waits ? 'provisional' : estimate.revision ? 'final, with words' : 'final';
+    return waits ? 'final, words to come' : estimate.revision ? 'final, with words' : 'final';
   };
   const fill = (row, share) => {
     row.children[1].firstElementChild.style.width = 100 * share + '%';
