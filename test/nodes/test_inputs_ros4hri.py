@@ -19,6 +19,7 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
+from mmer_ros.nodes.conversions import decode_image
 from mmer_ros.types import FACE_SIZE, Transcript
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Bool, String
@@ -63,7 +64,7 @@ def test_faces_come_with_their_ids_and_regions_and_go() -> None:
         assert ear.eventually(lambda: region.received == 1)
         crops = [ear.take(anne, face(10, 100.0)), ear.take(bert, face(90, 100.0)),
                  ear.take(anne, face(11, 100.25))]
-        found = [item.message.crop() for item in crops]
+        found = [item.message.crop(decode_image) for item in crops]
         assert [(c.face_id, c.stamp) for c in found] == [
             ('anne', 100.0), ('bert', 100.0), ('anne', 100.25)]
         assert found[0].image.shape == (FACE_SIZE, FACE_SIZE, 3)
@@ -76,6 +77,37 @@ def test_faces_come_with_their_ids_and_regions_and_go() -> None:
         assert ear.eventually(lambda: anne.get_subscription_count() == 0)
         assert bert.get_subscription_count() == 1
         assert not ear.told
+
+
+def test_faces_have_the_persons_that_ros4hri_names() -> None:
+    from hri_msgs.msg import IdsMatch
+    with listening(ros4hri=True, ros4hri_voices=False) as ear:
+        tracked(ear, 'faces').publish(ids('f1', 'f2'))
+        people = tracked(ear, 'persons')
+        people.publish(ids('anne'))
+        faces = [ear.publisher(Image, f'/humans/faces/{name}/cropped') for name in ('f1', 'f2')]
+        of_anne = ear.publisher(String, '/humans/persons/anne/face_id')
+        matches = ear.publisher(IdsMatch, '/humans/candidate_matches')
+        stamps = iter(range(100, 200))
+
+        def whose() -> list[str]:
+            taken = [ear.take(publisher, face(10, float(next(stamps)))) for publisher in faces]
+            return [item.message.crop(decode_image).person_id for item in taken]
+
+        assert whose() == ['', '']
+        matches.publish(IdsMatch(id1='f2', id1_type=IdsMatch.FACE, id2='bert',
+                                 id2_type=IdsMatch.PERSON, confidence=0.9))
+        of_anne.publish(String(data='f1'))
+        known = [topic for topic in ear.inputs.topics if topic.topic.endswith('matches')]
+        assert ear.eventually(lambda: known[0].received == 1)
+        assert ear.eventually(lambda: ear.inputs.people[1].inputs['anne'][0].received == 1)
+        assert whose() == ['anne', 'bert']
+        matches.publish(IdsMatch(id1='bert', id1_type=IdsMatch.PERSON, id2='f2',
+                                 id2_type=IdsMatch.FACE, confidence=0.0))
+        assert ear.eventually(lambda: known[0].received == 2)
+        people.publish(ids())
+        assert ear.eventually(lambda: of_anne.get_subscription_count() == 0)
+        assert whose() == ['', '']
 
 
 def test_with_faces_alone_the_camera_is_left_out_but_words_are_taken() -> None:

@@ -108,11 +108,13 @@ def subscribed(node: Any, image_type: type) -> bool:
 def publish_humans(rig: Rig) -> list[Any]:
     """Publish a face and a voice in ROS4HRI's form; return the publishers of what they send."""
     from audio_common_msgs.msg import AudioData
-    from hri_msgs.msg import IdsList, LiveSpeech, NormalizedRegionOfInterest2D
-    sent = {'faces/f1/cropped': Image, 'faces/f1/roi': NormalizedRegionOfInterest2D,
+    from hri_msgs.msg import IdsList, IdsMatch, LiveSpeech, NormalizedRegionOfInterest2D
+    from std_msgs.msg import String
+    sent = {'persons/p1/face_id': String, 'candidate_matches': IdsMatch,
+            'faces/f1/cropped': Image, 'faces/f1/roi': NormalizedRegionOfInterest2D,
             'voices/v1/audio': AudioData, 'voices/v1/is_speaking': Bool,
             'voices/v1/speech': LiveSpeech}
-    for kind, name in (('faces', 'f1'), ('voices', 'v1')):
+    for kind, name in (('faces', 'f1'), ('persons', 'p1'), ('voices', 'v1')):
         tracked = rig.talker.node.create_publisher(IdsList, f'/humans/{kind}/tracked', 1)
         assert eventually(lambda t=tracked: t.get_subscription_count() == 1)
         tracked.publish(IdsList(ids=[name]))

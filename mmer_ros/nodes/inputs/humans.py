@@ -41,6 +41,16 @@ def is_region(fields: Mapping[str, str]) -> bool:
     return {'xmin', 'ymin', 'xmax', 'ymax'} <= fields.keys()
 
 
+def is_text(fields: Mapping[str, str]) -> bool:
+    """Return whether these are the fields of a std_msgs/String."""
+    return fields.get('data') == 'string'
+
+
+def is_ids_match(fields: Mapping[str, str]) -> bool:
+    """Return whether these are the fields of a hri_msgs/IdsMatch."""
+    return {'id1', 'id1_type', 'id2', 'id2_type', 'confidence'} <= fields.keys()
+
+
 def is_bool(fields: Mapping[str, str]) -> bool:
     """Return whether these are the fields of a std_msgs/Bool."""
     return fields.get('data') == 'boolean'
@@ -96,6 +106,7 @@ class FaceMessage:
     message: Any
     box: Box
     score: float
+    person_id: str = ''
 
     def crop(self, decode: Callable[[Any], UInt8]) -> FaceCrop:
         """
@@ -108,7 +119,57 @@ class FaceMessage:
                            interpolation=cv2.INTER_AREA)
         coded = code_face(np.asarray(image, np.uint8))
         return FaceCrop(self.stamp, self.face_id, decode_face(coded), self.box, self.score,
-                        (1.0, 1.0), coded=coded)
+                        (1.0, 1.0), coded=coded, person_id=self.person_id)
+
+
+class Persons:
+    """
+    Know whose faces they are: as the persons say, else by the likeliest of the candidate matches.
+
+    >>> persons = Persons()
+    >>> persons.person_of('a3eb4')
+    ''
+    """
+
+    PERSON, FACE = 1, 2  # as the constants of hri_msgs/IdsMatch
+    LIKELY = 0.5  # confidence from which a match counts
+
+    def __init__(self) -> None:
+        """Start with nobody."""
+        self._face_of: dict[str, str] = {}  # by person
+        self._matches: dict[str, dict[str, float]] = {}  # by face: persons and confidences
+
+    def take_face_id(self, person_id: str, message: Any) -> None:
+        """Take a std_msgs/String: the face of a person, empty if it is out of sight."""
+        self._face_of[person_id] = message.data
+
+    def take_match(self, message: Any) -> None:
+        """Take a hri_msgs/IdsMatch; those of other kinds do not count."""
+        ids = {message.id1_type: message.id1, message.id2_type: message.id2}
+        face_id, person_id = ids.get(self.FACE), ids.get(self.PERSON)
+        if face_id and person_id:
+            matches = self._matches.setdefault(face_id, {})
+            matches[person_id] = message.confidence
+            if message.confidence < self.LIKELY:
+                del matches[person_id]
+
+    def person_of(self, face_id: str) -> str:
+        """Return the id of the person of a face; '' if it is not known."""
+        for person_id, face in self._face_of.items():
+            if face == face_id:
+                return person_id
+        matches = self._matches.get(face_id, {})
+        return max(matches, key=lambda person: matches[person], default='')
+
+    def forget(self, person_id: str) -> None:
+        """Forget a person who is gone."""
+        self._face_of.pop(person_id, None)
+        for matches in self._matches.values():
+            matches.pop(person_id, None)
+
+    def forget_face(self, face_id: str) -> None:
+        """Forget the matches of a face that is gone."""
+        self._matches.pop(face_id, None)
 
 
 class Faces:
@@ -119,13 +180,16 @@ class Faces:
     face is an input of its own: how late it is depends on its own stamps alone.
 
     :param sampler: makes one.
+    :param person_of: returns the person of a face, '' if not known.
     """
 
-    def __init__(self, stamps: Stamps, put: Put, sampler: Callable[[], FrameSampler]) -> None:
+    def __init__(self, stamps: Stamps, put: Put, sampler: Callable[[], FrameSampler],
+                 person_of: Callable[[str], str] = lambda face_id: '') -> None:
         """Start with no faces."""
         self._stamps = stamps
         self._put = put
         self._new_sampler = sampler
+        self._person_of = person_of
         self._samplers: dict[str, FrameSampler] = {}
         self._regions: dict[str, tuple[Box, float]] = {}
 
@@ -147,8 +211,8 @@ class Faces:
             self._put(Item('image_time', stamp, stamp, None, face_id))
             return
         box, score = self._regions.get(face_id, ((0.0, 0.0, 1.0, 1.0), 1.0))
-        self._put(Item('face', stamp, stamp, FaceMessage(stamp, face_id, message, box, score),
-                       face_id))
+        found = FaceMessage(stamp, face_id, message, box, score, self._person_of(face_id))
+        self._put(Item('face', stamp, stamp, found, face_id))
 
     def forget(self, face_id: str) -> None:
         """Forget a face that is gone."""

@@ -19,7 +19,17 @@ from typing import Any
 from mmer_ros.interfaces.audio import is_audio, is_audio_info
 from mmer_ros.interfaces.images import is_image
 from mmer_ros.interfaces.transcripts import is_transcript
-from mmer_ros.nodes.inputs.humans import Faces, is_bool, is_ids_list, is_region, Tracked, Voices
+from mmer_ros.nodes.inputs.humans import (
+    Faces,
+    is_bool,
+    is_ids_list,
+    is_ids_match,
+    is_region,
+    is_text,
+    Persons,
+    Tracked,
+    Voices,
+)
 from mmer_ros.nodes.inputs.senses import Hearing, OwnSpeaking, Sight, Words
 from mmer_ros.nodes.inputs.stamps import Stamps
 from mmer_ros.nodes.inputs.topic_input import OnFault, OnLost, TopicInput, TopicSpec
@@ -65,7 +75,9 @@ class Inputs:
         self._lock = threading.Lock()
         self._timer: Any = None
         if settings.ros4hri:
-            self._add_faces(Faces(stamps, enqueue, sampler))
+            persons = Persons()
+            self._add_faces(Faces(stamps, enqueue, sampler, persons.person_of), persons)
+            self._add_persons(persons)
         elif settings.image_topic:
             self._add_image(Sight(stamps, enqueue, sampler()))
         if settings.hears_voices:
@@ -152,7 +164,22 @@ class Inputs:
             words = Words(self._stamps, self._enqueue, kind='own_speech')
             self.topics.append(self._open(spec, words.take))
 
-    def _add_faces(self, faces: Faces) -> None:
+    def _add_persons(self, persons: Persons) -> None:
+        def open_person(person_id: str) -> list[TopicInput]:
+            spec = TopicSpec('person_face', (f'{HUMANS}/persons/{person_id}/face_id',),
+                             'std_msgs/msg/String', is_text, depth=1, latched=True)
+            return [self._open(spec, partial(persons.take_face_id, person_id))]
+
+        self._add_people('persons', Tracked(open_person, persons.forget))
+        spec = TopicSpec('person_match', (f'{HUMANS}/candidate_matches',),
+                         'hri_msgs/msg/IdsMatch', is_ids_match, depth=100)
+        self.topics.append(self._open(spec, persons.take_match))
+
+    def _add_faces(self, faces: Faces, persons: Persons) -> None:
+        def gone(face_id: str) -> None:
+            faces.forget(face_id)
+            persons.forget_face(face_id)
+
         def open_face(face_id: str) -> list[TopicInput]:
             folder = f'{HUMANS}/faces/{face_id}'
             region = TopicSpec('face_region', (f'{folder}/roi',),
@@ -162,7 +189,7 @@ class Inputs:
             return [self._open(region, partial(faces.take_region, face_id)),
                     self._open(crops, partial(faces.take, face_id))]
 
-        self._add_people('faces', Tracked(open_face, faces.forget))
+        self._add_people('faces', Tracked(open_face, gone))
 
     def _add_voices(self, voices: Voices) -> None:
         def open_voice(voice_id: str) -> list[TopicInput]:
