@@ -10,8 +10,9 @@
 """
 Measure speed, latency and memory on this computer; `make bench` runs it for both bundles.
 
-The sample recording is played at 640x480, 15 fps, raw images: once through the core as fast as
-it goes, with the time of each network apart, and once at its own rate to the node over DDS.
+The sample recording is played at 640x480, 15 fps, raw images: through the core as fast as it
+goes (as it is, with each image searched for faces, and in torch, all as ratios), and once at its
+own rate to the node over DDS.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 import json
 from pathlib import Path
 import platform
@@ -32,6 +35,16 @@ from mmer_ros.evaluation.labels import read_label_file
 from mmer_ros.interfaces.images import chunk_to_block, compressed_to_rgb, image_to_rgb
 from mmer_ros.nodes.tools.domains import own_domain
 from mmer_ros.nodes.tools.playback import play, watching
+from mmer_ros.onnx_graphs import (
+    apply_threads_to_torch,
+    AUTO,
+    Graph,
+    is_installed,
+    ONNX,
+    TORCH,
+    use_threads,
+)
+from mmer_ros.profiling import Clock, Stages
 from mmer_ros.recognition.bundle import DEFAULT_BUNDLE
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
@@ -43,18 +56,19 @@ from mmer_ros.recordings.recording import (
     Recording,
     TRANSCRIPT,
 )
+from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
 from mmer_ros.types import Estimate, Transcript, VideoFrame
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 from tools.processes import node_process, Usage, usage
-import torch
 
 SAMPLE = Path('sample/dialogue')
 LOG = Path('out/bench/node.log')
 SIZE = (640, 480)
+SEARCH_S = SegmenterConfig().face_search_s
 TARGETS = {'processing / recording': 0.7, 'p95 end of speech to publication': 0.5,
-           'overhead': 0.15}
+           'outside the stages': 0.15}
 
 
 class RawRecording(Recording):
@@ -99,59 +113,99 @@ class RawRecording(Recording):
         return Recorded(recorded.topic, IMAGE, recorded.time, data)
 
 
-class Stopwatch:
-    """Sums up the time spent in wrapped functions, by name."""
+class StageSeconds:
+    """
+    Sums up the time of each stage, and how much of it ONNX Runtime computes.
 
-    def __init__(self) -> None:
+    :param clock: CPU time of this process, on a CPU; else seconds that pass.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.seconds: dict[str, float] = defaultdict(float)
+        self.computing: dict[str, float] = defaultdict(float)
+        self._since_stage = 0.0
 
-    def wrap(self, owner: Any, method: str, name: str) -> None:
-        """Time every call of the owner's method."""
-        inner = getattr(owner, method)
+    def add(self, name: str, seconds: float) -> None:
+        """Take a run of a stage."""
+        self.seconds[name] += seconds
+        self.computing[name] += self._since_stage
+        self._since_stage = 0.0
 
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            begin = time.perf_counter()
-            try:
-                return inner(*args, **kwargs)
-            finally:
-                self.seconds[name] += time.perf_counter() - begin
+    @contextmanager
+    def watching_graphs(self) -> Iterator[None]:
+        """Count the time in ONNX Runtime meanwhile."""
+        inner = Graph.__call__
 
-        setattr(owner, method, timed)
+        def timed(graph: Graph, *inputs: Any) -> Any:
+            begin = self.clock()
+            outputs = inner(graph, *inputs)
+            self._since_stage += self.clock() - begin
+            return outputs
+
+        Graph.__call__ = timed  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            Graph.__call__ = inner  # type: ignore[method-assign]
 
 
-def offline(bundle: str, device: str, threads: int, until_s: float) -> dict[str, Any]:
+def offline(bundle: str, device: str, threads: int, until_s: float, *, engine: str = AUTO,
+            search_s: float = SEARCH_S) -> dict[str, Any]:
     """Feed the core as fast as it goes; messages are decoded beforehand, as DDS would have."""
-    torch.set_num_threads(threads)
-    recognizer = Recognizer.load(bundle, device=device, engine='torch')
-    pipeline = Pipeline(recognizer)
+    use_threads(threads)
+    recognizer = Recognizer.load(bundle, device=device, engine=engine)
+    clock = time.process_time if device == 'cpu' else time.perf_counter
+    watch = StageSeconds(clock)
+    pipeline = Pipeline(recognizer, SegmenterConfig(face_search_s=search_s),
+                        stages=Stages(clock, watch.add))
     recognizer.warm_up()
-    watch = Stopwatch()
-    model = recognizer.model
-    watch.wrap(pipeline._faces._detector, 'detect', 'MTCNN')
-    watch.wrap(pipeline._segmenter._speech, '_probability', 'voice activity')
-    watch.wrap(model.audio, 'spectrogram', 'WaveRNN')
-    watch.wrap(model.audio, 'sample_features', 'WaveRNN')
-    watch.wrap(model.face, 'embed', 'FaceNet')
-    watch.wrap(model.face.gru, 'forward', 'face GRU')
-    watch.wrap(model.text, 'forward', 'GPT')
-    watch.wrap(model, 'fuse', 'fusion')
+    apply_threads_to_torch()
     sampler = pipeline.sampler()
     spent, estimates = 0.0, 0
-    with RawRecording(SAMPLE, until_s) as recording:
+    with RawRecording(SAMPLE, until_s) as recording, watch.watching_graphs():
         for recorded in recording.messages():
             step = _step(pipeline, sampler, recorded, recording.decode(recorded))
-            begin = time.perf_counter()
+            begin = clock()
             estimates += len(step())
-            spent += time.perf_counter() - begin
-        begin = time.perf_counter()
+            spent += clock() - begin
+        begin = clock()
         estimates += len(pipeline.flush())
-        spent += time.perf_counter() - begin
+        spent += clock() - begin
         length = recording.length
     networks = sum(watch.seconds.values())
-    return {'recording_s': length, 'estimates': estimates, 'processing_s': spent,
-            'processing / recording': spent / length, 'networks_s': dict(watch.seconds),
-            'overhead': (spent - networks) / spent,
+    return {'recording_s': length, 'estimates': estimates, 'engine': recognizer.engine,
+            'processing_s': spent, 'processing / recording': spent / length,
+            'stages_s': dict(watch.seconds), 'computing_s': dict(watch.computing),
+            'outside the stages': (spent - networks) / spent,
             'peak_memory_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def compare(now: dict[str, Any], every_image: dict[str, Any], torch: dict[str, Any] | None
+            ) -> Table:
+    """
+    Return a table of ratios to `now`.
+
+    :param every_image: with each image searched for faces.
+    :param torch: with the engine torch; None: it is not installed.
+    """
+    table = Table(title='processing, as ratios to now', title_justify='left')
+    table.add_column('stage')
+    for column in ('share of now', 'each image searched', 'torch', 'ONNX Runtime alone'):
+        table.add_column(column, justify='right')
+    rows = [(name, seconds, every_image['stages_s'].get(name),
+             (torch or now)['stages_s'].get(name), now['computing_s'].get(name))
+            for name, seconds in now['stages_s'].items()]
+    rows.sort(key=lambda row: -row[1])
+    rows.append(('all', now['processing_s'], every_image['processing_s'],
+                 (torch or now)['processing_s'], sum(now['computing_s'].values())))
+    for name, seconds, *others in rows:
+        table.add_row(name, f'{100 * seconds / now["processing_s"]:.0f} %',
+                      *(f'{other / seconds:.2f}' if other else '' for other in others))
+    bottleneck = rows[0][0]
+    share = (now['computing_s'].get(bottleneck) or 0.0) / now['stages_s'][bottleneck]
+    table.caption = (f'bottleneck: {bottleneck}, {100 * share:.0f} % of it inside ONNX Runtime')
+    return table
 
 
 def _step(pipeline: Pipeline, sampler: Any, recorded: Recorded, message: Any
@@ -183,13 +237,17 @@ def live(bundle: str, device: str, threads: int) -> dict[str, Any]:
                 raise RuntimeError(f'the node did not become active; see {LOG}')
             end = usage(process.pid)
         length = recording.length
-    rows = [row for row in rows if row['final']]
     labels = read_label_file(SAMPLE / 'labels.csv')
-    delays = [row['stamp'] + row['latency'] - label.end for row in rows for label in labels
-              if row['start'] < label.end and label.start < row['end']]
+    provisional = {row['utterance_id']: row for row in rows if row.get('provisional')}
+    rows = [row for row in rows if row['final']]
+    early, delays = ([row['stamp'] + row['latency'] - label.end for row in found
+                      for label in labels
+                      if row['start'] < label.end and label.start < row['end']]
+                     for found in (provisional.values(), rows))
     latencies = [row['latency'] for row in rows]
     return {'recording_s': length, 'estimates': len(rows), 'utterances': len(labels),
             'node CPU / recording': (end.cpu_s - begin[0].cpu_s) / length,
+            'p50 end of speech to the last provisional': float(np.median(early or [np.nan])),
             'p50 end of speech to publication': float(np.percentile(delays, 50)),
             'p95 end of speech to publication': float(np.percentile(delays, 95)),
             'p50 latency field': float(np.percentile(latencies, 50)),
@@ -202,7 +260,9 @@ def _show(console: Console, title: str, result: dict[str, Any]) -> None:
     for column in ('measure', 'value', 'target'):
         table.add_column(column, justify='left' if column == 'measure' else 'right')
     for name, value in result.items():
-        if name == 'networks_s':
+        if name == 'computing_s':
+            continue
+        if name == 'stages_s':
             for network, seconds in sorted(value.items(), key=lambda item: -item[1]):
                 share = seconds / result['processing_s']
                 table.add_row(f'  {network}', f'{seconds:.2f} s ({100 * share:.0f} %)', '')
@@ -229,12 +289,17 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     device = platform.processor() or platform.machine()
     if options.device != 'cpu':
+        import torch
         device = torch.cuda.get_device_name(options.device)
-    results = {'bundle': options.bundle, 'device': device, 'threads': options.threads,
-               'torch': torch.__version__}
-    measured = offline(options.bundle, options.device, options.threads, options.until)
-    results['offline'] = measured
+    results: dict[str, Any] = {
+        'bundle': options.bundle, 'device': device, 'threads': options.threads}
+    run = partial(offline, options.bundle, options.device, options.threads, options.until)
+    measured = results['offline'] = run()
+    results['each image searched'] = run(search_s=0.0)
+    if measured['engine'] == ONNX and is_installed('torch'):
+        results['torch'] = run(engine=TORCH)
     _show(console, f'{options.bundle}, as fast as it goes, {options.threads} thread(s)', measured)
+    console.print(compare(measured, results['each image searched'], results.get('torch')))
     if not options.offline:
         results['live'] = live(options.bundle, options.device, options.threads)
         _show(console, f'{options.bundle}, live over DDS', results['live'])
