@@ -260,9 +260,11 @@ class _Fit:
 
     def _step(self, batch: Batch) -> None:
         with self.accelerator.accumulate(self.module):
-            output: StepOutput = self.module(batch)
+            with self.speed.computing():
+                output: StepOutput = self.module(batch)
             self.losses.add(self.progress.step, batch.get('keys', []), output.loss)
-            self.accelerator.backward(output.loss)
+            with self.speed.computing():
+                self.accelerator.backward(output.loss)
             if self.accelerator.sync_gradients and self.config.clip_norm:
                 self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
             self.optimizer.step()
@@ -291,10 +293,11 @@ class _Fit:
                   weighted_f1=scores.weighted_f1, ece=scores.ece)
         rate = self.speed.rate * self.accelerator.num_processes
         self.accelerator.log({'speed/examples_per_s': rate,
-                              'speed/waiting_for_data': self.speed.waiting_share},
+                              'speed/waiting_for_data': self.speed.waiting_share,
+                              'speed/over_network': self.speed.over_network},
                              step=self.progress.step)  # not in metrics.jsonl, which is repeatable
         self.reporter.evaluated(self.progress.epoch, scores.weighted_f1, scores.accuracy,
-                                rate, self.speed.waiting_share)
+                                rate, self.speed.waiting_share, self.speed.over_network)
         progress = self.progress
         progress.stale += 1
         if (self.config.keep == 'last' or progress.best is None

@@ -80,14 +80,16 @@ class Reporter:
         self.console.print(text, highlight=False, soft_wrap=True)
 
     def evaluated(self, epoch: int, weighted_f1: float, accuracy: float, rate: float,
-                  waiting: float) -> None:
+                  waiting: float, over: float) -> None:
         """
         Print the dev scores of an epoch and its speed.
 
         :param rate: training examples per second.
         :param waiting: share of the time spent waiting for data, 0..1.
+        :param over: as of Speed.over_network.
         """
         self.console.print(
             f'{self.title}: epoch {epoch + 1}, dev weighted F1 {weighted_f1:.3f}, accuracy '
-            f'{accuracy:.3f}; {rate:.3g} examples/s, {100 * waiting:.0f} % waiting for data',
+            f'{accuracy:.3f}; {rate:.3g} examples/s, {100 * waiting:.0f} % waiting for data, '
+            f'{100 * over:.0f} % over forward and backward',
             highlight=False, soft_wrap=True)

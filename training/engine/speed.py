@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -26,11 +27,14 @@ class Speed:
     :ivar waiting: seconds spent waiting for batches, i.e. for decoding and augmentation if the
         loader has no workers.
     :ivar seconds: total time.
+    :ivar network: seconds in forward and backward passes, as the CPU sees them: a GPU works on
+        after a call has returned.
     """
 
     examples: int = 0
     waiting: float = 0.0
     seconds: float = 0.0
+    network: float = 0.0
 
     def watch(self, batches: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield the batches and measure the time."""
@@ -41,6 +45,18 @@ class Speed:
             self.examples += len(batch['targets'])
             asked = monotonic()
             self.seconds = asked - begun
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Measure a forward and backward pass."""
+        begun = monotonic()
+        yield
+        self.network += monotonic() - begun
+
+    @property
+    def over_network(self) -> float:
+        """How much longer the epoch took than its forward and backward passes: 0.2 is 20 %."""
+        return self.seconds / max(self.network, 1e-9) - 1
 
     @property
     def rate(self) -> float:
