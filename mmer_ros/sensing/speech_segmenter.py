@@ -35,8 +35,8 @@ class SpeechConfig(BaseModel):
         'An utterance ends this many seconds after its last voiced frame.'))
     provisional_s: float = Field(0.064, ge=0, le=2, description=(
         'After this many seconds of silence there is a provisional estimate, as if the utterance '
-        'were over; the final one confirms it after segmenter.speech.vad.hangover_s. 0 makes '
-        'none.'))
+        'were over; the final one confirms it after segmenter.speech.vad.hangover_s. 0 stands '
+        'for no provisional estimates.'))
     min_voiced_s: float = Field(0.25, ge=0, le=5, description=(
         'Utterances with fewer seconds of voiced audio are dropped.'))
     max_utterance_s: float = Field(15.0, ge=2, le=120, description=(
