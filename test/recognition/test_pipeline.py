@@ -185,7 +185,7 @@ def test_faces_alone_are_estimated(recognizer: Recognizer) -> None:
     """Their stamp is that of the last image with the face."""
     events = [e for e in beginning() if isinstance(e.item, VideoFrame | tuple)]
     estimates = run_pipeline(Pipeline(recognizer), events)
-    assert len(estimates) == 2
+    assert len(estimates) == 3  # the last one is what was left
     looked_at = [e.item.stamp for e in events if isinstance(e.item, VideoFrame)]
     for estimate in estimates:
         assert estimate.modalities == Modality.FACE and estimate.transcript == ''

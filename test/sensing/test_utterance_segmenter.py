@@ -74,10 +74,16 @@ def idle(segmenter: UtteranceSegmenter, start: float, end: float) -> list[Uttera
 
 
 def gist(parts: Iterable[UtterancePart]) -> list[tuple[Any, ...]]:
-    """Return all that a part consists of, but its words, as values to compare."""
-    return [(p.utterance_id, p.index, p.utterance_start, p.start, p.end, p.audio.tobytes(),
-             tuple((f.stamp, f.face_id) for f in p.faces), p.face_id, p.last, p.cut, p.revision)
-            for p in parts]
+    """
+    Return all that a part consists of, but its words, as values to compare.
+
+    Parts that bring words alone into a pause are left out: when words arrive is not a matter of
+    stamps.
+    """
+    return [(p.utterance_id, p.utterance_start, p.start, p.end, p.audio.tobytes(),
+             tuple((f.stamp, f.face_id) for f in p.faces), p.face_id, p.last, p.cut, p.pause,
+             p.revision)
+            for p in parts if p.last or not p.pause or p.audio.size or not p.text]
 
 
 def words(parts: Iterable[UtterancePart]) -> list[str]:
