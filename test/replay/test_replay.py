@@ -41,7 +41,7 @@ from ..fixtures.replay import (
 from ..fixtures.stream import BASE, run_pipeline, sample_events, sample_labels
 
 # What rosidl computes for mmer_msgs/msg/EmotionEstimate; without it `ros2 bag play` warns.
-EMOTION_HASH = 'RIHS01_73bbbec3db0bd385fb8de160dcbc407fab2f121751578ca0e40a07002fca5eb0'
+EMOTION_HASH = 'RIHS01_897bd486eb018484529772768c18a21cef5d5d4c587caad5401c08c186347a06'
 TEXTS = [row['text'] for row in sample_labels()[:2]]
 
 

@@ -24,7 +24,7 @@ from mmer_ros.recordings.meld.clip import read_clip
 from mmer_ros.recordings.meld.corpus import MeldClip, MeldDialogue
 from mmer_ros.recordings.meld.settings import BagSettings
 from mmer_ros.recordings.meld.timeline import TimeLine
-from mmer_ros.recordings.sensor_bag import Message, SensorBag, TEXT_TOPIC, TYPES
+from mmer_ros.recordings.sensor_bag import Message, SensorBag, TEXT_TOPIC, TOPICS
 from mmer_ros.recordings.tables import safe_cell
 from mmer_ros.types import EMOTIONS, InvalidInput
 
@@ -133,7 +133,7 @@ class _Bag:
         settings, dialogue = self._settings, self._dialogue
         line = TimeLine(settings, seed=dialogue.number)
         begin = line.now_ns
-        topics = [topic for topic in TYPES if topic != TEXT_TOPIC or settings.transcripts]
+        topics = [topic for topic in TOPICS if topic != TEXT_TOPIC or settings.transcripts]
         with SensorBag(self._folder, topics=topics, storage=settings.storage) as bag:
             for clip in dialogue.clips:
                 self._add(clip, line, bag)
