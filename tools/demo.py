@@ -16,6 +16,7 @@ Run the whole system on a recording: the node as a process, the messages over DD
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import replace
 import json
@@ -144,15 +145,15 @@ def _live(replayed: ReplayResult, rows: list[dict[str, Any]], device: str) -> Re
 
 def _compare(replayed: ReplayResult, rows: list[dict[str, Any]]) -> str:
     """Return how many answers of the replay, which is without ROS, are the same to the bit."""
-    live = {_name(row): row['probabilities'] for row in rows}
-    same = sum(live.get(_name(row)) == row['probabilities'] for row in replayed.estimates)
-    return (f'mmer replay, without ROS: {same} of {len(replayed.estimates)} estimates are those '
-            'of the live node to the bit')
+    same = Counter(map(_answer, rows)) & Counter(map(_answer, replayed.estimates))
+    return (f'mmer replay, without ROS: {same.total()} of {len(replayed.estimates)} estimates are '
+            'those of the live node to the bit')
 
 
-def _name(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the values that identify an estimate."""
-    return row['utterance_id'], row['final'], row['revision'], round(row['end'], 5)
+def _answer(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what has to be the same: which estimate it is, and its probabilities."""
+    return (row['utterance_id'], row['final'], row['provisional'], row['revision'],
+            round(row['end'], 5), *row['probabilities'].values())
 
 
 if __name__ == '__main__':
