@@ -207,7 +207,7 @@ def test_a_compressed_file_is_read_up_to_its_limit(
     monkeypatch.setattr(bounded, 'MAX_RATIO', 2)
     monkeypatch.setenv('TMPDIR', str(tmp_path))
     with Recording(packed, salvage=True) as recording:
-        assert any('it holds more than 8 MB, 2 times its size; the rest is left out' in fault
+        assert any('it holds more than 8 MB, 2 times its size; set MMER_MAX_UNPACKED_MB' in fault
                    for fault in recording.faults)
         assert len(list(recording.messages())) == len(content(bag))
         assert sum(path.stat().st_size for path in tmp_path.glob('*/*.mcap')) <= 8 << 20
@@ -237,10 +237,22 @@ def test_a_message_is_decompressed_up_to_its_limit(size: int) -> None:
 def test_a_message_that_is_too_large_costs_only_what_follows(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packed = rewrite(tmp_path / 'packed', until_s=2.0, mode=CompressionMode.MESSAGE)
-    monkeypatch.setattr(bounded.unzstd, '__defaults__', (100,))
+    monkeypatch.setattr(bounded, 'MAX_MESSAGE', 100)
     with Recording(packed, salvage=True) as recording:
         list(recording.messages())
         assert any('more than 0 MB' in fault for fault in recording.faults)
+
+
+def test_limits_can_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = zstd.compress(bytes(3 << 20))
+    monkeypatch.setattr(bounded, 'MAX_MESSAGE', 2 << 20)
+    with pytest.raises(TooLarge, match='more than 2 MB; set MMER_MAX_UNPACKED_MB'):
+        unzstd(data)
+    monkeypatch.setenv(bounded.RAISED, '3')
+    assert len(unzstd(data)) == 3 << 20
+    monkeypatch.setenv(bounded.RAISED, 'much')
+    with pytest.raises(InvalidInput, match="'much'; expected a whole number of MB"):
+        unzstd(data)
 
 
 def test_a_chunk_that_claims_too_much_is_refused(bag: Path, tmp_path: Path) -> None:
