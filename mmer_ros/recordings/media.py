@@ -208,8 +208,10 @@ def _frames(path: Path, container: av.container.InputContainer, stream: Any,
     if stream.codec_context is None:  # FFmpeg does not know the coding
         return
     clock = _Clock(container, stream)
+    # FFmpeg joins damaged frames of FLAC to packets without a time, and decodes them.
+    timed = container.format.name == 'flac'
     for packet in _packets(container, stream, report, clock):
-        if packet.is_corrupt:
+        if packet.is_corrupt or timed and packet.size and packet.pts is None:
             report.damaged.append(clock.of_packet(packet))
         try:
             frames = packet.decode()
