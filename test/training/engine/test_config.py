@@ -44,7 +44,8 @@ RECIPES = sorted(name for path in CONFIGS.rglob('*.yaml')
 
 
 def kind_of(recipe: str) -> type[Settings]:
-    return STARTER.get(recipe) or KINDS[recipe.partition('/')[0]]
+    room, name = recipe.split('/', 1)
+    return STARTER.get(recipe) or KINDS[name if room == 'modern' else room]
 
 
 def load(recipe: str, *overrides: str) -> Settings:

@@ -127,7 +127,8 @@ class LivePath:
         group = f'{facts["split"]}/dia{facts["dialogue"]}'
         wanted = {d.example.key for d in self._turns.values() if d.example.group == group}
         with FusionTap(self._recognizer.model.fusion) as tap:
-            result = replay_bag(bag, replace(self._options, output=output / 'replays' / bag.name),
+            result = replay_bag(bag, replace(
+                self._options, people_rate=0.0, output=output / 'replays' / bag.name),
                                 recognizer=self._recognizer)
         evaluation = result.evaluation
         if evaluation is None or len(evaluation.labels) != len(keys) or (
