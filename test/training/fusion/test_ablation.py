@@ -38,6 +38,7 @@ ALL = TEXT | AUDIO | FACE
 WIDTHS = {TEXT: 12, AUDIO: 10, FACE: 8}
 CLEAR = .6  # share of the examples in which a modality tells the class
 QUIET = Reporter('test', Console(quiet=True))
+ORIGIN = {'text': 'digest of an encoder'}
 RECIPE = load_settings(FusionRecipe, '', [
     'fusion.width=16', 'fusion.heads=2', 'fusion.embracement_size=24', 'fusion.dropout=0.1',
     'engine.epochs=8', 'engine.batch_size=32', 'engine.lr=0.01', 'modality_dropout=0.4'])
@@ -79,7 +80,7 @@ def trained(work: Path) -> dict[Variant, list[FusionPredictor]]:
     """Train all families with one seed, two specialists, and the full model with two seeds."""
     examples = corpus()
     cache = features(work / 'features', examples)
-    data = SeedData(cache, cache, cache)
+    data = SeedData(cache, cache, cache, ORIGIN)
     wanted = [(v, 0) for v in variants(FAMILIES, specialists=False)]
     wanted += [(Variant('full'), 1), (Variant('full', TEXT | FACE), 0)]
     found: dict[Variant, list[FusionPredictor]] = {}
@@ -175,7 +176,7 @@ def test_finished_runs_are_kept(work: Path, trained: dict[Variant, list[FusionPr
     cache = features(work / 'features', examples)
     run = RunFolder(work / 'runs' / 'averaging' / 'seed0')
     before = run.metrics.stat().st_mtime_ns
-    again = train_variant(Variant('averaging'), RECIPE, 0, SeedData(cache, cache, cache),
+    again = train_variant(Variant('averaging'), RECIPE, 0, SeedData(cache, cache, cache, ORIGIN),
                           examples, 'dev', work / 'runs', QUIET)
     assert run.metrics.stat().st_mtime_ns == before
     first = trained[Variant('averaging')][0]
