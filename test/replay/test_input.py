@@ -83,7 +83,7 @@ def test_a_file_that_was_cut_off_is_used_up_to_there(run: Any, tmp_path: Path) -
     file.write_bytes(file.read_bytes()[:-300_000])
     said, result = run(path, *BLIND, code=3)
     assert 'bag.mcap: it was cut off (File end magic is invalid)' in said
-    assert 'that metadata.yaml tells of are not there (' in said
+    assert 'that metadata.yaml names are not there (' in said
     assert result.summary['utterances'] == 3
     read = result.summary['messages'][SOUND]['read']
     assert 76 < read < 140 and f'{SOUND} {140 - read}' in said
