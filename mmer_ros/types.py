@@ -456,7 +456,7 @@ class People:
     Everybody in view, whether they speak or not.
 
     :param stamp: capture time of the image, seconds.
-    :param people: the largest face first; empty once nobody is in view any more.
+    :param people: the largest face first; empty when the last one has gone.
     """
 
     stamp: float

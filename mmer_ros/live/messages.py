@@ -8,7 +8,7 @@
 # under the License.
 
 """
-What page and server of `mmer live` say to one another over the WebSocket.
+Messages between the page and the server of `mmer live`, over the WebSocket.
 
 The page sends binary packets: a header of 24 bytes, little-endian, then the content.
 
@@ -30,6 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import json
 import struct
+from threading import Lock
 from typing import Any
 
 from mmer_ros.types import Estimate, FaceCrop, InvalidInput, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
@@ -42,6 +43,7 @@ MAX_PACKET = 8 << 20  # bytes
 MAX_AUDIO_S = 30.0  # of one packet
 MAX_US = 1e16  # the year 2286; below 2 ** 53, so that a float64 is exact
 JPEG_START = b'\xff\xd8'
+KEPT = 40  # final estimates
 COMMANDS = ('start', 'stop', 'reset', 'record')
 
 Message = dict[str, Any]  # of the server to the page
@@ -127,11 +129,32 @@ def faces_message(stamp: float, size: tuple[int, int], crops: Sequence[FaceCrop]
     Return the faces of an image.
 
     :param size: width and height of the image, pixels.
-    :param speaker: id of the face that speaks, '' if nobody does or it is not known.
+    :param speaker: id of the face that speaks, '' if none does or it is not known.
     """
     return {'type': 'faces', 'stamp': stamp, 'size': size, 'speaker': speaker, 'faces': [
         {'id': crop.face_id, 'box': [round(float(edge), 1) for edge in crop.box],
          'score': float(crop.score)} for crop in crops]}
+
+
+class LatestFinals:
+    """The latest final estimates, one an utterance, for a page that connects later."""
+
+    def __init__(self) -> None:
+        self._by_utterance: dict[str, Message] = {}
+        self._lock = Lock()
+
+    def add(self, message: Message) -> None:
+        """Keep an estimate if it is final; a revision takes the place of what it revises."""
+        if message['final']:
+            with self._lock:
+                self._by_utterance[message['utterance_id']] = message
+                if len(self._by_utterance) > KEPT:
+                    del self._by_utterance[next(iter(self._by_utterance))]
+
+    def messages(self) -> list[Message]:
+        """Return them, oldest utterance first; from any thread."""
+        with self._lock:
+            return list(self._by_utterance.values())
 
 
 def event_message(kind: str, text: str) -> Message:

@@ -67,10 +67,10 @@ class Source(Protocol):
         """Take audio or an image."""
 
     def start(self) -> None:
-        """Know that what comes from now on begins anew."""
+        """Begin a new stream."""
 
     def pause(self) -> None:
-        """Know that nobody sends any more."""
+        """Finish what is open: the page has stopped, or is gone."""
 
     def reset(self) -> None:
         """Forget the dialogue."""

@@ -15,16 +15,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 import threading
-from types import SimpleNamespace
 from typing import Any
 
 from mmer_ros.asr import SpeechRecognizer
-from mmer_ros.interfaces.images import compressed_to_rgb
+from mmer_ros.interfaces.images import decode_image
 from mmer_ros.live.health import InputHealth, NAMES
 from mmer_ros.live.messages import (
     estimate_message,
     event_message,
     faces_message,
+    LatestFinals,
     Message,
     Packet,
 )
@@ -35,6 +35,7 @@ from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.report.formats import counted
 from mmer_ros.runtime.inbox import Inbox, Item
 from mmer_ros.runtime.worker import Worker
+from mmer_ros.sensing.audio_front_end import silence_after
 from mmer_ros.sensing.clock_offsets import seconds_of
 from mmer_ros.sensing.input_quality import audio_problem, image_problem
 from mmer_ros.sensing.utterance_segmenter import SegmenterConfig
@@ -52,8 +53,6 @@ import numpy as np
 QUEUES = {'audio': 400, 'image': 4, 'image_time': 1000, 'transcript': 100}
 UNITS = {'audio': 'block of sound', 'image': 'picture', 'image_time': 'picture',
          'transcript': 'transcript'}
-KEPT = 40  # final estimates that a page which connects again is given
-SILENCE_S = 1.5  # ends every utterance
 WORDS_LATE_S = 10.0  # words of a slow recogniser still revise an estimate this old
 Send = Callable[[Message], object]
 
@@ -63,7 +62,7 @@ class SessionOptions:
     """
     How a session works.
 
-    :param partial_rate: Hz, of the estimates while somebody speaks.
+    :param partial_rate: Hz, of the estimates during speech.
     :param recordings: folder in which recordings are made when the page asks for one.
     """
 
@@ -91,8 +90,8 @@ class Session:
         self._send = send
         self._clock = clock
         self._ahead = 0.0  # of the page's clock before ours, seconds
-        self._heard: tuple[float, int] | None = None  # end of the audio so far, and its rate
-        self._kept: dict[str, Message] = {}
+        self._last_audio: AudioBlock | None = None  # since the page has started
+        self._finals = LatestFinals()
         self._speaking = False
         self._lock = threading.Lock()
         self._words = WordsThread(speech, self._add_words, self._report) if speech else None
@@ -118,9 +117,9 @@ class Session:
         self._record(lambda recording: recording.add(packet))
         if packet.kind == 'audio':
             samples = np.frombuffer(packet.content, '<i2')
-            self._heard = stamp + len(samples) / packet.rate, packet.rate
+            self._last_audio = AudioBlock(stamp, packet.rate, samples)
             self.health.saw('audio', audio_problem(samples))
-            self._enqueue('audio', stamp, sent, AudioBlock(stamp, packet.rate, samples))
+            self._enqueue('audio', stamp, sent, self._last_audio)
             return
         self.health.saw('image')
         if self._sampler.take(stamp):
@@ -135,16 +134,15 @@ class Session:
         Silence ends it, as it does in a room, so that its words still find it.
         """
         self.health.pause()
-        if self._heard is None:
+        if self._last_audio is None:
             self._inbox.request(self._pipeline.flush)
             return
-        end, rate = self._heard
-        silence = np.zeros(round(SILENCE_S * rate), np.int16)
-        self._enqueue('audio', end, self.now(), AudioBlock(end, rate, silence))
-        self._heard = None
+        ending = silence_after(self._last_audio)
+        self._enqueue('audio', ending.stamp, self.now(), ending)
+        self._last_audio = None
 
     def start(self) -> None:
-        """Begin anew: what comes does not continue what came."""
+        """Begin a new stream: what comes does not continue what came."""
         self._inbox.request(self._pipeline.flush)
 
     def reset(self) -> None:
@@ -152,7 +150,7 @@ class Session:
         self._inbox.request(self._forget)
 
     def record(self, on: bool) -> None:
-        """Begin or end a recording, and tell the page where it is."""
+        """Begin or end a recording, and send the page where it is."""
         with self._lock:
             self._end_recording()
             if on:
@@ -169,7 +167,7 @@ class Session:
 
     def kept(self) -> list[Message]:
         """Return the latest final estimates, oldest first, for a page that connects again."""
-        return list(self._kept.values())
+        return self._finals.messages()
 
     def report(self) -> Message:
         """Return the state of the inputs; call it once a second."""
@@ -208,7 +206,7 @@ class Session:
             return self._pipeline.push_transcript(item.message, item.arrival)
         if item.kind == 'image_time':
             return self._pipeline.skip_frame(item.stamp, item.arrival)
-        image = compressed_to_rgb(SimpleNamespace(data=item.message, format='jpeg'))
+        image = decode_image(item.message)
         self.health.judge('image', image_problem(image))
         return self._pipeline.push_frame(VideoFrame(item.stamp, image), item.arrival)
 
@@ -218,9 +216,7 @@ class Session:
 
     def _publish(self, estimate: Estimate) -> None:
         message = estimate_message(estimate)
-        if estimate.final:
-            self._kept[estimate.utterance_id] = message
-            self._kept = dict(list(self._kept.items())[-KEPT:])
+        self._finals.add(message)
         self._send(message)
 
     def _show_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop]) -> None:

@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmer_ros.networks.audio_samples import as_float
+import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
 
-__all__ = ['as_float', 'encode_padded', 'pad', 'pad_features']
+__all__ = ['as_float', 'encode_padded', 'encode_tokens', 'pad', 'pad_features']
 
 
 def pad(rows: Sequence[Tensor], value: float) -> Tensor:
@@ -57,3 +59,18 @@ def encode_padded(encoder: nn.Module, inputs: Sequence[Tensor], lengths: Sequenc
     sizes = torch.tensor(lengths, device=device)
     features, mask = encoder(*(x.to(device) for x in inputs), sizes.clamp(min=1))
     return features, mask & (sizes > 0)[:, None]
+
+
+def encode_tokens(encoder: nn.Module, token_ids: NDArray[np.int64],
+                  token_types: NDArray[np.int64], lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """
+    Run a text encoder's `forward` over padded rows.
+
+    :param token_ids, token_types: (B, T).
+    :param lengths: of the rows, each 1..T.
+    :return: features and mask, as of pad_features.
+    """
+    encoded = encode_padded(encoder, [torch.from_numpy(token_ids), torch.from_numpy(token_types)],
+                            lengths)
+    assert encoded is not None
+    return encoded

@@ -74,7 +74,7 @@ class HubTextConfig(HubConfig):
 
     @property
     def segments(self) -> bool:
-        """Whether the network tells earlier turns and current sentence apart by token type."""
+        """Whether the network distinguishes earlier turns and current sentence by token type."""
         return int(self.architecture.get('type_vocab_size') or 0) > 1
 
     @property

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mmer_ros.networks.batching import encode_padded
+from mmer_ros.networks.batching import encode_tokens
 from mmer_ros.networks.configs import TextEncoderConfig
 from mmer_ros.networks.encoder import Encoded, Encoder, Exported
 from mmer_ros.networks.text_input import (
@@ -74,10 +74,7 @@ class TextEncoder(TextStreaming, Encoder):
     def encode_tokens(self, token_ids: NDArray[np.int64], token_types: NDArray[np.int64],
                       lengths: Sequence[int]) -> Encoded:
         """Run the network, as TextStreaming.encode_tokens."""
-        encoded = encode_padded(
-            self, [torch.from_numpy(token_ids), torch.from_numpy(token_types)], lengths)
-        assert encoded is not None
-        return encoded
+        return encode_tokens(self, token_ids, token_types, lengths)
 
     def exported(self) -> Mapping[str, Exported]:
         """Return `forward`, as the graph `text`."""

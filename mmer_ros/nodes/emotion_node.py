@@ -54,7 +54,8 @@ class EmotionNode(RecognizingNode):
             recognizer, settings.segmenter,
             probability=self._activity if settings.hears_voices else None,
             partial_rate=settings.partial_rate, on_faces=self._on_faces,
-            people_rate=settings.people_rate, on_people=self._on_people, stages=Stages(
+            people_rate=settings.people_rate, on_people=self._on_people,
+            people_wanted=self._people_wanted, stages=Stages(
                 time.perf_counter,
                 lambda name, seconds: self._meter.record_stage(name, seconds)))
 
@@ -89,6 +90,10 @@ class EmotionNode(RecognizingNode):
         if pipeline is not None and outputs is not None:
             outputs.publish_faces(frame, crops, speaking=pipeline.speaking,
                                   speaker=pipeline.speaker)
+
+    def _people_wanted(self) -> bool:
+        outputs = self._outputs
+        return outputs is not None and outputs.people_wanted
 
     def _on_people(self, people: People) -> None:
         if (outputs := self._outputs) is not None:

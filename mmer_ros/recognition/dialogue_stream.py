@@ -140,11 +140,22 @@ class DialogueStream:
         self._voices.clear()
 
     def accept(self, part: UtterancePart) -> AcceptedPart | None:
-        """Find the utterance of a part; None, and an event, if the part came before."""
+        """
+        Find the utterance of a part.
+
+        :return: None, and an event, if the part came before, or brings words to an utterance that
+            is no longer kept: its estimate would rest on these words alone.
+        """
         if part.dialogue != self._dialogue:
             if self._dialogue is not None:
                 self.reset_history()
             self._dialogue = part.dialogue
+        if part.revision and part.utterance_id not in self._utterances:
+            self.events.append(StreamEvent(
+                'transcript_late', part.end, f'utterance {part.utterance_id}: words came after '
+                f'{REVISABLE} later utterances; its estimate stays as it was. Use a speech '
+                'recogniser that is faster, or lower segmenter.transcript_late_s'))
+            return None
         utterance = self._open(part)
         if part.index < utterance.next_index:
             self.events.append(StreamEvent(

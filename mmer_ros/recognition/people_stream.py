@@ -12,10 +12,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mmer_ros.recognition.recognizer import Recognizer
+from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import Estimate, FaceCrop, InvalidInput, People, PersonInView, Utterance
 import numpy as np
 
@@ -32,26 +33,39 @@ class PeopleStream:
 
     :param recognizer: makes the estimates; it may be replaced at any time.
     :param rate: Hz of capture time; 0: none.
+    :param wanted: returns whether anything takes the estimates; they are costly.
     """
 
-    def __init__(self, recognizer: Recognizer, rate: float = 0.0) -> None:
+    def __init__(self, recognizer: Recognizer, rate: float = 0.0,
+                 wanted: Callable[[], bool] = lambda: True) -> None:
         self.recognizer = recognizer
-        self.rate = rate
+        self._wanted = wanted
+        self._slots = FrameSampler(rate)
         self.reset()
+
+    @property
+    def rate(self) -> float:
+        """Estimates, Hz of capture time; 0: none."""
+        return self._slots.rate_hz
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._slots.rate_hz = rate
 
     def reset(self) -> None:
         """Forget all faces."""
         self._faces: dict[str, list[FaceCrop]] = {}
-        self._slot = -1
-        self._told = False  # that somebody is in view
+        self._slots = FrameSampler(self.rate)
+        self._shown = False  # the latest message had people
 
     def push(self, stamp: float, crops: Sequence[FaceCrop], speaker: str) -> People | None:
         """
         Take the faces of an image.
 
         :param stamp: capture time, seconds.
-        :param speaker: id of the face that speaks; '' if nobody does or it is not known.
-        :return: everybody in view, where that is due; None otherwise, and as long as nobody is.
+        :param speaker: id of the face that speaks; '' if none does or it is not known.
+        :return: everybody in view, where that is due and wanted; one without people when the
+            last of them is gone; None otherwise.
         """
         if not self.rate:
             return None
@@ -60,15 +74,13 @@ class PeopleStream:
         kept = {name: [crop for crop in seen if abs(stamp - crop.stamp) <= WINDOW_S]
                 for name, seen in self._faces.items()}
         self._faces = {name: seen for name, seen in kept.items() if seen}
-        slot = int(stamp * self.rate + 1e-6)
-        due, self._slot = slot != self._slot, slot
-        if not due:
+        if not self._slots.take(stamp) or not self._wanted():
             return None
         here = [seen for seen in self._faces.values() if abs(stamp - seen[-1].stamp) <= IN_VIEW_S]
         here.sort(key=lambda seen: -_area(seen[-1]))
         people = [one for seen in here if (one := self._person(stamp, seen, speaker)) is not None]
-        told, self._told = self._told, bool(people)
-        return People(stamp, tuple(people)) if people or told else None
+        shown, self._shown = self._shown, bool(people)
+        return People(stamp, tuple(people)) if people or shown else None
 
     def _person(self, stamp: float, seen: Sequence[FaceCrop], speaker: str
                 ) -> PersonInView | None:

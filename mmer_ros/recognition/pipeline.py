@@ -48,6 +48,7 @@ class Pipeline(SensorPipeline[Estimate]):
     :param on_faces: called with each processed image and its faces.
     :param people_rate: estimates of everybody in view, Hz of capture time; 0: none.
     :param on_people: called with them.
+    :param people_wanted: returns whether anything takes them; if not, they are not computed.
     :param on_part: called with each part of an utterance before it is recognised.
     """
 
@@ -57,6 +58,7 @@ class Pipeline(SensorPipeline[Estimate]):
                  partial_rate: float = 0.0, stages: Stages = UNMEASURED,
                  on_faces: OnFaces = lambda frame, crops: None, people_rate: float = 0.0,
                  on_people: Callable[[People], object] = lambda people: None,
+                 people_wanted: Callable[[], bool] = lambda: True,
                  on_part: Callable[[UtterancePart], object] = lambda part: None) -> None:
         super().__init__(
             faces or FaceStream(make_detector(
@@ -66,7 +68,7 @@ class Pipeline(SensorPipeline[Estimate]):
         self.recognizer = recognizer
         self._on_part = on_part
         self._stream = DialogueStream(recognizer, partial_rate=partial_rate, stages=stages)
-        self._people = PeopleStream(recognizer, people_rate)
+        self._people = PeopleStream(recognizer, people_rate, people_wanted)
         self._on_people = on_people
 
     def change_recognizer(self, recognizer: Recognizer, detector: FaceDetector | None = None

@@ -31,7 +31,7 @@ Shares = tuple[float, ...]
 MELD_COUNTS = (4710, 1205, 268, 683, 1743, 271, 1109)
 NAMED: dict[str, Shares] = {
     'flat': (1 / len(EMOTIONS),) * len(EMOTIONS),
-    # Between the two: talk is mostly neutral, but nobody knows beforehand how much so.
+    # Between the two: talk is mostly neutral, but how much so is not known beforehand.
     'talk': tuple(count ** 0.5 / sum(c ** 0.5 for c in MELD_COUNTS) for count in MELD_COUNTS),
     'meld': tuple(count / sum(MELD_COUNTS) for count in MELD_COUNTS)}
 ROBOT = 'talk'  # default of node, replay and command line

@@ -17,7 +17,7 @@ from typing import Any
 
 from mmer_ros.recordings.media_report import JITTER_S
 from mmer_ros.sensing.active_speaker import ActiveSpeaker, SpeakerConfig
-from mmer_ros.sensing.audio_front_end import resample
+from mmer_ros.sensing.audio_front_end import resample, silence
 from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.sensing.vad import FRAME_SAMPLES, SpeechProbability
 from mmer_ros.types import (
@@ -96,9 +96,8 @@ def _without_gaps(blocks: Iterable[AudioBlock]) -> Iterator[AudioBlock]:
     for block in blocks:
         gap = 0.0 if until is None else block.stamp - until
         if JITTER_S < gap <= MAX_GAP_S:
-            count, middle = round(gap * block.sample_rate), 128 * (block.samples.dtype == np.uint8)
-            silence = np.full((count, *block.samples.shape[1:]), middle, block.samples.dtype)
-            yield AudioBlock(block.stamp - gap, block.sample_rate, silence)
+            missing = silence(block.samples, round(gap * block.sample_rate))
+            yield AudioBlock(block.stamp - gap, block.sample_rate, missing)
         yield block
         until = block.stamp + len(block.samples) / block.sample_rate
 

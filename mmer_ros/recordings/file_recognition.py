@@ -27,6 +27,7 @@ from mmer_ros.recordings.transcripts import (
     read_transcripts,
     TranscriptFile,
 )
+from mmer_ros.sensing.audio_front_end import silence_after
 from mmer_ros.sensing.face_detector import make_detector
 from mmer_ros.sensing.faces import FaceStream, FrameSampler
 from mmer_ros.sensing.spoken_language import is_read
@@ -41,9 +42,7 @@ from mmer_ros.types import (
     UtterancePart,
     VideoFrame,
 )
-import numpy as np
 
-SILENCE_S = 1.5  # ends every utterance
 MAX_LATE_S = 60.0  # the most that SegmenterConfig takes
 RECORDINGS = ('.mcap', '.db3', '.bag')
 NO_WORDS = TranscriptFile(())
@@ -200,7 +199,7 @@ class FileRecognition:
         for words in reversed(waiting):
             yield clock, pipeline.push_transcript(words)
         if self._speech and last is not None:  # the words of the end want an utterance that ended
-            yield clock, pipeline.push_audio(_silence_after(last))
+            yield clock, pipeline.push_audio(silence_after(last))
             yield clock, self._transcribed(pipeline)
         yield clock, pipeline.flush()
         self.events += pipeline.drain_events()
@@ -217,14 +216,6 @@ class FileRecognition:
 
 def _ignore(part: UtterancePart) -> None:
     pass
-
-
-def _silence_after(block: AudioBlock) -> AudioBlock:
-    rate = block.sample_rate
-    shape = (round(SILENCE_S * rate), *block.samples.shape[1:])
-    return AudioBlock(block.stamp + len(block.samples) / rate, rate,
-                      np.full(shape, 128 if block.samples.dtype == np.uint8 else 0,
-                              block.samples.dtype))
 
 
 class _WatchedFaces(FaceStream):

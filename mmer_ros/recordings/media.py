@@ -30,7 +30,7 @@ from av.audio.frame import AudioFrame
 from av.sidedata.sidedata import Type as SideData
 from mmer_ros.interfaces.images import check_size, decode_image
 from mmer_ros.recordings.media_report import JITTER_S, MediaReport, StreamReport
-from mmer_ros.sensing.audio_front_end import to_mono
+from mmer_ros.sensing.audio_front_end import silence, to_mono
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import (
     AudioBlock,
@@ -150,7 +150,8 @@ def _audio(path: Path, report: MediaReport, track: int | None) -> Iterator[Item]
             end = start + len(samples) / rate
             lost = found.arrived(start, end, 1.5 / rate)
             if 0 < lost <= MAX_FILL_S:
-                yield start, 0, AudioBlock(start - lost, rate, _silence(samples, lost * rate))
+                missing = silence(samples, round(lost * rate))
+                yield start, 0, AudioBlock(start - lost, rate, missing)
             yield end, 0, AudioBlock(start, rate, samples)
 
 
@@ -348,11 +349,6 @@ def _samples(frame: AudioFrame) -> NDArray[Any]:
     if samples.shape[1] > MAX_CHANNELS:
         samples = to_mono(samples)[:, None]
     return np.ascontiguousarray(samples)
-
-
-def _silence(like: NDArray[Any], count: float) -> NDArray[Any]:
-    middle = 128 if like.dtype == np.uint8 else 0
-    return np.full((round(count), *like.shape[1:]), middle, like.dtype)
 
 
 def _upright(frame: av.VideoFrame, ratio: Fraction | None) -> UInt8:

@@ -27,6 +27,7 @@ MIN_FRAMES = 32  # fewer do not distinguish opposite channels from chance
 # Audio from another time is believed once so many times the length of a block has come of it and
 # nothing of the stream: two publishers take turns, so that neither ever gets there.
 BELIEVED = 2.0
+ENDING_S = 1.5  # of silence, longer than any pause within an utterance
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,19 @@ def resample(samples: NDArray[Any], rate: int) -> Int16:
     """
     mono = to_mono(samples)
     return to_int16(mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE))
+
+
+def silence(like: NDArray[Any], frames: int) -> NDArray[Any]:
+    """Return silence of `frames` frames, of the type and the channels of other samples."""
+    middle = 128 if like.dtype == np.uint8 else 0
+    return np.full((frames, *like.shape[1:]), middle, like.dtype)
+
+
+def silence_after(block: AudioBlock) -> AudioBlock:
+    """Return the silence of ENDING_S that ends every utterance when it follows a block."""
+    rate = block.sample_rate
+    return AudioBlock(block.stamp + len(block.samples) / rate, rate,
+                      silence(block.samples, round(ENDING_S * rate)))
 
 
 class AudioFrontEnd:

@@ -9,7 +9,7 @@
 
 
 """
-What tells faces apart: a vector for each face, near for the same person.
+Descriptors of identity: a vector for each face, near for the same person.
 
 A descriptor is added by registering what makes it; the setting `persons.descriptor` names it::
 
@@ -65,7 +65,7 @@ class FaceDescriptor(Protocol):
         :param image: (height, width, 3) uint8 RGB.
         :param landmarks: of N faces (5, 2) each: x and y of eyes, nose, corners of the mouth;
             pixels.
-        :return: (N, size); the Euclidean distance of two tells how different the faces are; nan
+        :return: (N, size); the Euclidean distance of two measures how different the faces are; nan
             where the landmarks make no face.
         """
 

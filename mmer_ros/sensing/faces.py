@@ -88,6 +88,7 @@ class FaceStream:
 
     def set_search(self, search_s: float) -> None:
         """Search the whole image as often as `search_s` says; see FaceStream."""
+        self._search_s = search_s
         self._searches = FrameSampler(1 / search_s) if search_s > 0 else None
         self._known: dict[str, Region] = {}  # by id
         self._lost = -math.inf  # when a face was last lost, capture time in seconds
@@ -166,8 +167,7 @@ class FaceStream:
     def reset(self) -> None:
         """Forget the stream, after a jump of time."""
         self._tracker.reset()
-        if self._searches is not None:
-            self.set_search(1 / self._searches.rate_hz)
+        self.set_search(self._search_s)
 
 
 def _area(box: Box) -> float:

@@ -32,7 +32,7 @@ PER_IMAGE = 4  # faces that are described in one image at most; the others in th
 NEW_VIEW = 0.4  # of Limits.alike: a view that differs by more from those of the person is kept
 CHANGED = 0.1  # difference in looks from image to image from which a face is described at once
 TURNED = 0.3  # how far the nose is off the middle, in distances between the eyes
-LEAST_EYES = 12.0  # pixels between the eyes; smaller faces tell too little
+LEAST_EYES = 12.0  # pixels between the eyes; smaller faces show too little
 CUT = 0.3  # likeness of the outfits in two images below which it was cut between them
 STRIKES = 2  # views that do not fit the person, one after the other, until a face is another's
 WAIT_S = 2.0  # a face that never looks this way is described as it is after this time
@@ -48,7 +48,7 @@ class PersonsConfig(BaseModel):
         'leaving. Descriptions of faces are kept in memory only, until ~/reset_history or a jump '
         'of time.'))
     descriptor: str = Field(DLIB_NAME, description=(
-        'What tells faces apart, by its registered name.'))
+        'The registered name of the descriptor that compares faces.'))
     refresh_s: float = Field(1.0, ge=0, le=60, description=(
         'A known face is described again after this many seconds.'))
 
@@ -120,7 +120,7 @@ class Persons:
     similar. Whoever was never seen is a new person. Capture times alone decide.
 
     :param rename: gives a tracked face another id, as FaceTracker.rename; called where a face
-        turns out to be somebody else's, as after a cut.
+        turns out to be another person's, as after a cut.
     """
 
     def __init__(self, config: PersonsConfig, rename: Callable[[str], str]) -> None:
@@ -195,7 +195,7 @@ class Persons:
         track.described = frame.stamp
         outfit = outfit_of(frame.image, crop.landmarks)
         dressed = likeness(track.outfits[-1], outfit) if track.outfits else 1.0
-        cut = track.changed and dressed < CUT  # nobody changes clothes between two images
+        cut = track.changed and dressed < CUT  # clothes do not change between two images
         person = track.person
         if cut or person is not None and person.distance(view) > self._limit(person, outfit):
             track.strikes.append(view)
@@ -236,7 +236,7 @@ class Persons:
                 track.views, track.outfits = track.views[-1:], track.outfits[-1:]
 
     def _decide(self, tracks: Sequence[_Track]) -> None:
-        """Say whose the faces are of which enough was seen."""
+        """Assign persons to the faces that were described often enough."""
         here = {track.person.person_id for track in tracks if track.person is not None}
         open_tracks = [track for track in tracks
                        if track.person is None and len(track.views) >= DECIDE_AFTER]
@@ -312,7 +312,7 @@ class Persons:
 
 
 def _is_clear(landmarks: NDArray[np.floating]) -> bool:
-    """Return whether a face is large enough and turned this way, as its landmarks tell."""
+    """Return whether a face is large enough and turned this way, by its landmarks."""
     left, right, nose = (np.asarray(landmarks[i], np.float64) for i in range(3))
     across = right - left
     eyes = float(np.linalg.norm(across))

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 
 from mmer_ros.nodes.conversions import decode_image
+from mmer_ros.nodes.inputs.humans import Persons
 from mmer_ros.types import FACE_SIZE, Transcript
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Bool, String
@@ -160,3 +161,13 @@ def test_the_voice_that_spoke_first_is_heard_and_everybodys_words_count() -> Non
         assert ear.eventually(lambda: audio[0].get_subscription_count() == 0)
         assert heard() == [2]
         assert set(ear.faults()) == {'audio_unstamped'}
+
+
+def test_matches_of_ever_new_faces_are_bounded() -> None:
+    from hri_msgs.msg import IdsMatch
+    persons = Persons()
+    for number in range(Persons.MOST_FACES + 1):
+        persons.take_match(IdsMatch(id1=f'f{number}', id1_type=IdsMatch.FACE, id2='anne',
+                                    id2_type=IdsMatch.PERSON, confidence=0.9))
+    assert persons.person_of('f0') == ''
+    assert persons.person_of('f1') == persons.person_of(f'f{Persons.MOST_FACES}') == 'anne'

@@ -15,10 +15,11 @@ from collections import Counter
 from itertools import count
 
 from mmer_ros.profiling import AUDIO, FUSION, Stages, TEXT, VOICE_ACTIVITY
+from mmer_ros.recognition.dialogue_stream import DialogueStream, REVISABLE
 from mmer_ros.recognition.pipeline import Pipeline
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.sensing.face_tracker import FaceTracker
-from mmer_ros.types import Estimate, Transcript, VideoFrame
+from mmer_ros.types import Estimate, Transcript, UtterancePart, VideoFrame
 import numpy as np
 import pytest
 
@@ -183,3 +184,19 @@ def test_nothing_is_measured_without_a_clock() -> None:
         pass
     function = len
     assert stages.timed('stage', function) is function
+
+
+def test_words_for_an_utterance_that_is_no_longer_kept_change_nothing() -> None:
+    def words(number: int, text: str, revision: int = 0) -> UtterancePart:
+        return UtterancePart(f'u{number}', revision, number, number, number + 1, text=text,
+                             last=True, revision=revision)
+
+    stream = DialogueStream(tiny_recognizer())
+    for number in range(REVISABLE + 1):
+        assert stream.push(words(number, 'so')) is not None
+    assert stream.push(words(0, 'goodbye', revision=1)) is None
+    (event,) = stream.events
+    assert event.kind == 'transcript_late' and 'utterance u0' in event.text
+    assert 'goodbye' not in event.text  # events go to logs
+    revised = stream.push(words(1, 'goodbye', revision=1))
+    assert revised is not None and revised.transcript == 'so goodbye'

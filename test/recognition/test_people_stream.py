@@ -75,13 +75,27 @@ def test_the_rate_is_of_capture_time_and_zero_gives_none() -> None:
     assert seen(PeopleStream(tiny_recognizer(), 0.0)) == []
 
 
-def test_that_nobody_is_in_view_any_more_is_told_once() -> None:
+def test_nothing_is_computed_that_nothing_takes_and_it_changes_no_later_estimate() -> None:
+    wanted = False
+    stream = PeopleStream(tiny_recognizer(), 1.0, lambda: wanted)
+    expected = seen(PeopleStream(tiny_recognizer(), 1.0))[-1]
+    images = [(stamp, [crop(stamp, 'face1'), crop(stamp, 'face2', 1, 60.0)]) for stamp in STAMPS]
+    assert not any(stream.push(stamp, crops, '') for stamp, crops in images[:13])
+    wanted = True
+    found = [stream.push(stamp, crops, '') for stamp, crops in images[13:]]
+    (people,) = [people for people in found if people is not None]
+    assert people.stamp == expected.stamp
+    for one, other in zip(people.people, expected.people, strict=True):
+        np.testing.assert_array_equal(one.estimate.logits, other.estimate.logits)
+
+
+def test_that_the_last_one_has_gone_is_sent_once() -> None:
     stream = PeopleStream(tiny_recognizer(), 1.0)
     seen(stream)
     found = [stream.push(104 + i / 5, [], '') for i in range(15)]
-    told = [people.people for people in found if people is not None]
-    assert len(told[0]) == 2  # they were there 0.2 s ago
-    assert told[1:] == [()]
+    sent = [people.people for people in found if people is not None]
+    assert len(sent[0]) == 2  # they were there 0.2 s ago
+    assert sent[1:] == [()]
     assert stream.push(120.0, [], '') is None
 
 

@@ -20,7 +20,7 @@
   }));
 
   // ------------------------------------------------------------------------------ sentences
-  const tell = (text, action, run) => {
+  const notify = (text, action, run) => {
     id('notice').hidden = !text;
     id('notice').firstElementChild.textContent = text || '';
     const button = id('action');
@@ -71,7 +71,7 @@
         return;
       }
       connected('not connected', 'wrong');
-      tell('The connection to mmer live is lost. Is it still running in the terminal? This page connects again by itself; what is said in the next ' + KEPT_S + ' seconds is kept.');
+      notify('The connection to mmer live is lost. Is it still running in the terminal? This page connects again by itself; what is said in the next ' + KEPT_S + ' seconds is kept.');
       setTimeout(() => connect(false), RETRY_MS);
     };
   };
@@ -101,9 +101,9 @@
       state.lastAt = performance.now();
     }
     const act = {
-      hello: () => tell(missing() && missing() + '; use a current Chrome, Edge, Firefox or Safari.'),
-      busy: () => tell(message.text, 'Use it here', () => { tell(''); connect(true); }),
-      taken: () => tell(message.text, 'Use it here', () => { tell(''); connect(true); }),
+      hello: () => notify(missing() && missing() + '; use a current Chrome, Edge, Firefox or Safari.'),
+      busy: () => notify(message.text, 'Use it here', () => { notify(''); connect(true); }),
+      taken: () => notify(message.text, 'Use it here', () => { notify(''); connect(true); }),
       estimate: () => add(message),
       faces: () => { state.faces = message; showWho(); },
       speaking: () => showSpeaking(message),
@@ -142,16 +142,16 @@
   };
   const start = async () => {
     const lack = missing();
-    if (lack) { tell(lack + '; use a current Chrome, Edge, Firefox or Safari.'); return; }
+    if (lack) { notify(lack + '; use a current Chrome, Edge, Firefox or Safari.'); return; }
     id('start').disabled = true;
     try {
       const [stream, problem] = await open();
       state.stream = stream;
       state.on = true;
       command({type: 'start'});
-      tell(problem);
+      notify(problem);
       stream.getTracks().forEach((track) => {
-        track.onended = () => tell(`The ${track.kind === 'video' ? 'camera' : 'microphone'} is gone. Plug it in again, then press Stop and Start.`);
+        track.onended = () => notify(`The ${track.kind === 'video' ? 'camera' : 'microphone'} is gone. Plug it in again, then press Stop and Start.`);
       });
       if (stream.getAudioTracks().length) await listen(stream);
       if (stream.getVideoTracks().length) await watch(stream);
@@ -159,7 +159,7 @@
       await listDevices();
     } catch (error) {
       stop();
-      tell(error.message);
+      notify(error.message);
     }
     id('start').disabled = false;
     buttons();
@@ -209,7 +209,7 @@
       const stamp = clock.time(frame) - late;
       let power = 0;
       for (const sample of sound) power += (sample / 32768) ** 2;
-      hear(stamp, Math.sqrt(power / sound.length));
+      addLoudness(stamp, Math.sqrt(power / sound.length));
       send(AUDIO, rate, stamp, sound.buffer);
     };
     capture.port.onmessage = ({data}) => {
@@ -221,7 +221,7 @@
     await context.resume();
   };
   // When a frame of sound was captured. Blocks come late by chance, never early: the earliest of
-  // the last seconds tells how the clocks lie. It is kept, so that sound has no gaps, until frames
+  // the last seconds shows how the clocks lie. It is kept, so that sound has no gaps, until frames
   // that the browser lost have moved it far.
   const frameClock = (rate) => {
     const latest = [];
@@ -239,7 +239,7 @@
       time: (frame) => offset + frame / rate,
     };
   };
-  const hear = (stamp, loudness) => {
+  const addLoudness = (stamp, loudness) => {
     const shown = Math.max(0, Math.min(1, 1 + Math.log10(loudness + 1e-6) / 3.2));
     state.loudness.push([stamp, shown]);
     while (state.loudness.length && state.loudness[0][0] < stamp - SPAN_S - 1) state.loudness.shift();
@@ -373,8 +373,8 @@
     state.isRecording = on;
     id('record').setAttribute('aria-pressed', on);
     id('record').lastElementChild.textContent = on ? 'Recording' : 'Record';
-    if (on) tell(`Recording to ${path}. Faces, voice and words are stored there until you stop.`);
-    else if (before) tell(`Saved. See it with: mmer replay ${state.path}`);
+    if (on) notify(`Recording to ${path}. Faces, voice and words are stored there until you stop.`);
+    else if (before) notify(`Saved. See it with: mmer replay ${state.path}`);
     state.path = path;
   };
   const median = (values) => {
@@ -530,7 +530,7 @@
     if (navigator.mediaDevices) navigator.mediaDevices.ondevicechange = () => { if (state.on) listDevices(); };
   }
   const lack = missing();
-  if (lack) tell(lack + '; use a current Chrome, Edge, Firefox or Safari.');
+  if (lack) notify(lack + '; use a current Chrome, Edge, Firefox or Safari.');
   if ('WebSocket' in window) connect(false);
   draw();
 })();

@@ -124,7 +124,7 @@ class FaceMessage:
 
 class Persons:
     """
-    Know whose faces they are: as the persons say, else by the likeliest of the candidate matches.
+    Find the person of a face: by the persons' own topics, else by the likeliest candidate match.
 
     >>> persons = Persons()
     >>> persons.person_of('a3eb4')
@@ -133,9 +133,10 @@ class Persons:
 
     PERSON, FACE = 1, 2  # as the constants of hri_msgs/IdsMatch
     LIKELY = 0.5  # confidence from which a match counts
+    MOST_FACES = 256  # whose matches are kept
 
     def __init__(self) -> None:
-        """Start with nobody."""
+        """Start without persons."""
         self._face_of: dict[str, str] = {}  # by person
         self._matches: dict[str, dict[str, float]] = {}  # by face: persons and confidences
 
@@ -149,9 +150,12 @@ class Persons:
         face_id, person_id = ids.get(self.FACE), ids.get(self.PERSON)
         if face_id and person_id:
             matches = self._matches.setdefault(face_id, {})
-            matches[person_id] = message.confidence
             if message.confidence < self.LIKELY:
-                del matches[person_id]
+                matches.pop(person_id, None)
+            else:
+                matches[person_id] = message.confidence
+            if len(self._matches) > self.MOST_FACES:  # also of faces that are not tracked here
+                del self._matches[next(iter(self._matches))]
 
     def person_of(self, face_id: str) -> str:
         """Return the id of the person of a face; '' if it is not known."""

@@ -52,13 +52,19 @@ class Outputs:
         if self._debug is not None:
             self._debug.update_estimate(estimate)
 
+    @property
+    def people_wanted(self) -> bool:
+        """Whether anything takes estimates of everybody in view."""
+        return self._expressions is not None or (
+            self._people is not None and self._people.is_subscribed)
+
     def publish_people(self, people: People) -> None:
         """Publish everybody in view; the expressions of those who do not speak as well."""
         if self._people is not None:
             self._people.publish(people, self._frame_id())
         if self._expressions is not None:
             for one in people.people:
-                if not one.speaking:  # the utterance tells more of who speaks
+                if not one.speaking:  # an utterance has more evidence of who speaks
                     self._expressions.publish(one.estimate)
 
     def publish_faces(self, frame: VideoFrame, crops: Sequence[FaceCrop], *, speaking: bool,

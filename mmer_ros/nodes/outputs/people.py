@@ -39,6 +39,11 @@ class PeoplePublisher:
         self._person_type = load_type('mmer_msgs/msg/PersonInView')
         self._publisher: Any = node.create_lifecycle_publisher(self._type, TOPIC, 10)
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the topic has a subscriber."""
+        return bool(self._publisher.get_subscription_count())
+
     def publish(self, people: People, frame_id: str) -> None:
         """Publish everybody in view; `frame_id` is the camera's."""
         message = self._type(people=[self._to_message(one) for one in people.people])

@@ -24,7 +24,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from mmer_msgs.msg import EmotionEstimate
 from mmer_ros.cli.live import announce
 from mmer_ros.live.app import serve
-from mmer_ros.live.messages import Message, Packet
+from mmer_ros.live.messages import LatestFinals, Message, Packet
 from mmer_ros.live.page import PageFacts
 from mmer_ros.live.server import DEFAULT_PORT, LiveServer
 from mmer_ros.monitor.state import Health, MonitorState
@@ -42,7 +42,6 @@ from rich.console import Console
 from sensor_msgs.msg import Image
 
 JPEG_QUALITY = 80
-KEPT = 40  # final estimates that a page which connects is given
 NOTHING_S = 5.0  # without an estimate publisher or health
 WARN = 1  # of diagnostic_msgs/DiagnosticStatus
 READ_ONLY = 'this page only watches; change the node with its services'
@@ -64,7 +63,7 @@ class NodeWatcher(Node):
         super().__init__(f'live_{os.getpid()}', start_parameter_services=False, **kwargs)
         self.topic = self.resolve_topic_name(topic)
         self._send: Callable[[Message | bytes], object] = lambda message: None
-        self._kept: dict[str, Message] = {}
+        self._finals = LatestFinals()
         self._lock = threading.Lock()
         self._state = MonitorState(self.topic, self.resolve_service_name(emotion_node))
         self.create_subscription(EmotionEstimate, topic, self._on_estimate, 50)
@@ -102,8 +101,7 @@ class NodeWatcher(Node):
 
     def kept(self) -> list[Message]:
         """Return the latest final estimates, oldest first."""
-        with self._lock:
-            return list(self._kept.values())
+        return self._finals.messages()
 
     def report(self) -> Message:
         """Return what is wrong with the node, in the words of its diagnostics."""
@@ -122,11 +120,7 @@ class NodeWatcher(Node):
 
     def _on_estimate(self, message: EmotionEstimate) -> None:
         row: Message = {'type': 'estimate', **to_row(message)}
-        with self._lock:
-            if row['final']:
-                self._kept.pop(row['utterance_id'], None)
-                self._kept[row['utterance_id']] = row
-                self._kept = dict(list(self._kept.items())[-KEPT:])
+        self._finals.add(row)
         self._send(row)
 
     def _on_image(self, message: Image) -> None:
