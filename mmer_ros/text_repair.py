@@ -37,12 +37,16 @@ _MOJIBAKE = re.compile(f'[ÂÃÅ][{_TAIL}]|â[{_TAIL}]{{2}}|ðŸ[{_TAIL}]{{2}}|�
 _PLAIN = str.maketrans({
     **dict.fromkeys('‘’‚‛′´ʼ', "'"), **dict.fromkeys('“”„‟″', '"'),
     **dict.fromkeys('‐‑‒–−', '-'), **dict.fromkeys('—―', ' - '), '…': '...',
+    'ﬀ': 'ff', 'ﬁ': 'fi', 'ﬂ': 'fl', 'ﬃ': 'ffi', 'ﬄ': 'ffl',
+    **{0xff01 + code: 0x21 + code for code in range(0x5e)},  # of full width, as beside Chinese
 })
+_BACKTICK = re.compile(r'(?<=[^\W\d_])`(?=[^\W\d_])')  # within words an apostrophe
 _LOST = re.compile(r'(?<=\w)\ufffd(?=\w)')  # inside of words it was an apostrophe
 _UNPRINTED = ('Cc', 'Cf', 'Cs')  # control characters, zero width and soft hyphens, surrogates
 
 # What recognisers write for sounds: '[BLANK_AUDIO]', '(upbeat music)', '<|nospeech|>', '*sighs*'.
-_BRACKETS = re.compile(r'\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|<[^<>]*>|(?<!\w)\*[^*]+\*(?!\w)')
+_BRACKETS = re.compile(r'\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|<[^<>]*>|【[^【】]*】|'
+                       r'(?<!\w)\*[^*]+\*(?!\w)')
 _NOTES = re.compile('[\u2669-\u266f\U0001f3b5\U0001f3b6]+')
 _SOUNDS = re.compile(
     r'\b(?:applau\w*|audience|audio|bang\w*|bark\w*|beep\w*|bell|bells|bird\w*|blank|breath\w*|'
@@ -69,6 +73,7 @@ def repair_text(text: str) -> str:
     >>> repair_text('\ufeffThat\u2019s  it\u2026')
     "That's it..."
     """
+    text = _BACKTICK.sub("'", text)
     if text.isascii() and text.isprintable():
         return ' '.join(text.split())
     for _ in range(MAX_LAYERS):
@@ -98,8 +103,8 @@ def without_sounds(text: str) -> tuple[str, int]:
     """
     Return the words of a transcript without the recogniser's tags for sounds, and their number.
 
-    A bracket is a tag if it names a sound, is written in capitals, or stands alone; any other
-    may hold words and stays.
+    A bracket is a tag if it names a sound, is written in capitals, is empty ('[ __ ]') or stands
+    alone, and so is all in angle brackets; any other may hold words and stays.
 
     >>> without_sounds('(door slams) Who is there? [BLANK_AUDIO]')
     ('Who is there?', 2)
@@ -113,7 +118,7 @@ def without_sounds(text: str) -> tuple[str, int]:
     def replaced(match: re.Match[str]) -> str:
         nonlocal tags
         content = match[0][1:-1].strip()
-        is_token = match[0].startswith('<|')
+        is_token = match[0][0] in '<【' or not content.strip('_ ')
         if not (alone or is_token or _CAPITALS.fullmatch(content)
                 or _SOUNDS.search(content.replace('_', ' '))):
             return match[0]
@@ -121,7 +126,9 @@ def without_sounds(text: str) -> tuple[str, int]:
         return ' '
 
     words = ' '.join(_BRACKETS.sub(replaced, text).split())
-    return (words if any(char.isalnum() for char in words) or not tags else ''), tags
+    if tags:
+        words = words.removeprefix(': ') if any(c.isalnum() for c in words) else ''
+    return ('' if not words.strip('.,- ') else words), tags
 
 
 def one_line(text: str, most: int = 500) -> str:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from mmer_ros.text_repair import repair_text
+from mmer_ros.text_repair import repair_text, without_sounds
 import pytest
 
 
@@ -34,7 +34,8 @@ def test_all_ways_to_spoil_a_text_are_undone(said: str) -> None:
     ('company\x92s', "company's"), ('‘no’ “yes”', '\'no\' "yes"'), ('so…', 'so...'),
     ('have to—you-you', 'have to - you-you'), ('9–5', '9-5'),
     ('  two\tof\u00a0them\r\n', 'two of them'), ('don\ufffdt \ufffd', "don't"),
-    ('e\u0301te\u0301', 'été'), ('a\x00b\u200bc\ufeff', 'abc'), ('', '')])
+    ('e\u0301te\u0301', 'été'), ('It`s', "It's"),
+    ('don＇t', "don't"), ('ﬁne', 'fine'), ('a\x00b\u200bc\ufeff', 'abc'), ('', '')])
 def test_punctuation_becomes_plain(text: str, plain: str) -> None:
     assert repair_text(text) == plain
 
@@ -53,3 +54,13 @@ def test_a_curly_apostrophe_after_a_capital_with_accent_is_no_mojibake() -> None
 def test_a_second_repair_changes_nothing() -> None:
     once = repair_text('\x93Itâ€™s  a\x85 cafÃ©\x94 — “Ok”')
     assert repair_text(once) == once == '"It\'s a... café" - "Ok"'
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    ('[ Silence ]', ''), ('♪ la la ♪', 'la la'), ('【音楽】', ''), ('Hi <sil> there', 'Hi there'),
+    ('<s> hello </s>', 'hello'), ('<|en|> Hi.<|endoftext|>', 'Hi.'), ('[ __ ] you', 'you'),
+    ('[Speaker 1]: hello', 'hello'), ('...', ''), ('...[BLANK_AUDIO]...', ''),
+    ('That is (£) or (?)', 'That is (£) or (?)'), ('I (really) said it', 'I (really) said it'),
+    ('1 < 2', '1 < 2'), ('***', '***')])
+def test_tags_of_recognisers_are_no_words(text: str, words: str) -> None:
+    assert without_sounds(text)[0] == words

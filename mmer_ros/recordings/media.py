@@ -50,10 +50,14 @@ from numpy.typing import NDArray
 os.register_at_fork(after_in_child=gc.freeze)
 
 MAX_DEMUX_ERRORS = 50  # in succession; after that the rest of a stream is given up
+QUIET = 1e-3  # of full scale, from peak to peak: what codecs make of silence
 MAX_FILL_S = 1.0  # longest interruption of the audio that becomes silence
 JUMP_S = 1.0  # stamps that go back by more begin to count again, as in joined recordings
 IMAGE_FORMATS = ('image2', 'png_pipe', 'jpeg_pipe', 'webp_pipe', 'bmp_pipe', 'tiff_pipe',
                  'ppm_pipe', 'pgm_pipe', 'j2k_pipe')
+CHECKSUMS = ('ac3', 'eac3', 'mp1', 'mp2', 'mp3', 'mp3float', 'mp2float', 'mp1float')  # in frames
+COUNTED = ('aac', 'ac3', 'amr', 'dts', 'eac3', 'mp3')  # formats that store no times
+OGG_PAGE_BYTES = 65_307  # at most
 ESTIMATED_LENGTH = ('aac', 'ac3', 'eac3', 'dts', 'amr', 'h264', 'hevc', 'mpegvideo', 'm4v')
 
 Frames = Iterator[tuple[float, Any]]  # seconds from the start of the file, frame of PyAV
@@ -140,9 +144,11 @@ def _reason(error: BaseException) -> str:
 def _audio(path: Path, report: MediaReport, track: int | None) -> Iterator[Item]:
     with _open(path) as container:
         stream = _audio_track(path, container, report, track)
-        found = report.stream('audio')
+        found, is_only = report.stream('audio'), len(container.streams.audio) == 1
+        is_silent = not is_only
         for start, frame in _at_usable_rates(_frames(path, container, stream, found), report):
             samples, rate = _samples(frame), frame.sample_rate
+            is_silent = is_silent and np.ptp(samples) <= QUIET * _full_scale(samples)
             if start < 0:  # what the encoder needed to begin with
                 samples, start = samples[round(-start * rate):], 0.0
             if not len(samples):
@@ -153,6 +159,9 @@ def _audio(path: Path, report: MediaReport, track: int | None) -> Iterator[Item]
                 missing = silence(samples, round(lost * rate))
                 yield start, 0, AudioBlock(start - lost, rate, missing)
             yield end, 0, AudioBlock(start, rate, samples)
+        if is_silent:
+            report.notices.append('this track is silent; take another with --audio-track '
+                                  '(audio_track in Python)')
 
 
 def _video(path: Path, sampler: FrameSampler, report: MediaReport) -> Iterator[Item]:
@@ -206,13 +215,22 @@ def _frames(path: Path, container: av.container.InputContainer, stream: Any,
             report: StreamReport) -> Frames:
     """Decode packet by packet, so that a damaged one loses only itself."""
     report.promised_s = _promised(path, container, stream)
+    report.counted = container.format.name in COUNTED
+    report.is_cut = container.format.name == 'ogg' and _ends_within_page(path)
     if stream.codec_context is None:  # FFmpeg does not know the coding
         return
-    clock = _Clock(container, stream)
+    if stream.codec_context.name in CHECKSUMS:
+        stream.codec_context.options = {'err_detect': 'crccheck+explode'}
+    clock = _Clock(container, stream, report)
+    yield from clock.place(_decoded(container, stream, report, clock))
+
+
+def _decoded(container: av.container.InputContainer, stream: Any, report: StreamReport,
+             clock: _Clock) -> Iterator[Any]:
     # FFmpeg joins damaged frames of FLAC to packets without a time, and decodes them.
-    timed = container.format.name == 'flac'
+    has_times = container.format.name == 'flac'
     for packet in _packets(container, stream, report, clock):
-        if packet.is_corrupt or timed and packet.size and packet.pts is None:
+        if packet.is_corrupt or has_times and packet.size and packet.pts is None:
             report.damaged.append(clock.of_packet(packet))
         try:
             frames = packet.decode()
@@ -220,8 +238,9 @@ def _frames(path: Path, container: av.container.InputContainer, stream: Any,
             if packet.size and not packet.is_corrupt:
                 report.damaged.append(clock.of_packet(packet))
             continue
-        for frame in frames:
-            yield clock.of_frame(frame), frame
+        if packet.size and packet.pts is not None:
+            report.sent(clock.of_packet(packet))
+        yield from frames
 
 
 def _packets(container: av.container.InputContainer, stream: Any, report: StreamReport,
@@ -250,9 +269,11 @@ class _Clock:
     in recordings that were joined, goes on where it was.
     """
 
-    def __init__(self, container: av.container.InputContainer, stream: Any) -> None:
+    def __init__(self, container: av.container.InputContainer, stream: Any, report: StreamReport
+                 ) -> None:
         self._origin = (container.start_time or 0) / av.time_base
         self._step = _frame_length(stream)
+        self._report = report
         self.until = 0.0  # end of the frame before
 
     def of_packet(self, packet: av.Packet[Any]) -> float:
@@ -261,8 +282,35 @@ class _Clock:
             return self.until
         return max(float(pts * packet.time_base) - self._origin, 0.0)
 
-    def of_frame(self, frame: Any) -> float:
-        time = self.until if frame.time is None else frame.time - self._origin
+    def place(self, frames: Iterator[Any]) -> Frames:
+        """Yield frames with their times, but for one that is far from both of its neighbours."""
+        odd = None
+        for frame in frames:
+            if odd is not None:
+                if self._is_confirmed(odd, frame):
+                    yield self._take(odd), odd
+                else:
+                    self._report.damaged.append(self.until)
+                odd = None
+            if abs(self._of_frame(frame) - self.until) > JUMP_S:
+                odd = frame
+            else:
+                yield self._take(frame), frame
+        if odd is not None and self._of_frame(odd) > self.until:
+            yield self._take(odd), odd
+
+    def _is_confirmed(self, odd: Any, frame: Any) -> bool:
+        """Return whether the times jump at a frame: the next goes on from there."""
+        jump, following = self._of_frame(odd), self._of_frame(frame)
+        if jump > self.until:
+            return following > jump - JUMP_S
+        return following < self.until - JUMP_S
+
+    def _of_frame(self, frame: Any) -> float:
+        return self.until if frame.time is None else frame.time - self._origin
+
+    def _take(self, frame: Any) -> float:
+        time = self._of_frame(frame)
         if time < self.until - JUMP_S:
             self._origin -= self.until - time
             time = self.until
@@ -281,7 +329,7 @@ def _frame_length(stream: Any) -> float:
 def _promised(path: Path, container: av.container.InputContainer, stream: Any) -> float:
     """Return where the file says that a stream ends, seconds from its start; 0: nowhere."""
     origin = (container.start_time or 0) / av.time_base
-    if stream.duration and container.format.name not in ESTIMATED_LENGTH:
+    if stream.duration and not _is_estimated(path, container):
         end = float((stream.duration + (stream.start_time or 0)) * stream.time_base) - origin
         return end * _cut_share(path)
     try:  # Matroska
@@ -297,9 +345,26 @@ def _promise_by_container(path: Path, report: MediaReport) -> None:
         return
     with _open(path) as container:
         length = (container.duration or 0) / av.time_base
-        if container.format.name not in ESTIMATED_LENGTH:
+        if not _is_estimated(path, container):
             longest = max(report.streams.values(), key=lambda stream: stream.until_s)
             longest.promised_s = length
+
+
+def _is_estimated(path: Path, container: av.container.InputContainer) -> bool:
+    """Return whether FFmpeg guesses the length of a file from its size."""
+    name = container.format.name
+    return name in ESTIMATED_LENGTH or name == 'mp3' and not _counts_frames(path)
+
+
+def _counts_frames(path: Path) -> bool:
+    """Return whether an MP3 file says how many frames it has, after its ID3 tag."""
+    with path.open('rb') as file:
+        head = file.read(10)
+        sizes = head[6:] if head[:3] == b'ID3' else bytes(4)
+        file.seek(sum(byte << shift for byte, shift in zip(sizes, (21, 14, 7, 0)))
+                  + (10 if head[:3] == b'ID3' else 0))
+        frame = file.read(200)
+    return any(tag in frame for tag in (b'Xing', b'Info', b'VBRI'))
 
 
 def _cut_share(path: Path) -> float:
@@ -311,6 +376,17 @@ def _cut_share(path: Path) -> float:
     promised, size = struct.unpack('<I', head[4:])[0] + 8, path.stat().st_size
     unknown = promised >= 0xffffffff  # what recorders write before they know
     return 1.0 if unknown else max(promised / size, 1.0)
+
+
+def _ends_within_page(path: Path) -> bool:
+    """Return whether the last page of an Ogg file is longer than the file."""
+    with path.open('rb') as file:
+        file.seek(-min(path.stat().st_size, OGG_PAGE_BYTES), os.SEEK_END)
+        tail = file.read()
+    start = tail.rfind(b'OggS')
+    page = tail[start:] if start >= 0 else b''
+    sizes = page[27:27 + page[26]] if len(page) > 26 else b''
+    return len(page) < 27 + len(sizes) + sum(sizes) or not sizes
 
 
 # ------------------------------------------------------------------------- samples and pixels
@@ -349,6 +425,10 @@ def _samples(frame: AudioFrame) -> NDArray[Any]:
     if samples.shape[1] > MAX_CHANNELS:
         samples = to_mono(samples)[:, None]
     return np.ascontiguousarray(samples)
+
+
+def _full_scale(samples: NDArray[Any]) -> float:
+    return 1.0 if samples.dtype.kind == 'f' else float(np.iinfo(samples.dtype).max)
 
 
 def _upright(frame: av.VideoFrame, ratio: Fraction | None) -> UInt8:

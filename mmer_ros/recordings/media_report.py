@@ -27,27 +27,42 @@ class StreamReport:
     :param promised_s: where the file says that the stream ends, seconds from the start of the
         file; 0 if it does not say.
     :param until_s: end of the last sample or image, seconds from the start of the file.
-    :param missing_s: length of what was lost to damage within the stream, seconds.
+    :param lost: what was lost to damage within the stream, from and to, seconds from the start of
+        the file.
     :param gaps: where samples or images pause for no damage that the decoder reports, from and
         to, seconds from the start of the file.
     :param damaged: times of the packets that are damaged, seconds from the start of the file.
     :param concealed: images that the decoder completed from their neighbours.
+    :param counted: the format stores no times; those of what follows damage are a guess.
+    :param is_cut: the file ends within a packet.
     """
 
     kind: str
     promised_s: float = 0.0
     until_s: float = 0.0
     decoded: int = 0
-    missing_s: float = 0.0
     damaged: list[float] = field(default_factory=list)
     concealed: int = 0
+    lost: list[tuple[float, float]] = field(default_factory=list)
     gaps: list[tuple[float, float]] = field(default_factory=list)
+    counted: bool = False
+    is_cut: bool = False
+    _sent: list[float] = field(default_factory=list)  # times of packets that nothing came of yet
+
+    @property
+    def missing_s(self) -> float:
+        """Seconds that were lost to damage within the stream."""
+        return sum(end - start for start, end in self.lost)
 
     @property
     def tail_s(self) -> float:
         """Seconds that are missing at the end."""
         tail = self.promised_s - self.until_s
         return tail if self.promised_s and tail > TAIL_S else 0.0
+
+    def sent(self, time: float) -> None:
+        """Note that a packet was given to the decoder, of this time in seconds."""
+        self._sent.append(time)
 
     def arrived(self, start: float, end: float, slack: float) -> float:
         """
@@ -58,11 +73,15 @@ class StreamReport:
         """
         gap, before = start - self.until_s, self.until_s
         self.decoded += 1
+        held = sum(before - slack < time < start - slack for time in self._sent)
+        self._sent = [time for time in self._sent if time > start]
         self.until_s = max(self.until_s, end)
         if gap <= slack:
             return 0.0
-        if any(before - gap - slack <= time <= start + slack for time in self.damaged):
-            self.missing_s += gap
+        swallowed = gap > TAIL_S and held * (end - start) > gap / 2
+        if swallowed or any(before - gap - slack <= time <= start + slack
+                            for time in self.damaged):
+            self.lost.append((before, start))
             return gap
         if self.decoded > 1 and gap > JITTER_S:
             self.gaps.append((before, start))
@@ -79,10 +98,16 @@ class StreamReport:
             parts.append(f'{len(self.damaged)} packet{"s" * many} of its {self.kind} '
                          f'{"are" if many else "is"} damaged, at {min(self.damaged):.2f} s'
                          + (f' to {max(self.damaged):.2f} s' if many else ''))
-        if self.missing_s:
-            parts.append(f'{self.missing_s:.2f} s of {self.kind} are missing there')
+        if self.lost:
+            where = 'there' if self.damaged else f'from {self.lost[0][0]:.2f} s on'
+            parts.append(f'{self.missing_s:.2f} s of {self.kind} are missing {where}')
         if self.concealed:
             parts.append(f'{self.concealed} images are damaged')
+        if self.damaged and self.counted:
+            parts.append('the times after it are a guess, since the format stores none')
+        if self.is_cut and not self.tail_s:
+            parts.append(f'its {self.kind} breaks off after {self.until_s:.1f} s, as in a file '
+                         'that was cut off')
         if self.tail_s:
             parts.append(f'its {self.kind} ends after {self.until_s:.1f} s of '
                          f'{self.promised_s:.1f} s, as in a file that was cut off')
@@ -123,7 +148,17 @@ class MediaReport:
         return [problem for problem in found if problem]
 
     def note_gaps(self) -> None:
-        """Add a notice about the pauses of the audio, if the video goes on meanwhile."""
+        """
+        Add a notice about the pauses of the audio, if the video goes on meanwhile.
+
+        A pause of one stream while the other has lost something to damage is of the same damage.
+        """
+        for stream in self.streams.values():
+            lost = [span for other in self.streams.values() if other is not stream
+                    for span in other.lost]
+            same = [gap for gap in stream.gaps if any(_meet(gap, span) for span in lost)]
+            stream.gaps = [gap for gap in stream.gaps if gap not in same]
+            stream.lost += same
         if 'audio' in self.streams and not self._common_gaps():
             notice = _sentence('its audio', self.streams['audio'].gaps, 'taken for silence')
             self.notices += [notice] if notice else []
@@ -134,7 +169,11 @@ class MediaReport:
         if 'video' not in self.streams:
             return audio
         return [(max(a, c), min(b, d)) for a, b in audio for c, d in self.streams['video'].gaps
-                if max(a, c) < min(b, d)]
+                if _meet((a, b), (c, d))]
+
+
+def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return max(one[0], other[0]) < min(one[1], other[1])
 
 
 def _sentence(what: str, gaps: Sequence[tuple[float, float]], why: str) -> str:

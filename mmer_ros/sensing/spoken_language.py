@@ -30,7 +30,7 @@ CODES = {
     'swedish': 'sv', 'swe': 'sv', 'turkish': 'tr', 'tur': 'tr', 'ukrainian': 'uk', 'ukr': 'uk',
     'urdu': 'ur', 'urd': 'ur', 'vietnamese': 'vi', 'vie': 'vi',
 }
-UNKNOWN = ('', 'und', 'auto', 'unknown', 'c', 'posix', 'zxx', 'mul', 'none', 'null')
+UNKNOWN = ('', 'und', 'auto', 'unknown', 'default', 'posix', 'zxx', 'mul', 'none', 'null')
 
 
 def language_code(name: str) -> str:
@@ -39,11 +39,17 @@ def language_code(name: str) -> str:
 
     :param name: a code, a locale or an English name.
 
-    >>> [language_code(name) for name in ('en_US.UTF-8', 'English', 'de-AT', 'und')]
+    >>> [language_code(name) for name in ('en_US.UTF-8', 'British English', '<|de|>', 'und')]
     ['en', 'en', 'de', '']
     """
-    first = re.split(r'[-_.@ ]', name.strip().lower(), maxsplit=1)[0]
-    return '' if first in UNKNOWN else CODES.get(first, first)
+    parts = re.findall(r'[^\W\d_]+', name.lower()) or ['']
+    first = parts[0]
+    if first in UNKNOWN or len(first) == 1:  # as 'C' or 'n/a'
+        return ''
+    known = {**CODES, **{code: code for code in CODES.values()}}
+    if first not in known and len(first) > 3:
+        first = next((part for part in parts if part in known), first)
+    return known.get(first, first)
 
 
 def shown_language(name: str) -> str:

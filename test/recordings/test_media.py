@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 import gc
 import multiprocessing
@@ -19,13 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mmer_ros.recordings.clips import resampled
 from mmer_ros.recordings.media import duration, read_audio, read_media, turned
-from mmer_ros.recordings.media_report import MediaReport
 from mmer_ros.sensing.audio_front_end import resample
 from mmer_ros.sensing.faces import FrameSampler
 from mmer_ros.types import AudioBlock, InvalidInput, SAMPLE_RATE, VideoFrame
@@ -33,12 +30,12 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from ..fixtures.media import end_of, EVERY, read, remuxed
 from ..fixtures.stream import sine, write_clip, write_wav
 
 SOUND = np.rint(sine(440, 2.0, SAMPLE_RATE) * 32_767).astype(np.int16)
 # Grey of a brightness that tells the second in which it is seen.
 FRAMES = [np.full((96, 128, 3), 60 + 60 * (i // 10), np.uint8) for i in range(20)]
-EVERY = 60.0  # Hz: all frames are taken
 
 
 @pytest.fixture(scope='module')
@@ -125,9 +122,9 @@ def test_a_clip_without_its_index_is_told(clip: Path, tmp_path: Path) -> None:
     data = clip.read_bytes()
     cut = tmp_path / 'cut.mp4'
     cut.write_bytes(data[:len(data) // 2])
-    for read in (lambda: list(read_media(cut, FrameSampler(EVERY))), lambda: duration(cut)):
+    for attempt in (lambda: list(read_media(cut, FrameSampler(EVERY))), lambda: duration(cut)):
         with pytest.raises(InvalidInput, match='cut.mp4: it cannot be read as audio or video'):
-            read()
+            attempt()
 
 
 @pytest.mark.parametrize('name', ['notes.txt', 'clip.mp4', 'sound.wav', 'notes.srt', 'a.jpg'])
@@ -157,67 +154,6 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
 
 
 # --------------------------------------------------------------------- what people really have
-
-def remuxed(source: Path, target: Path, *, damaged: str = '', at: float = 1.0, count: int = 2,
-            dropped: Sequence[str] = (), rotation: int | None = None, shift: float = 0.0,
-            before: Sequence[Path] = ()) -> Path:
-    """
-    Copy the packets of a clip into another file.
-
-    :param damaged: audio or video: `count` of its packets from `at` seconds on become noise.
-    :param dropped: kinds of streams whose packets of half a second from `at` on are left out.
-    :param shift: of all stamps, seconds.
-    :param before: audio tracks that come first.
-    """
-    with av.open(str(target), 'w') as output:
-        inputs = [*(av.open(str(path)) for path in before), av.open(str(source))]
-        packets: list[Any] = []
-        left = count
-        for container in inputs:
-            copies = {}
-            for stream in container.streams:
-                copies[stream] = copy = output.add_stream_from_template(stream)
-                is_main = container is inputs[-1]
-                if before and stream.type == 'audio':
-                    copy.disposition = Disposition.default if is_main else Disposition(0)
-                if rotation is not None and stream.type == 'video':
-                    copy.set_display_rotation(rotation)
-            for packet in container.demux():
-                if packet.dts is None:
-                    continue
-                stream = packet.stream
-                if stream.type in dropped and at <= packet.pts * packet.time_base < at + 0.5:
-                    continue
-                if stream.type == damaged and left and packet.pts * packet.time_base >= at:
-                    left -= 1
-                    packet = noisy(packet)
-                ticks = round(shift / packet.time_base)
-                packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
-                packet.stream = copies[stream]
-                packets.append(packet)
-        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
-            output.mux(packet)
-    return target
-
-
-def noisy(packet: Any) -> Any:
-    """Return a packet at the same time that no decoder understands."""
-    noise = av.Packet(b'\xff\x00' * 8)
-    noise.pts, noise.dts = packet.pts, packet.dts
-    noise.duration, noise.time_base = packet.duration, packet.time_base
-    return noise
-
-
-def read(path: Path, **options: Any) -> tuple[list[AudioBlock], list[VideoFrame], MediaReport]:
-    report = MediaReport()
-    items = list(read_media(path, FrameSampler(EVERY), report, **options))
-    return ([i for i in items if isinstance(i, AudioBlock)],
-            [i for i in items if isinstance(i, VideoFrame)], report)
-
-
-def end_of(blocks: list[AudioBlock]) -> float:
-    return blocks[-1].stamp + len(blocks[-1].samples) / blocks[-1].sample_rate
-
 
 @pytest.mark.parametrize('degrees', [90, 180, 270])
 def test_video_is_turned_as_its_display_matrix_says(tmp_path: Path, degrees: int) -> None:
