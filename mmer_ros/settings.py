@@ -295,7 +295,8 @@ class NodeSettings(BaseModel):
     people_rate: float = setting(PEOPLE, 1.0, (
         'The expressions of all faces in view, whether they speak or not, are published on '
         '~/people this many times per second of capture time; 0 publishes none. They are computed '
-        'only while the topic has a subscriber, or publish_expressions takes them.'),
+        'only while the topic or ~/debug_image has a subscriber, or publish_expressions takes '
+        'them.'),
         ge=0, le=10, live=True, replayed=True)
 
     source: str = setting(ROBOT_NAME, '', (

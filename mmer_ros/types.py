@@ -236,6 +236,16 @@ class FaceCrop:
                 f'face crop: array of shape {self.image.shape} and type {self.image.dtype}; '
                 f'expected ({FACE_SIZE}, {FACE_SIZE}, 3) uint8 RGB')
 
+    @property
+    def name(self) -> str:
+        """Whose face it is, under the one name that is shown everywhere."""
+        return name_of(self.person_id, '', self.face_id)
+
+
+def name_of(person_id: str, voice_id: str, face_id: str) -> str:
+    """Return the id under which somebody is known: person, else voice, else face; '' if none."""
+    return person_id or voice_id or face_id
+
 
 @dataclass(frozen=True)
 class UtterancePart:

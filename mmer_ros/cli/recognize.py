@@ -35,7 +35,7 @@ from mmer_ros.recordings.file_recognition import check_clip, FileRecognition, wo
 from mmer_ros.recordings.media import duration
 from mmer_ros.recordings.transcripts import TranscriptFile
 from mmer_ros.replay.thumbnails import BLUR, NONE, SHOW
-from mmer_ros.types import InvalidInput
+from mmer_ros.types import InvalidInput, name_of
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -221,5 +221,6 @@ def _cells(row: Row, several: bool) -> list[str]:
     (best, sure), (second, less) = ranked[:2]
     return [*([escaped(Path(row['clip']).name)] if several else []),
             f'{row["start"]:.2f}', f'{row["end"]:.2f} s', best, f'{100 * sure:.0f} %',
-            f'{second} {100 * less:.0f} %', escaped(row['person_id'] or row['face_id']),
+            f'{second} {100 * less:.0f} %',
+            escaped(name_of(row['person_id'], row['voice_id'], row['face_id'])),
             ' + '.join(row['modalities']), escaped(row['transcript'])]

@@ -33,7 +33,14 @@ import struct
 from threading import Lock
 from typing import Any
 
-from mmer_ros.types import Estimate, FaceCrop, InvalidInput, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+from mmer_ros.types import (
+    Estimate,
+    FaceCrop,
+    InvalidInput,
+    MAX_SAMPLE_RATE,
+    MIN_SAMPLE_RATE,
+    People,
+)
 import numpy as np
 
 HEADER = struct.Struct('<B3xIdd')
@@ -132,8 +139,16 @@ def faces_message(stamp: float, size: tuple[int, int], crops: Sequence[FaceCrop]
     :param speaker: id of the face that speaks, '' if none does or it is not known.
     """
     return {'type': 'faces', 'stamp': stamp, 'size': size, 'speaker': speaker, 'faces': [
-        {'id': crop.face_id, 'box': [round(float(edge), 1) for edge in crop.box],
-         'score': float(crop.score)} for crop in crops]}
+        {'id': crop.face_id, 'name': crop.name,
+         'box': [round(float(edge), 1) for edge in crop.box], 'score': float(crop.score)}
+        for crop in crops]}
+
+
+def people_message(people: People) -> Message:
+    """Return what the face of each person in view shows, speaking or not."""
+    return {'type': 'people', 'stamp': people.stamp, 'people': [
+        {'id': one.face_id, 'label': one.estimate.label,
+         'confidence': one.estimate.confidence} for one in people.people]}
 
 
 class LatestFinals:

@@ -27,6 +27,7 @@ from mmer_ros.live.messages import (
     LatestFinals,
     Message,
     Packet,
+    people_message,
 )
 from mmer_ros.live.recording import LiveRecording
 from mmer_ros.live.words import WordsThread
@@ -44,6 +45,7 @@ from mmer_ros.types import (
     Estimate,
     FaceCrop,
     InvalidInput,
+    People,
     Transcript,
     UtterancePart,
     VideoFrame,
@@ -53,6 +55,7 @@ import numpy as np
 QUEUES = {'audio': 400, 'image': 4, 'image_time': 1000, 'transcript': 100}
 UNITS = {'audio': 'block of sound', 'image': 'picture', 'image_time': 'picture',
          'transcript': 'transcript'}
+PEOPLE_HZ = 1.0  # of what the faces of listeners show
 WORDS_LATE_S = 10.0  # words of a slow recogniser still revise an estimate this old
 Send = Callable[[Message], object]
 
@@ -97,7 +100,8 @@ class Session:
         self._words = WordsThread(speech, self._add_words, self._report) if speech else None
         self._pipeline = Pipeline(
             recognizer, _segmenter(has_words=speech is not None),
-            partial_rate=options.partial_rate, on_faces=self._show_faces, on_part=self._on_part)
+            partial_rate=options.partial_rate, on_faces=self._show_faces, on_part=self._on_part,
+            people_rate=PEOPLE_HZ, on_people=self._show_people)
         self._sampler = self._pipeline.sampler()
         self._inbox = Inbox(QUEUES)
         self._worker: Worker[Estimate] = Worker(
@@ -223,6 +227,9 @@ class Session:
         height, width = frame.image.shape[:2]
         speaker = self._pipeline.speaker if self._pipeline.speaking else ''
         self._send(faces_message(frame.stamp, (width, height), crops, speaker))
+
+    def _show_people(self, people: People) -> None:
+        self._send(people_message(people))
 
     def _on_part(self, part: UtterancePart) -> None:
         if self._words:

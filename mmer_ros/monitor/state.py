@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmer_ros.types import name_of
+
 Row = Mapping[str, Any]  # an estimate as types.Estimate.to_dict names it, and its latency
 
 LEVELS = ('OK', 'WARN', 'ERROR', 'STALE')  # by diagnostic_msgs/DiagnosticStatus.level
@@ -135,8 +137,8 @@ class MonitorState:
 
 
 def person_of(row: Row) -> str:
-    """Return who spoke: the person, else the voice, else the face; '' if unknown."""
-    return plain(row['person_id'] or row['voice_id'] or row['face_id'])
+    """Return who spoke; '' if unknown."""
+    return plain(name_of(row['person_id'], row['voice_id'], row['face_id']))
 
 
 def plain(text: str) -> str:

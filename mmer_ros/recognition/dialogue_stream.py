@@ -26,7 +26,7 @@ from mmer_ros.recognition.streaming_encoders import (
     Increment,
 )
 from mmer_ros.recognition.voice_baseline import VoiceBaselines
-from mmer_ros.types import Estimate, Modality, StreamEvent, Turn, UtterancePart
+from mmer_ros.types import Estimate, Modality, name_of, StreamEvent, Turn, UtterancePart
 import numpy as np
 from numpy.typing import NDArray
 
@@ -300,4 +300,4 @@ def _described(estimate: Estimate, one: AcceptedPart) -> Estimate:
 
 
 def _speaker(part: UtterancePart) -> str:
-    return part.person_id or part.voice_id or part.face_id
+    return name_of(part.person_id, part.voice_id, part.face_id)

@@ -63,6 +63,7 @@ class Tracks:
         self._levels = Levels(2 * duration + 60)
         self._inputs = {kind: Intervals(gap_s) for kind in ('image', 'audio', 'face')}
         self._faces: dict[str, Intervals] = {}
+        self._persons: dict[str, str] = {}  # by face
         self._transcripts: list[dict[str, Any]] = []
 
     def add_arrival(self, arrival: Arrival) -> None:
@@ -83,6 +84,8 @@ class Tracks:
             self._inputs['face'].add(stamp, stamp)
         for crop in crops:
             self._faces.setdefault(crop.face_id, Intervals(self._gap_s)).add(stamp, stamp)
+            if crop.person_id:
+                self._persons[crop.face_id] = crop.person_id
 
     def shares(self) -> dict[str, float]:
         """Return the share of the recording in which each input was present, 0..1."""
@@ -108,7 +111,7 @@ class Tracks:
         """Return plain values: spans are [start, end], capture time in seconds."""
         return {'inputs': {kind: track.spans for kind, track in self._inputs.items()},
                 'faces': {name: track.spans for name, track in self._faces.items()},
-                'transcripts': self._transcripts,
+                'persons': self._persons, 'transcripts': self._transcripts,
                 'levels': {'start': self._levels.start, 'per_s': LEVELS_PER_S,
                            'peaks': str(self._levels)}}
 

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from mmer_ros.report.utterances import Utterance
 
 MAX_PEOPLE = 5  # with a row of their own
 IN_SENTENCE = 2
+MOSTLY = .6  # share of the time of speech from which one emotion says it all
 MOMENTS = 3
 UNKNOWN = 'unknown speaker'
 
@@ -50,11 +51,21 @@ class Person:
             seconds[u.label] = seconds.get(u.label, 0.0) + u.end - u.start
         return shares(seconds)
 
-    def showed(self, verb: str, name: str = '') -> str:
-        """Return a part of the sentence: `anna showed mostly joy (4 of 5 utterances)`."""
-        main = next(iter(self.shares))
-        count, whole = sum(u.label == main for u in self.utterances), len(self.utterances)
-        return f'{self.name} {verb} {main} ({count} of {counted(whole, name) if name else whole})'
+    def showed(self, of: str = '') -> str:
+        """
+        Return a part of the sentence: `anna showed mostly joy (80 %)`.
+
+        :param of: what the first share is of: ` of the speech`.
+        """
+        (first, share), *more = self.shares.items()
+        mostly = share >= MOSTLY
+        verb = 'was' if first == 'neutral' else 'showed'
+        words = f'{self.name} {verb} {"mostly " if mostly else ""}{first} ({_whole(share)}{of})'
+        if mostly or not more:
+            return words
+        second, share = more[0]
+        change = 'was ' if second == 'neutral' else 'showed ' if verb == 'was' else ''
+        return f'{words} and {change}{second} ({_whole(share)})'
 
 
 @dataclass(frozen=True)
@@ -69,12 +80,12 @@ class Answer:
 
     @cached_property
     def everybody(self) -> list[Person]:
-        """All speakers, who spoke longest first."""
+        """All speakers, who spoke longest first; who is not known comes last."""
         groups: dict[str, list[Utterance]] = {}
         for utterance in self.timeline.utterances:
             groups.setdefault(utterance.who or UNKNOWN, []).append(utterance)
         return sorted((Person(name, found) for name, found in groups.items()),
-                      key=lambda person: -person.seconds)
+                      key=lambda person: (person.name == UNKNOWN, -person.seconds))
 
     @property
     def people(self) -> list[Person]:
@@ -115,15 +126,19 @@ class Answer:
         if not self.everybody:
             speech = 'Speech was found' if self.timeline.speech else 'No speech was found'
             return f'{speech} in {length}, and no estimate came.'
-        first, *more = self.everybody[:IN_SENTENCE]
-        parts = [first.showed('showed mostly', 'utterance'), *(p.showed('mostly') for p in more)]
-        if len(self.everybody) > IN_SENTENCE:
-            parts.append(counted(len(self.everybody) - IN_SENTENCE, 'other'))
-        people = ' and '.join(filter(None, (', '.join(parts[:-1]), parts[-1])))
+        known = [p for p in self.everybody if p.name != UNKNOWN] or self.everybody
+        parts = [person.showed('' if place else ' of the speech')
+                 for place, person in enumerate(known[:IN_SENTENCE])]
+        if len(known) > IN_SENTENCE:
+            parts.append(f'{len(known) - IN_SENTENCE} more spoke')
+        if len(known) < len(self.everybody):
+            unknown = counted(len(self.everybody[-1].utterances), 'utterance')
+            parts.append(f'{unknown} came from an unknown speaker')
+        people = ', and '.join(filter(None, (', '.join(parts[:-1]), parts[-1])))
         best, when, _ = self.moments[0]
         mean = Person('', self.timeline.utterances).confidence
-        return (f'In {length}, {people}; {percent(mean, 0)} % sure on average, most of all at '
-                f'{when} ({best.label}, {percent(best.confidence, 0)} %).')
+        return (f'In {length}, {people}; {_whole(mean)} sure on average, most of all at '
+                f'{when} ({best.label}, {_whole(best.confidence)}).')
 
     @property
     def verdict(self) -> list[str]:
@@ -143,3 +158,20 @@ class Answer:
         return (f'{clock(u.start - axis.start, axis.duration)}: {u.label} '
                 f'{percent(u.confidence, 0)} % instead of {truth}, which is number {rank} with '
                 f'{percent(u.odds[truth], 0)} %; weights: {basis}')
+
+
+def overall(emotions: Mapping[str, int], where: str) -> str:
+    """
+    Return the answer of many recordings: `13 utterances in 4 clips: 46 % neutral, 23 % joy, ...`.
+
+    :param emotions: number of utterances of each.
+    :param where: `4 clips (50 s)`.
+    """
+    ranked = shares({name: count for name, count in emotions.items() if count})
+    parts = [f'{_whole(share)} {name}' for name, share in ranked.items()]
+    return f'{counted(sum(emotions.values()), "utterance")} in {where}' + (
+        f': {", ".join(parts)}.' if parts else '.')
+
+
+def _whole(share: float) -> str:
+    return f'{percent(share, 0)} %'

@@ -25,7 +25,7 @@ from mmer_ros.replay.outputs import replace_text
 from mmer_ros.replay.pictures import Levels
 from mmer_ros.replay.thumbnails import NONE, SHOW, Snapshots
 from mmer_ros.replay.tracks import Intervals
-from mmer_ros.report.answer import Answer
+from mmer_ros.report.answer import Answer, overall
 from mmer_ros.report.formats import counted, duration
 from mmer_ros.report.page import render
 from mmer_ros.report.replay_page import MAX_PICTURES, PRIVATE
@@ -71,6 +71,7 @@ class ClipRecorder(Watcher):
         self._levels = Levels(LIMIT_S)
         self._inputs = {kind: Intervals(GAP_S) for kind in ('image', 'audio', 'face')}
         self._faces: dict[str, Intervals] = {}
+        self._persons: dict[str, str] = {}  # by face
 
     def add_audio(self, block: AudioBlock) -> None:
         """Add a block of audio."""
@@ -85,6 +86,8 @@ class ClipRecorder(Watcher):
             self._inputs['face'].add(frame.stamp, frame.stamp)
         for crop in crops:
             self._faces.setdefault(crop.face_id, Intervals(GAP_S)).add(frame.stamp, frame.stamp)
+            if crop.person_id:
+                self._persons[crop.face_id] = crop.person_id
         self._snapshots.add_frame(frame, crops)
 
     def add_estimate(self, estimate: Estimate) -> None:
@@ -134,6 +137,7 @@ class ClipRecorder(Watcher):
             thumbnails=self._chosen[::every],
             transcripts=[(each.start or 0.0, each.text) for each in words.words if each.text],
             faces={name: _spans(track) for name, track in self._faces.items()},
+            persons=self._persons,
             inputs={kind: _spans(track) for kind, track in self._inputs.items()},
             events=[asdict(event) for event in recognition.events])
 
@@ -150,6 +154,7 @@ def write_clips_overview(path: Path, pages: Sequence[ClipPage], recognizer: Reco
     replace_text(path, render(
         'clips.html', 'Emotions in clips',
         [counted(len(pages), 'clip'), duration(seconds), f'bundle {bundle.name}'],
-        pages=pages, emotions=emotions, seconds=seconds,
+        pages=pages, emotions=emotions,
+        sentence=overall(emotions, f'{counted(len(pages), "clip")} ({duration(seconds)})'),
         warning='' if bundle.trained else UNTRAINED.format(name=bundle.name),
         failed=[problem for page in pages if not page.link for problem in page.problems]))

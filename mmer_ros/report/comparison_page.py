@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ def render_comparison(comparison: Comparison) -> str:
             for side in sides]
     one, rows = comparison.pairs[0][0], comparison.paired()[0]
     timeline = _timeline(one, rows, names) if len(comparison.pairs) == 1 else None
+    figures = comparison.to_dict()
     untrained = [name for name, side in zip(names, sides) if any(
         not result.summary['bundle']['trained'] for result in side)]
     return render(
@@ -46,13 +47,31 @@ def render_comparison(comparison: Comparison) -> str:
         f'{Path(one.summary["bag"]).name}: two runs' if timeline else 'Two runs',
         [*names, duration(one.summary['duration_s']) if timeline else counted(
             len(comparison.pairs), 'recording')],
-        figures=comparison.to_dict(), names=names, alone=comparison.alone, timeline=timeline,
-        rows=rows, warning=UNTRAINED.format(name=' and '.join(untrained)) if untrained else '',
+        figures=figures, sentence=_sentence(figures), names=names, alone=comparison.alone,
+        timeline=timeline, rows=rows,
+        warning=UNTRAINED.format(name=' and '.join(untrained)) if untrained else '',
         latencies=[spread(each) or NONE for each in late], speeds=list(map(_speed, sides)),
         reliability=[_reliability(side, letter) for letter, side in zip('AB', sides)],
         late=[latency_plot(each, f'{letter}: latency') for letter, each in zip('AB', late)
               if each],
         recordings=[] if timeline else _recordings(comparison))
+
+
+def _sentence(figures: Mapping[str, Any]) -> str:
+    """Return how the runs differ, in one sentence."""
+    both, right = figures['utterances']['both'], figures['right']
+    same = round((figures['same_answer'] or 0.0) * both)
+    words = f'A and B give the same answer to {same} of {counted(both, "utterance")}'
+    if right is None:
+        return f'{words}; no labels say which of them is right.'
+    judged = sum(right.values())
+    ones, others = (right['both'] + right[side] for side in ('only_first', 'only_second'))
+    words += f'; of {counted(judged, "label")}, '
+    if ones == others:
+        return f'{words}each finds {ones}.'
+    gap = figures['differences']['accuracy']
+    chance = gap['low'] <= 0 <= gap['high']
+    return f'{words}A finds {ones} and B {others}{", which may be chance" if chance else ""}.'
 
 
 def _timeline(one: ReplayResult, rows: Sequence[PairedUtterance], names: Sequence[str]

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from mmer_ros.recognition.recognizer import UNTRAINED
 from mmer_ros.replay.outputs import replace_text
 from mmer_ros.replay.result import ReplayResult
+from mmer_ros.report.answer import overall
 from mmer_ros.report.figures import pairs_plot
 from mmer_ros.report.formats import counted, duration
 from mmer_ros.report.page import render
@@ -48,6 +49,8 @@ def render_overview(results: Sequence[ReplayResult], summary: Mapping[str, Any])
         results=[(Path(r.bag).name, _link(r), r) for r in results], total=summary,
         failed=[f'{Path(r.bag).name}: {r.error}' for r in results if r.error],
         untrained=[UNTRAINED.format(name=name) for name in sorted(trained) if not trained[name]],
+        sentence=overall(summary['emotions'], '{} ({})'.format(
+            counted(len(results), 'recording'), duration(summary['duration_s']))),
         reliability=pairs_plot(pairs) if scores else '')
 
 

@@ -119,6 +119,7 @@ def timeline_of_result(result: ReplayResult) -> Timeline:
         speech=[(row['start'], row['end']) for row in answers], thumbnails=_pictures(result),
         transcripts=[(row['stamp'], row['text']) for row in tracks['transcripts']],
         faces={name: _spans(spans) for name, spans in tracks['faces'].items()},
+        persons=tracks.get('persons', {}),
         inputs={kind: _spans(tracks['inputs'].get(kind, ())) for kind in (
             'image', 'audio', 'face')},
         events=_events(result), labels=_labels(result))

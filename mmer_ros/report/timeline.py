@@ -43,10 +43,11 @@ class Truth(NamedTuple):
     right: bool | None
 
 
-class Face(NamedTuple):
-    """A face that was tracked, and the utterances in which it spoke."""
+class Seen(NamedTuple):
+    """A person in view, else a face of nobody known, and the utterances in which it spoke."""
 
     name: str
+    is_known: bool
     track: int
     seen: Sequence[Span]
     spoke: Sequence[Span]
@@ -91,6 +92,7 @@ class Timeline:
     :param thumbnails: (stamp, JPEG file) of small camera images.
     :param transcripts: (stamp, text).
     :param faces: id -> (start, end) of when that face was there, by time.
+    :param persons: id of the face -> whose it is, where that is known.
     :param inputs: name -> (start, end) of when that input came, by time.
     :param events: messages about the input: kind, stamp and text.
     :param labels: the truth where it is known: start, end, emotion (name or index), text;
@@ -107,6 +109,7 @@ class Timeline:
     thumbnails: Sequence[tuple[float, bytes]] = ()
     transcripts: Sequence[tuple[float, str]] = ()
     faces: Mapping[str, Sequence[Span]] = field(default_factory=dict)
+    persons: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, Sequence[Span]] = field(default_factory=dict)
     events: Sequence[Row] = ()
     labels: Sequence[Row] = ()
@@ -156,19 +159,32 @@ class Timeline:
                 if self.axis.shows(row['start'], row['end'])]
 
     @cached_property
-    def tracked(self) -> list[Face]:
-        """The faces by when they came; rows beyond MAX_FACE_ROWS are not drawn."""
-        names = sorted((n for n in self.faces if self.faces[n]), key=lambda n: self.faces[n][0][0])
-        tracks = pack_tracks([(self.faces[n][0][0], self.faces[n][-1][1]) for n in names])
-        return [Face(name, track, [s for s in self.faces[name] if self.axis.shows(*s)],
-                     [(u.start, u.end) for u in self.shown[0].utterances
-                      if u.row.get('face_id') == name])
+    def in_view(self) -> list[Seen]:
+        """
+        Everybody in view by when they came: a row for each person, then faces of nobody known.
+
+        Rows beyond MAX_FACE_ROWS are not drawn.
+        """
+        spans: dict[str, list[Span]] = {}
+        for face, seen in self.faces.items():
+            spans.setdefault(self.persons.get(face, face), []).extend(seen)
+        known = set(self.persons.values())
+        names = sorted((name for name, seen in spans.items() if seen),
+                       key=lambda name: (name not in known, min(spans[name])))
+        persons = [name for name in names if name in known]
+        others = names[len(persons):]
+        tracks = [*range(len(persons)), *(len(persons) + track for track in pack_tracks(
+            [(min(spans[n])[0], max(end for _, end in spans[n])) for n in others]))]
+        return [Seen(name, name in known, track,
+                     sorted(span for span in spans[name] if self.axis.shows(*span)),
+                     [(u.start, u.end) for u in self.shown[0].utterances if name in (
+                         u.row.get('person_id'), u.row.get('face_id'))])
                 for name, track in zip(names, tracks, strict=True)]
 
     @property
-    def drawn_faces(self) -> list[Face]:
-        """The faces that there is room for."""
-        return [face for face in self.tracked if face.track < MAX_FACE_ROWS]
+    def drawn(self) -> list[Seen]:
+        """Those in view whom there is room for."""
+        return [seen for seen in self.in_view if seen.track < MAX_FACE_ROWS]
 
     def pictures(self) -> Iterator[Picture]:
         """Yield the images; at any width of the page those that fit beside each other show."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from mmer_ros.report.axis import pack_tracks
 from mmer_ros.report.formats import millis, percent
-from mmer_ros.types import EMOTIONS, MODALITIES
+from mmer_ros.types import EMOTIONS, MODALITIES, name_of
 
 SOURCES = tuple(str(m.name).lower() for m in MODALITIES)
 
@@ -68,9 +68,9 @@ class Utterance:
 
     @property
     def who(self) -> str:
-        """Id of the person, else of the face, else of the voice; '' if none is known."""
-        return next((str(self.row[name]) for name in ('person_id', 'face_id', 'voice_id')
-                     if self.row.get(name)), '')
+        """Who spoke; '' if that is not known."""
+        return name_of(*(str(self.row.get(kind) or '')
+                         for kind in ('person_id', 'voice_id', 'face_id')))
 
     @property
     def words(self) -> str:

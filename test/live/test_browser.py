@@ -94,6 +94,9 @@ def test_utterances_and_emotions_reach_the_page(tmp_path: Path) -> None:
             await page.wait_for('document.getElementById("state").innerText === "partial"')
             await page.wait_for(f'{UTTERANCES}.length >= 2')
             await page.wait_for('document.getElementById("who").innerText.startsWith("1 face")')
+            await page.wait_for(  # the name in the picture is the name in the list
+                'document.getElementById("who").innerText.endsWith("person1 speaks")')
+            await page.wait_for(f'{UTTERANCES}.some((row) => row.includes("person1"))')
             shown = await seven(page)
             assert set(shown) == set(EMOTIONS) and 95 <= sum(shown.values()) <= 105
             label = await page.evaluate('document.getElementById("label").innerText')

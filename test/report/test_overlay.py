@@ -84,3 +84,37 @@ def test_the_bars_leave_a_face_visible_that_has_room_beside_it(left: float) -> N
     drawn = draw(picture(), Scene([face], estimate=estimate(4)))
     inside = drawn[106:434, round(left) + 6:round(left) + 250]
     assert (inside == GROUND).all()
+
+
+@pytest.mark.parametrize('left', [60.0, 360.0])
+def test_the_bars_leave_chin_and_neck_visible(left: float) -> None:
+    face = FaceCrop(0.0, 'anne', CROP, (left, 60.0, left + 200, 300.0))
+    drawn = draw(picture(), Scene([face], estimate=estimate(4)))
+    neck = drawn[304:396, round(left):round(left) + 200]
+    assert (neck == GROUND).all()
+
+
+def test_a_face_has_the_name_of_its_person() -> None:
+    known = [replace(face, person_id='cleo') for face in FACES]
+    same = [replace(face, face_id='cleo') for face in FACES]
+    assert (draw(picture(), Scene(known)) == draw(picture(), Scene(same))).all()
+
+
+def test_what_a_listener_shows_is_written_above_the_face_but_not_for_the_speaker() -> None:
+    shown = {'anne': estimate(4), 'bert': estimate(6)}
+    silent = draw(picture(), Scene(FACES, expressions=shown))
+    spoken = draw(picture(), Scene(FACES, 'bert', True, expressions=shown))
+    assert pixels(silent, COLOURS[4]) > 0 < pixels(silent, COLOURS[6])
+    assert pixels(spoken, COLOURS[4]) > 0 == pixels(spoken, COLOURS[6])
+    assert (silent[66:174, 406:494] == GROUND).all()  # the face itself is not covered
+
+
+def test_twelve_people_keep_their_names_apart_from_each_others_faces() -> None:
+    boxes = [(30 + 150 * (i % 4), 50 + 140 * (i // 4)) for i in range(12)]
+    crowd = [FaceCrop(0.0, f'face{i}', CROP, (x, y, x + 70.0, y + 80.0), person_id=f'person{i}')
+             for i, (x, y) in enumerate(boxes)]
+    drawn = draw(picture(), Scene(crowd, estimate=estimate(4), expressions={
+        face.face_id: estimate(i % 7) for i, face in enumerate(crowd)}))
+    assert (drawn[450:] != GROUND).any()  # the latest estimate has found a place
+    for x, y in boxes:
+        assert (drawn[y + 6:y + 74, x + 6:x + 64] == GROUND).all()

@@ -64,7 +64,7 @@ def test_the_page_has_all_that_was_asked_for(result: ReplayResult) -> None:
     parsed = Parsed(text)
     sections = [a['id'] for tag, a in parsed.tags if tag == 'section']
     assert sections == ['answer', 'timeline', 'measures', 'utterances', 'origin']
-    for title in ('Faces (', 'Input', 'Words', 'Probability', 'Weight', 'Segmentation',
+    for title in ('People', 'person1', 'Input', 'Words', 'Probability', 'Weight', 'Segmentation',
                   'Confidence against correctness', 'Stages', 'Balanced accuracy',
                   'UNTRAINED WEIGHTS', 'These are guesses', 'Treat it like the recording'):
         assert title in parsed.words

@@ -52,13 +52,15 @@ def test_every_text_is_escaped() -> None:
         estimates=[spoken], transcripts=[(START + 2, NASTY)],
         labels=[{'start': START + 1, 'end': START + 3, 'emotion': NASTY, 'text': NASTY,
                  'speaker': NASTY}],
-        faces={NASTY: [(START + 1, START + 3)]}, inputs={NASTY: [(START, START + 9)]},
+        faces={NASTY: [(START + 1, START + 3)]}, persons={NASTY: NASTY},
+        inputs={NASTY: [(START, START + 9)]},
         events=[{'stamp': START, 'text': NASTY}])
     assert 'alert("x")' not in text
     assert sum(tag == 'script' for tag, _ in parsed.tags) == 1
     assert not [a for _, a in parsed.tags if 'onload' in a or 'evil' in a.get('src', '')]
-    # sentence, name and words of the answer; words and input of the lanes, truth; the table's two
-    assert ''.join(parsed.text).count(NASTY) == 8
+    # sentence, name, who and words of the answer; name, words and input of the lanes, truth; the
+    # table's two
+    assert ''.join(parsed.text).count(NASTY) == 10
 
 
 def test_pictures_are_within_the_page() -> None:
@@ -173,6 +175,23 @@ def test_truth_marks_whether_the_estimate_agrees() -> None:
     assert text.count('class="yes"') == text.count('class="no"') == 1
 
 
+def test_a_person_has_one_row_and_one_name_however_many_faces_were_tracked() -> None:
+    rows = [estimate(1, 1, 4, face_id='face1', person_id='person1'),
+            estimate(2, 20, 24, face_id='face3', person_id='person1'),
+            estimate(3, 30, 32, face_id='face4')]
+    _, parsed = page(estimates=rows, persons={'face1': 'person1', 'face3': 'person1'}, faces={
+        'face4': [(START + 29, START + 33)], 'face3': [(START + 18, START + 25)],
+        'face1': [(START, START + 5)]})
+    seen = parsed.of_class('track')
+    assert [(one['title'], one['style'][-1]) for one in seen] == [
+        ('person1, 0.00 s to 5.00 s', '0'), ('person1, 18.00 s to 25.00 s', '0'),
+        ('person1 speaks, 1.00 s to 4.00 s', '0'), ('person1 speaks, 20.00 s to 24.00 s', '0'),
+        ('face4, 29.00 s to 33.00 s', '1'), ('face4 speaks, 30.00 s to 32.00 s', '1')]
+    assert len(parsed.of_class('name')) == 1
+    assert {u.who for u in Timeline(start=START, end=START + 40, estimates=rows).utterances} == {
+        'person1', 'face4'}
+
+
 def test_empty_recording_gives_a_page_that_explains_itself() -> None:
     _, parsed = page(seconds=0.0)
     for words in ('No speech was found in 0 ms, and no estimate came', 'no camera images',
@@ -215,10 +234,11 @@ def answer(estimates: list[dict[str, Any]], **parts: Any) -> Answer:
 
 def test_the_sentence_names_who_showed_what_when_and_how_surely() -> None:
     assert answer(TALK).sentence == (
-        'In 40.0 s, anna showed mostly joy (1 of 2 utterances), face2 mostly neutral (1 of 2) and '
-        '1 other; 73 % sure on average, most of all at 0.0 s (joy, 90 %).')
+        'In 40.0 s, anna showed mostly joy (80 % of the speech), face2 was neutral (50 %) and '
+        'showed fear (50 %), and 1 utterance came from an unknown speaker; 73 % sure on average, '
+        'most of all at 0.0 s (joy, 90 %).')
     assert answer(TALK[4:]).sentence == (
-        'In 40.0 s, unknown speaker showed mostly sadness (1 of 1 utterance); 50 % sure on '
+        'In 40.0 s, unknown speaker showed mostly sadness (100 % of the speech); 50 % sure on '
         'average, most of all at 16.0 s (sadness, 50 %).')
 
 
@@ -248,8 +268,8 @@ def test_many_speakers_have_rows_up_to_a_number_and_the_others_a_line() -> None:
     found = answer(crowd)
     assert [p.name for p in found.people] == [f'p{i}' for i in range(5)]
     assert found.others == '4 more speakers with 4 utterances'
-    assert 'p0 showed mostly joy (1 of 1 utterance), p1 mostly joy (1 of 1) and 7 others' in (
-        found.sentence)
+    assert ('p0 showed mostly joy (100 % of the speech), p1 showed mostly joy (100 %), and '
+            '7 more spoke') in found.sentence
 
 
 def test_the_strongest_moments_are_the_surest_that_are_not_neutral() -> None:
@@ -260,7 +280,7 @@ def test_the_strongest_moments_are_the_surest_that_are_not_neutral() -> None:
     assert [base64.b64decode(picture.partition(',')[2]) for *_, picture in found] == [
         b'2', b'', b'13']
     _, parsed = page(estimates=TALK, thumbnails=pictures)
-    assert 'joy 90 % · 0.0 s' in parsed.words and parsed.words.count('such a day') == 2
+    assert 'joy 90 % · 0.0 s · anna' in parsed.words and parsed.words.count('such a day') == 2
     assert [u.label for u, _, _ in answer(TALK[2:3]).moments] == ['neutral']
 
 

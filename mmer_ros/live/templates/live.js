@@ -7,7 +7,7 @@
   const EMOTIONS = [...id('seven').children].map((row) => row.dataset.name);
   const SOURCES = ['text', 'audio', 'face'];
   const page = Math.random().toString(36).slice(2), token = new URLSearchParams(location.search).get('token') || '';
-  const state = {socket: null, on: false, stream: null, context: null, faces: null, loudness: [],
+  const state = {socket: null, on: false, stream: null, context: null, faces: null, expressions: new Map(), loudness: [],
     spoken: new Map(), voices: [], words: new Map(), latencies: [], events: new Map(), waiting: [], health: null,
     latest: null, lastStamp: 0, lastAt: 0, isRecording: false, wasRefused: false};
   const here = () => (performance.timeOrigin + performance.now()) / 1000;
@@ -106,6 +106,7 @@
       taken: () => notify(message.text, 'Use it here', () => { notify(''); connect(true); }),
       estimate: () => add(message),
       faces: () => { state.faces = message; showWho(); },
+      people: () => { state.expressions = new Map(message.people.map((one) => [one.id, one])); },
       speaking: () => showSpeaking(message),
       words: () => { state.words.set(message.stamp, message.text); },
       event: () => report(message.kind, message.text),
@@ -168,7 +169,7 @@
     state.on = false;
     if (state.stream) state.stream.getTracks().forEach((track) => { track.onended = null; track.stop(); });
     if (state.context) state.context.close();
-    Object.assign(state, {stream: null, context: null, faces: null});
+    Object.assign(state, {stream: null, context: null, faces: null, expressions: new Map()});
     if (isCamera) id('video').srcObject = null;
     id('welcome').hidden = false;
     command({type: 'stop'});
@@ -295,7 +296,7 @@
     showList(estimate);
     showHealth();
   };
-  const who = (estimate) => estimate.person_id || estimate.face_id || estimate.voice_id || '';
+  const who = (estimate) => estimate.person_id || estimate.voice_id || estimate.face_id || '';
   const stage = (estimate) => {
     if (!estimate.final) return estimate.provisional ? 'provisional' : 'partial';
     const waits = hasWords && !estimate.modalities.includes('text') && here() - estimate.end < 6;
@@ -365,7 +366,8 @@
   };
   const showWho = () => {
     const {faces, speaker} = state.faces, names = faces.length === 1 ? '1 face' : faces.length + ' faces';
-    id('who').textContent = speaker ? `${names}, ${speaker} speaks` : names;
+    const speaks = faces.find((face) => face.id === speaker);
+    id('who').textContent = speaks ? `${names}, ${speaks.name} speaks` : names;
   };
   const showRecording = ({on, path}) => {
     if (!isCamera) return;
@@ -412,7 +414,7 @@
     pen.font = '600 13px ' + FONT;
     found.faces.forEach((face) => {
       const [x0, y0, x1, y1] = face.box.map((edge, i) => (i % 2 ? top : left) + scale * edge);
-      const speaks = face.id === found.speaker, name = (face.person || face.id) + (speaks ? ' speaks' : '');
+      const speaks = face.id === found.speaker, name = face.name + (speaks ? ' speaks' : '');
       const ours = speaks && state.latest && state.latest.face_id === face.id ? tints[state.latest.label][0] : speaks ? '#5adc5a' : '#ffffff';
       pen.lineWidth = speaks ? 6 : 4;
       pen.strokeStyle = '#000a';
@@ -420,13 +422,20 @@
       pen.lineWidth = speaks ? 3.5 : 1.5;
       pen.strokeStyle = ours;
       pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
-      const wide = pen.measureText(name).width + 12, label = Math.max(0, y0 - 22);
+      const shown = speaks ? null : state.expressions.get(face.id);
+      const words = shown ? `${name}  ` : name, more = shown ? `${shown.label} ${percent(shown.confidence)}` : '';
+      const first = pen.measureText(words).width, wide = first + (more ? pen.measureText(more).width + 15 : 0) + 12;
+      const label = Math.max(0, y0 - 22), side = Math.max(0, Math.min(x0 - 1, width - wide));
       pen.fillStyle = '#10161ddd';
       pen.beginPath();
-      pen.roundRect(x0 - 1, label, wide, 19, 5);
+      pen.roundRect(side, label, wide, 19, 5);
       pen.fill();
       pen.fillStyle = '#f2f5f8';
-      pen.fillText(name, x0 + 5, label + 14);
+      pen.fillText(words, side + 6, label + 14);
+      if (!more) return;
+      pen.fillText(more, side + first + 21, label + 14);
+      pen.fillStyle = tints[shown.label][0];
+      pen.fillRect(side + first + 6, label + 4, 11, 11);
     });
   };
   const LANES = [['Voice', 12, 50], ['Words', 68, 40], ['Emotion', 116, 34]], AXIS = 164;

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from mmer_ros.nodes.conversions import to_time
 from mmer_ros.nodes.outputs.publishing import publish_message
 from mmer_ros.report.overlay import draw, Scene
-from mmer_ros.types import Estimate, FaceCrop, VideoFrame
+from mmer_ros.types import Estimate, FaceCrop, People, VideoFrame
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
@@ -35,11 +35,21 @@ class DebugImage:
         self._node = node
         self._frame_id = frame_id
         self._latest: Estimate | None = None
+        self._expressions: dict[str, Estimate] = {}
         self._publisher = node.create_publisher(Image, TOPIC, 1)
 
     def update_estimate(self, estimate: Estimate) -> None:
         """Draw this estimate on the following images."""
         self._latest = estimate
+
+    def update_people(self, people: People) -> None:
+        """Draw these expressions on the following images."""
+        self._expressions = {one.face_id: one.estimate for one in people.people}
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the topic has a subscriber."""
+        return bool(self._publisher.get_subscription_count())
 
     def publish(self, frame: VideoFrame, crops: Sequence[FaceCrop], *, speaking: bool,
                 speaker: str) -> None:
@@ -48,9 +58,10 @@ class DebugImage:
 
         :param speaker: id of the speaker's face, '' if unknown.
         """
-        if not self._publisher.get_subscription_count():
+        if not self.is_subscribed:
             return
-        drawn = draw(frame.image, Scene(crops, speaker, speaking, self._latest))
+        drawn = draw(frame.image, Scene(
+            crops, speaker, speaking, self._latest, self._expressions))
         height, width = drawn.shape[:2]
         message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
         message.header.stamp = to_time(frame.stamp)

@@ -55,13 +55,15 @@ class Outputs:
     @property
     def people_wanted(self) -> bool:
         """Whether anything takes estimates of everybody in view."""
-        return self._expressions is not None or (
-            self._people is not None and self._people.is_subscribed)
+        return self._expressions is not None or any(
+            output is not None and output.is_subscribed for output in (self._people, self._debug))
 
     def publish_people(self, people: People) -> None:
         """Publish everybody in view; the expressions of those who do not speak as well."""
         if self._people is not None:
             self._people.publish(people, self._frame_id())
+        if self._debug is not None:
+            self._debug.update_people(people)
         if self._expressions is not None:
             for one in people.people:
                 if not one.speaking:  # an utterance has more evidence of who speaks
