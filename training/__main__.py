@@ -34,6 +34,7 @@ COMMANDS = {
     'starter': 'make the bundle that ships, from its data to its card',
     'plus': 'make the bundle whose voice has learnt several corpora',
     'pairs': 'check the fusion on real pairs of voice and face',
+    'faces': 'measure face encoders on pictures, sequences and people not learnt from',
     'voices': 'measure voices on corpora that were not learnt from',
     'live': 'measure the loss from offline evaluation to the live system',
 }

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mmer_ros.recognition.bundle_export import save_with_graphs
-from mmer_ros.types import MODALITIES, Modality
+from mmer_ros.types import InvalidInput, MODALITIES, Modality
 from training.commands.sources import read_corpus
 from training.corpora.digest import digest_of
 from training.corpora.fer import is_fer2013, read_fer2013
@@ -56,6 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         else:
             stage.add_argument('--data', type=Path, required=True, metavar='CACHE', help=(
                 'cache of `prepare`' + (', or folder of FER2013' if name == 'face' else '')))
+        if name == 'face':
+            stage.add_argument('--votes', type=Path, metavar='FOLDER', help=(
+                'votes of FER+, votes_NAME.npz for each NAME.npz of FER2013: learn their '
+                "distribution instead of FER2013's labels"))
         if name == 'fusion':
             add_encoder_arguments(stage)
             stage.add_argument('--features', type=Path, metavar='FOLDER',
@@ -124,6 +128,9 @@ def _face(options: argparse.Namespace) -> None:
     if is_fer2013(options.data):
         _stills(options)
         return
+    if options.votes is not None:
+        raise InvalidInput(f'--votes {options.votes}: they are for the pictures of FER2013; give '
+                           'its folder as --data, or leave the option out')
     config = load_settings(FaceConfig, options.recipe, options.settings)
     cache = ClipCache(options.data)
     for _, each, folder in _runs(options, config):
@@ -133,7 +140,7 @@ def _face(options: argparse.Namespace) -> None:
 
 def _stills(options: argparse.Namespace) -> None:
     config = load_settings(StillsConfig, options.recipe, options.settings)
-    stills = read_fer2013(options.data)
+    stills = read_fer2013(options.data, options.votes)
     for _, each, folder in _runs(options, config):
         RunFolder(folder).record_data({'stills': stills.digest})
         train_stills(each, stills, folder, Reporter(_title('face', folder, options)))

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import csv
+from dataclasses import replace
 from pathlib import Path
 import zipfile
 
 from mmer_ros.sensing.faces import crop_face
 from mmer_ros.types import EMOTIONS, InvalidInput, Modality, UInt8
 import numpy as np
+from numpy.typing import NDArray
 from training.corpora.corpus import emotion_index
 from training.corpora.examples import Example
 from training.corpora.presets.rows import soft_label
@@ -31,6 +33,8 @@ PUBLISHED_EMOTIONS = [EMOTIONS.index(name) for name in (
     'anger', 'disgust', 'fear', 'joy', 'sadness', 'surprise', 'neutral')]
 FERPLUS = {name: emotion_index(name) for name in (
     'neutral', 'happiness', 'surprise', 'sadness', 'anger', 'disgust', 'fear')}
+VOTE_NAMES = (*FERPLUS, 'contempt', 'unknown', 'NF')
+LEAST_SHARE = 0.5  # of the votes for the seven emotions
 NO_EMOTION = ('contempt', 'unknown', 'NF')  # columns of votes that count against the weight
 SPLIT_OF = {'train': 'train', 'valid': 'dev', 'test': 'test'}  # by how a file's name begins
 
@@ -89,14 +93,21 @@ def is_fer2013(folder: Path) -> bool:
     return (folder / PUBLISHED).is_file() or any(folder.glob('train*.npz'))
 
 
-def read_fer2013(folder: Path) -> Stills:
+def read_fer2013(folder: Path, votes: Path | None = None) -> Stills:
     """
-    Read FER2013 (Goodfellow et al. 2013), and the votes of FER+ if they lie beside it.
+    Read FER2013 (Goodfellow et al. 2013), and the votes of FER+ (Barsoum et al. 2016).
 
-    :param folder: with fer2013.csv as published, and fer2013new.csv of FER+ (Barsoum et al. 2016)
-        for soft labels; or with the files train*.npz, valid*.npz (the dev split) and test*.npz,
-        as far as they are there. Each of these holds `image`, (n, 48, 48) uint8, and `label`,
-        (n,) indices into EMOTIONS; the published file numbers the emotions otherwise.
+    With votes, the target of a picture is the distribution of those for the seven emotions, its
+    label their most frequent one, and its weight their share of all votes: contempt, 'unknown'
+    and 'not a face' are no class, and count against the weight. Pictures without votes, or with
+    less than half of them for the seven, are left out.
+
+    :param folder: with fer2013.csv as published, and fer2013new.csv of FER+ if it is there; or
+        with the files train*.npz, valid*.npz (the dev split) and test*.npz, as far as they are
+        there. Each of these holds `image`, (n, 48, 48) uint8, and `label`, (n,) indices into
+        EMOTIONS; the published file numbers the emotions otherwise.
+    :param votes: folder with a file votes_NAME.npz for each NAME.npz; it holds `votes`, (n, 10)
+        counts in the order of VOTE_NAMES, -1 for a picture without votes.
     :raises InvalidInput: if there are none, or one is damaged or of another layout.
     """
     if (folder / PUBLISHED).is_file():
@@ -105,10 +116,14 @@ def read_fer2013(folder: Path) -> Stills:
     examples: list[Example] = []
     for begin, split in SPLIT_OF.items():
         for path in sorted(folder.glob(f'{begin}*.npz')):
-            pictures, labels = _read(path)
+            pictures, labels = read_arrays(path)
+            found = [Example(f'{split}/{path.stem}_{row:05d}', split, '', (int(label),))
+                     for row, label in enumerate(labels)]
+            if votes is not None:
+                rows, found = _voted(found, read_votes(votes, path.stem, len(labels)))
+                pictures = pictures[rows]
             images.append(pictures)
-            examples += [Example(f'{split}/{path.stem}_{row:05d}', split, '', (int(label),))
-                         for row, label in enumerate(labels)]
+            examples += found
     if not images:
         raise InvalidInput(f'FER2013 {folder}: no file train*.npz, valid*.npz, test*.npz or '
                            f'{PUBLISHED}; give the folder that has them')
@@ -119,8 +134,7 @@ def _read_published(folder: Path) -> Stills:
     """
     Read fer2013.csv.
 
-    With FER+, the label is the majority of its votes, and pictures without a vote for one of the
-    seven emotions are left out.
+    With FER+, as `read_fer2013` says.
     """
     votes = _votes(folder / VOTES)
     images: list[UInt8] = []
@@ -130,7 +144,7 @@ def _read_published(folder: Path) -> Stills:
         with path.open(newline='', encoding='utf-8-sig') as file:
             for number, row in enumerate(csv.DictReader(file)):
                 soft, weight = soft_label(votes[number], FERPLUS) if votes else ((), 1.0)
-                if votes and not soft:
+                if votes and (not soft or weight < LEAST_SHARE):
                     continue
                 split = USAGES[row['Usage']]
                 label = (soft.index(max(soft)) if soft else
@@ -146,6 +160,43 @@ def _read_published(folder: Path) -> Stills:
     return Stills(np.stack(images), examples)
 
 
+def read_votes(folder: Path, name: str, count: int) -> NDArray[np.int64]:
+    """
+    Return the votes of FER+ for the pictures of NAME.npz, (n, 10) in the order of VOTE_NAMES.
+
+    A picture that FER+ does not have has -1 everywhere.
+
+    :param name: of the file of pictures, without its suffix; `count`: of its pictures.
+    :raises InvalidInput: if the file is missing, damaged, or of another layout.
+    """
+    path = folder / f'votes_{name}.npz'
+    try:
+        with np.load(path) as arrays:
+            votes = arrays['votes']
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidInput(f'FER+ {path}: it cannot be read ({error}); expected a .npz file with '
+                           'the array votes') from error
+    if votes.shape != (count, len(VOTE_NAMES)) or not np.issubdtype(votes.dtype, np.integer):
+        raise InvalidInput(f'FER+ {path}: votes is {votes.dtype} {votes.shape}; expected integers '
+                           f'({count}, {len(VOTE_NAMES)}), a row for each picture')
+    return np.asarray(votes, np.int64)
+
+
+def _voted(examples: Sequence[Example], votes: NDArray[np.int64]
+           ) -> tuple[list[int], list[Example]]:
+    """Return the rows of the pictures that are kept, and their examples with soft labels."""
+    rows, kept = [], []
+    for row, (example, counts) in enumerate(zip(examples, votes.tolist(), strict=True)):
+        if min(counts) < 0:
+            continue
+        soft, weight = soft_label(dict(zip(VOTE_NAMES, counts)), FERPLUS)
+        if soft and weight >= LEAST_SHARE:
+            rows.append(row)
+            kept.append(replace(example, labels=(soft.index(max(soft)),), soft=soft,
+                                weight=weight))
+    return rows, kept
+
+
 def _votes(path: Path) -> list[dict[str, float]]:
     """Return the votes of FER+ for each row; [] without the file."""
     if not path.is_file():
@@ -159,7 +210,12 @@ def _votes(path: Path) -> list[dict[str, float]]:
                            'fer2013new.csv as published') from error
 
 
-def _read(path: Path) -> tuple[UInt8, UInt8]:
+def read_arrays(path: Path) -> tuple[UInt8, UInt8]:
+    """
+    Return pictures (n, 48, 48) and labels (n,) of a file as `read_fer2013` describes it.
+
+    :raises InvalidInput: if it is missing, damaged or of another layout.
+    """
     try:
         with np.load(path) as arrays:
             images, labels = arrays['image'], arrays['label']

@@ -39,8 +39,8 @@ from training.engine.sampling import Draw
 UInt8 = NDArray[np.uint8]
 QUIET = Reporter('test', Console(quiet=True))
 SETTINGS = ('model.backbone=compact', 'model.width=8', 'model.hidden=16', 'data.augment.flip=0.5',
-            'engine.epochs=6', 'data.early_epochs=1', 'engine.batch_size=16', 'engine.lr=0.01',
-            'sequences.engine.epochs=6', 'sequences.engine.batch_size=16',
+            'engine.epochs=6', 'data.sizes={0: 36, 1: 48}', 'engine.batch_size=16',
+            'engine.lr=0.01', 'sequences.engine.epochs=6', 'sequences.engine.batch_size=16',
             'sequences.engine.lr=0.02', 'sequences.views=2')
 
 
@@ -145,7 +145,7 @@ def test_digest_changes_with_a_pixel_or_a_label(folder: Path) -> None:
 
 def test_draws_depend_on_epoch_and_row_alone_and_dev_is_unchanged(folder: Path) -> None:
     stills = read_fer2013(folder)
-    config = load_settings(StillDataConfig, '', ['augment.noise=1', 'early_epochs=1'])
+    config = load_settings(StillDataConfig, '', ['augment.noise=1', 'sizes={0: 36, 1: 48}'])
     learned = StillData(stills, stills.examples[:9], config, True)
     first = learned[Draw(3, 5, 1)].picture
     assert torch.equal(first, learned[Draw(3, 5, 1)].picture)
@@ -311,5 +311,6 @@ def test_a_network_of_the_paper_and_two_precisions_are_refused() -> None:
         settings('engine.precision=bf16')
 
 
-def test_the_starter_recipe_is_one() -> None:
-    assert load_settings(StillsConfig, 'starter/face').model.backbone == 'compact'
+def test_the_recipes_of_the_bundles_are_some() -> None:
+    for name in ('starter/face', 'plus/face'):
+        assert load_settings(StillsConfig, name).model.backbone == 'compact'

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mmer_ros.networks.crossmodal import summary
 from mmer_ros.networks.face_encoder import FaceEncoder
-from mmer_ros.types import Modality, UInt8
+from mmer_ros.types import EMOTIONS, Float32, Modality, UInt8
 import numpy as np
 from pydantic import Field
 import torch
@@ -38,6 +38,8 @@ from training.engine.progress import Reporter
 from training.engine.sampling import Draw
 from training.engine.tensor_store import make_store, TensorStore
 
+NEUTRAL = (EMOTIONS.index('neutral'),)
+CLEAR = 0.7  # least share of votes for neutral in the face from which an expression rises
 NO_FACE = 'no-face/'  # before the key of a picture
 
 
@@ -46,12 +48,18 @@ class SequenceConfig(Settings):
     How sequences are composed, for FER2013 has none.
 
     A sequence is a person who keeps an expression: augmented views of one picture, or of two
-    pictures of the same emotion.
+    pictures of the same emotion. Or it is an expression that rises from a neutral face and may
+    fall again: the embeddings between views of two pictures, one of them neutral.
 
-    :param views: augmented views of each picture, beside itself and its mirror image.
+    :param views: augmented views of each picture, beside itself and its mirror image; a network
+        that is `mirrored` has one embedding for these two.
     :param longest: steps of a sequence.
     :param single: share of sequences of one step.
     :param two: share of the longer ones that are made of two pictures.
+    :param rising: share of the longer ones of an emotion in which it rises and may fall.
+    :param neutral_weight: how much a step that shows the neutral face counts in the target of
+        these, relative to one that shows the expression. The target is the weighted mean of the
+        targets of both pictures.
     :param lost: share of the steps of longer ones without a readable face.
     :param no_face: share of sequences without any; their target is uniform.
     :param self_distillation: share of the CNN's own mean prediction for a picture in the target.
@@ -61,6 +69,8 @@ class SequenceConfig(Settings):
     longest: int = Field(16, ge=1)
     single: float = Field(0.5, ge=0, le=1)
     two: float = Field(0.2, ge=0, le=1)
+    rising: float = Field(0.0, ge=0, le=1)
+    neutral_weight: float = Field(0.25, ge=0, le=1)
     lost: float = Field(0.05, ge=0, lt=1)
     no_face: float = Field(0.03, ge=0, lt=1)
     self_distillation: float = Field(0.5, ge=0, le=1)
@@ -107,22 +117,25 @@ class EmbeddedViews:
 def _embed(classifier: StillClassifier, stills: Stills, data: StillDataConfig,
            config: SequenceConfig, keys: Sequence[str]) -> dict[str, Tensor]:
     """Return the embeddings of all views of some pictures, float16."""
-    pictures = np.stack([view for key in keys for view in _views(key, stills, data, config)])
+    first = 1 if classifier.network.mirrored else 2
+    pictures = np.stack([view for key in keys
+                         for view in _views(key, stills, data, config, first)])
     half = config.engine.precision == 'bf16'
     with torch.autocast('cpu', torch.bfloat16, enabled=half):
         found = classifier.network.embed_grey(standardised(torch.from_numpy(pictures)[:, None]))
     return {key: part.contiguous() for key, part in zip(
-        keys, found.half().split(config.views + 2), strict=True)}
+        keys, found.half().split(first + config.views), strict=True)}
 
 
-def _views(key: str, stills: Stills, data: StillDataConfig, config: SequenceConfig
-           ) -> list[UInt8]:
+def _views(key: str, stills: Stills, data: StillDataConfig, config: SequenceConfig,
+           first: int) -> list[UInt8]:
+    """Return the views of a picture; the `first` of them are not augmented."""
     picture = stills.grey(key.removeprefix(NO_FACE))
     random = np.random.default_rng([config.engine.seed, *key.encode()])
     if key.startswith(NO_FACE):
-        bases = [no_face(picture, random) for _ in range(config.views + 2)]
+        bases = [no_face(picture, random) for _ in range(first + config.views)]
         return [augmented(base, data.augment, random) for base in bases]
-    return [picture, np.ascontiguousarray(picture[:, ::-1]),
+    return [*(picture, np.ascontiguousarray(picture[:, ::-1]))[:first],
             *(augmented(picture, data.augment, random) for _ in range(config.views))]
 
 
@@ -141,6 +154,7 @@ class SequenceData(DrawnDataset[SignalItem]):
         self._alike: dict[tuple[int, ...], list[str]] = defaultdict(list)
         for example in examples:
             self._alike[example.labels].append(example.key)
+        self._neutral = [e for e in examples if shows_neutral(e)]
 
     def __getitem__(self, draw: Draw) -> SignalItem:
         example = self.examples[draw.row]
@@ -160,21 +174,67 @@ class SequenceData(DrawnDataset[SignalItem]):
 
     def _steps(self, example: Example, steps: int, random: np.random.Generator
                ) -> tuple[Tensor, Tensor]:
-        """Return views of the picture, perhaps followed by another one of its emotion."""
+        """Return views of the picture, perhaps followed by another one, and the target."""
         config = self.config
         values = _sample(self.views.get(example.key), steps, random)
+        if config.rising and steps > 1 and self._neutral and example.labels != NEUTRAL and (
+                random.random() < config.rising):
+            return self._rising(example, values, random)
         if steps > 1 and random.random() < config.two:
             alike = self._alike[example.labels]
             other = self.views.get(alike[int(random.integers(len(alike)))])
             cut = int(random.integers(1, steps))
             values[cut:] = _sample(other, steps - cut, random)
-        share = config.self_distillation
-        return values, (1 - share) * target_of(example.target) + share * self.views.predict(
-            example.key)
+        return values, self._target(example)
+
+    def _rising(self, example: Example, values: Tensor, random: np.random.Generator
+                ) -> tuple[Tensor, Tensor]:
+        """Return the picture's views between neutral ones of another, and the mean target."""
+        neutral = self._neutral[int(random.integers(len(self._neutral)))]
+        shares = torch.from_numpy(rise_and_fall(len(values), random))
+        between = _sample(self.views.get(neutral.key), len(values), random)
+        weights = shares + (1 - shares) * self.config.neutral_weight
+        shown = float((weights * shares).sum() / weights.sum())
+        return blended(values, between, shares), (
+            shown * self._target(example) + (1 - shown) * self._target(neutral))
+
+    def _target(self, example: Example) -> Tensor:
+        share = self.config.self_distillation
+        return (1 - share) * target_of(example.target) + share * self.views.predict(example.key)
 
     def _without_face(self, steps: int, random: np.random.Generator) -> Tensor:
         keys = self.views.no_face
         return _sample(self.views.get(keys[int(random.integers(len(keys)))]), steps, random)
+
+
+def shows_neutral(example: Example) -> bool:
+    """Return whether a picture can be the face from which an expression rises."""
+    return example.labels == NEUTRAL and (not example.soft or example.soft[0] >= CLEAR)
+
+
+def rise_and_fall(steps: int, random: np.random.Generator) -> Float32:
+    """
+    Return how much of an expression each step shows, 0..1, (steps,); at least one shows all.
+
+    It rises and falls within a third of the steps, and often begins or ends risen.
+    """
+    rise, fall = random.uniform(1, max(2.0, steps / 3), size=2)
+    begin, hold = int(random.integers(steps)), random.uniform(0, steps)
+    time = np.arange(steps)
+    curve = np.minimum((time - begin) / rise, (begin + hold - time) / fall) + 1
+    curve[begin] = 1
+    return np.asarray(np.clip(curve, 0, 1), np.float32)
+
+
+def blended(values: Tensor, others: Tensor, shares: Tensor) -> Tensor:
+    """
+    Return embeddings of unit length between two sequences of them.
+
+    :param values, others: (T, 512) of unit length.
+    :param shares: (T,) of `values`, 0..1.
+    """
+    mixed = shares[:, None] * values + (1 - shares[:, None]) * others
+    return torch.nn.functional.normalize(mixed, dim=1)
 
 
 def _sample(views: Tensor, steps: int, random: np.random.Generator) -> Tensor:

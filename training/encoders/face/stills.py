@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import cv2
 from mmer_ros.types import UInt8
@@ -35,8 +35,8 @@ class StillDataConfig(Settings):
     Augmentation of the pictures.
 
     :param no_face: share of the examples without a readable face; their target is uniform.
-    :param early_epochs: first epochs, with pictures of `early_size` pixels to save time; the
-        network accepts any size.
+    :param sizes: pixels of the pictures by the epoch (0 is the first) from which they hold;
+        smaller ones save time early on, and the network accepts any size. Full size before.
     :param late: weaker augmentation from epoch `late_from` (0 is the first) on.
     """
 
@@ -44,8 +44,17 @@ class StillDataConfig(Settings):
     late: FacesConfig | None = None
     late_from: int = Field(0, ge=0)
     no_face: float = Field(0.0, ge=0, lt=1)
-    early_epochs: int = Field(0, ge=0)
-    early_size: int = Field(36, ge=16, le=STILL_SIZE)
+    sizes: dict[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=16, le=STILL_SIZE)]] = {}
+
+    def size(self, epoch: int) -> int:
+        """
+        Return the pixels of the pictures of an epoch.
+
+        >>> [StillDataConfig(sizes={0: 24, 8: 48}).size(epoch) for epoch in (0, 7, 8)]
+        [24, 24, 48]
+        """
+        begun = [first for first in self.sizes if first <= epoch]
+        return self.sizes[max(begun)] if begun else STILL_SIZE
 
 
 class StillItem(NamedTuple):
@@ -79,8 +88,9 @@ class StillData(DrawnDataset[StillItem]):
         face = random.random() >= config.no_face
         picture = augmented(picture if face else no_face(picture, random),
                             late or config.augment, random)
-        if draw.epoch < config.early_epochs:
-            picture = np.asarray(cv2.resize(picture, (config.early_size,) * 2,
+        size = config.size(draw.epoch)
+        if size < STILL_SIZE:
+            picture = np.asarray(cv2.resize(picture, (size, size),
                                             interpolation=cv2.INTER_AREA), np.uint8)
         return StillItem(example.key, _tensor(picture),
                          target_of(example.target) if face else UNIFORM)
