@@ -72,6 +72,10 @@ OVERRIDES = {  # name: (values that it may have, description)
     'parts_topic': ((), (
         'Utterance parts (mmer_msgs/UtterancePart) go from the segmenters to the estimator on '
         'this topic.')),
+    'sources': ((), (
+        'The estimator serves only these robots, given by their source; * stands for any '
+        'characters, and a comma lies between two, as in kitchen,floor1/*. Give each of '
+        'several estimators its own. If it is empty, all robots are served.')),
 }
 # parameters: end
 OTHERS = {

@@ -321,6 +321,10 @@ class NodeSettings(BaseModel):
         'Up to this many utterances are processed together. 0 stands for 1 on a CPU, which gives '
         'bit for bit the answers of a single process, and for 16 on other devices.'),
         ge=0, le=256)
+    sources: str = setting(BATCHES, '', (
+        'The estimator serves only these robots, given by their source; * stands for any '
+        'characters, and a comma lies between two, as in kitchen,floor1/*. Give each of several '
+        'estimators its own. If it is empty, all robots are served.'), launch=True)
 
     segmenter: SegmenterConfig = setting(SEGMENTATION, SegmenterConfig(), replayed=True)
     health: HealthLimits = setting(HEALTH, HealthLimits(), live=True)

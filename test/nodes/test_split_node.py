@@ -93,6 +93,22 @@ def test_two_robots_get_what_a_single_process_says_to_the_bit(tmp_path) -> None:
     assert not any(e.transcript for e in heard['lab/left'])
 
 
+def test_two_estimators_share_the_robots() -> None:
+    messages = [m for m in recorded(4.5) if m[1] != 'image']
+    robots = ('kitchen', 'lab/left', 'lab/right')
+    with split(robots=robots, segmenter=DEEP, use_sim_time=True,
+               estimator={'sources': 'kitchen'}, others=[{'sources': 'hall, lab/*'}]) as rig:
+        step = InStep(rig.talkers['kitchen'], *rig.segmenters.values())
+        for moment, kind, message in messages:
+            step.set_time(moment)
+            for talker in rig.talkers.values():
+                step.publish(talker.publishers[kind], message)
+        assert eventually(lambda: all(t.estimates for t in rig.talkers.values()))
+        served = [{name for name, _ in each._estimator.sources} for each in rig.estimators]
+    assert served == [{'kitchen'}, {'lab/left', 'lab/right'}]
+    assert [len(talker.estimates) for talker in rig.talkers.values()] == [1, 1, 1]
+
+
 def test_a_robot_without_a_namespace_is_heard_at_emotion_and_starts_anew_when_told() -> None:
     messages = [m for m in recorded(4.5) if m[1] != 'image']
     with split(segmenter=DEEP, use_sim_time=True) as rig:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 import math
 import time
@@ -136,7 +137,14 @@ class PartSession:
             self._node.destroy_subscription(self._subscription)
         self._subscription = self.inputs = None
 
+    def _serves(self, source: str) -> bool:
+        """Return whether the parameter `sources` names a robot."""
+        names = [name.strip().strip('/') for name in self._settings.sources.split(',')]
+        return names == [''] or any(fnmatchcase(source, name) for name in names)
+
     def _on_part(self, message: UtterancePart, info: Mapping[str, int]) -> None:
+        if not self._serves(message.source):
+            return
         sent_s, received_s = (info[f'{name}_timestamp'] / 1e9 for name in ('source', 'received'))
         if self._transit.is_old(message, sent_s, received_s):
             return
