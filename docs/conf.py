@@ -12,15 +12,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 import sys
 from typing import Any
 
+from myst_parser.parsers.sphinx_ import MystParser
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 try:
     import mmer_ros
+    from tools.notebooks import to_markdown
 except ImportError:  # rosdoc2 runs this file from elsewhere and knows the version
-    pass
+    to_markdown = None
 else:
     version = release = mmer_ros.__version__
 
@@ -31,8 +35,10 @@ copyright = 'The mmer_ros authors. Apache-2.0'  # noqa: A001
 extensions = ['myst_parser']
 if importlib.util.find_spec('sphinx_copybutton'):
     extensions.append('sphinx_copybutton')
-source_suffix = {'.md': 'markdown'}
+source_suffix = {'.md': 'markdown', '.ipynb': 'notebook'}
 exclude_patterns = ['_build', '_included']  # _included: links to pages elsewhere
+if to_markdown is None:
+    exclude_patterns.append('notebooks')
 myst_heading_anchors = 4
 nitpicky = True
 
@@ -76,8 +82,19 @@ def keep_links_within_the_site(_app: Any, _page: str, content: list[str]) -> Non
         content[0] = content[0].replace(f']({target}', f']({page}')
 
 
+class NotebookParser(MystParser):
+    """A notebook is a page: its text, its code, and what that has printed."""
+
+    supported = ('notebook',)
+
+    def parse(self, inputstring: str, document: Any) -> None:
+        """Parse the page that the notebook is as Markdown."""
+        super().parse(to_markdown(json.loads(inputstring)), document)
+
+
 def setup(app: Any) -> None:
-    """Connect the rewriting of links."""
+    """Connect the rewriting of links, and read notebooks."""
+    app.add_source_parser(NotebookParser)
     app.connect('source-read', keep_links_within_the_site)
     app.connect('include-read', lambda app, _path, page, content: keep_links_within_the_site(
         app, page, content))
