@@ -141,7 +141,7 @@ def _refer(graph: Any, file: str, places: Mapping[str, tuple[str, int, int]]) ->
     """Let the graph's weights be those in the file, made float32 where they are stored shorter."""
     import onnx
     types = {'F32': onnx.TensorProto.FLOAT, 'F16': onnx.TensorProto.FLOAT16}
-    casts = []
+    casts: list[tuple[int, Any]] = []  # nodes, and where they are inserted
     for tensor in graph.graph.initializer:
         if tensor.name not in places:
             continue  # a constant of the network, not a weight
@@ -154,10 +154,34 @@ def _refer(graph: Any, file: str, places: Mapping[str, tuple[str, int, int]]) ->
             tensor.external_data.add(key=key, value=str(value))
         if stored == 'F16':
             tensor.data_type = types[stored]
+            lookups = _lookups(graph.graph, tensor.name)
+            if lookups:  # a table such as token embeddings stays short in memory, too
+                casts += lookups
+                continue
             whole, tensor.name = tensor.name, f'{tensor.name}.f16'
-            casts.append(onnx.helper.make_node('Cast', [tensor.name], [whole],
-                                               to=types['F32']))
-    for cast in reversed(casts):
-        graph.graph.node.insert(0, cast)
+            casts.append((0, _to_float32(tensor.name, whole)))
+    for place, cast in sorted(casts, key=lambda each: each[0], reverse=True):
+        graph.graph.node.insert(place, cast)
     data: bytes = graph.SerializeToString()
     return data
+
+
+def _lookups(graph: Any, table: str) -> list[tuple[int, Any]]:
+    """
+    Let rows of a table be made float32 after they are looked up, if that is its only use.
+
+    :return: the casts and their places; [] if the table is used otherwise.
+    """
+    users = [(i, node) for i, node in enumerate(graph.node) if table in node.input]
+    if any(node.op_type != 'Gather' or node.input[0] != table for _, node in users):
+        return []
+    casts = []
+    for i, node in users:
+        rows, node.output[0] = node.output[0], f'{node.output[0]}.f16'
+        casts.append((i + 1, _to_float32(node.output[0], rows)))
+    return casts
+
+
+def _to_float32(name: str, result: str) -> Any:
+    import onnx
+    return onnx.helper.make_node('Cast', [name], [result], to=onnx.TensorProto.FLOAT)

@@ -61,15 +61,16 @@ class HubTextConfig(HubConfig):
     :param max_tokens: longest input; what is too long is cut from the oldest end.
     :param speakers: what stands before each turn: its speaker's name; a number, 1 for who speaks
         now, so that nothing is learnt about single people; or nothing.
-    :param summary: whose state summarises the input: the 'first' token's, as in BERT, or the
-        'last' one's, as in GPT; None: training chooses by the tokenizer.
+    :param summary: whose state summarises the input: the 'first' token's, as in BERT, the 'last'
+        one's, as in GPT, or the 'mean' of all, as in sentence encoders (Reimers and Gurevych
+        2019); None: training chooses by the tokenizer.
     :param dropout: of the classifier.
     """
 
     history_turns: int = Field(5, ge=0, le=1000)
     max_tokens: int = Field(256, ge=16, le=100_000)
     speakers: Literal['names', 'numbers', 'none'] = 'names'
-    summary: Literal['first', 'last'] | None = None
+    summary: Literal['first', 'last', 'mean'] | None = None
     dropout: float = Field(0.1, ge=0, lt=1)
 
     @property

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mmer_ros.networks.batching import encode_tokens
+from mmer_ros.networks.crossmodal import masked_mean
 from mmer_ros.networks.encoder import Encoded, Encoder, Exported
 from mmer_ros.networks.hub_configs import HubTextConfig
 from mmer_ros.networks.hub_network import make_network, make_settings
@@ -32,7 +33,8 @@ class HubTextEncoder(HubTextStreaming, Encoder):
     A text model whose last hidden states go to the fusion.
 
     The state that summarises the input, that of `<s>` in RoBERTa, comes last, as for all text
-    encoders. The classifier is RoBERTa's: dense layer, tanh, linear layer.
+    encoders; a mean of all states takes the place of that of the first token there. The
+    classifier is RoBERTa's: dense layer, tanh, linear layer.
     """
 
     def __init__(self, config: HubTextConfig, n_classes: int) -> None:
@@ -63,6 +65,9 @@ class HubTextEncoder(HubTextStreaming, Encoder):
         if self.config.summary != 'last':
             order = torch.where(mask, (places + 1) % lengths[:, None], places)
             hidden = hidden.gather(1, order[..., None].expand_as(hidden))
+        if self.config.summary == 'mean':
+            mean = masked_mean(hidden, mask)[:, None]                         # (B, 1, width)
+            hidden = torch.where((places == lengths[:, None] - 1)[..., None], mean, hidden)
         return hidden * mask[..., None], mask
 
     def encode_tokens(self, token_ids: NDArray[np.int64], token_types: NDArray[np.int64],

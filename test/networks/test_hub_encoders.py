@@ -228,3 +228,16 @@ def test_published_settings_that_would_load_code_are_left_out() -> None:
         'text_config': {'quantization_config': {}, 'num_hidden_layers': 1}})
     assert config.architecture == {'model_type': 'roberta', 'hidden_size': 8,
                                    'text_config': {'num_hidden_layers': 1}}
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize('name', ['bert', 'gpt2'])
+def test_a_mean_of_all_states_can_summarise_the_text(published: Published, name: str) -> None:
+    folder = published(name)
+    network = encoder(folder, Modality.TEXT, summary='mean', speakers='none', history_turns=0)
+    plain, = encode(encoder(folder, Modality.TEXT, speakers='none', history_turns=0), 'so am I')
+    found, other = encode(network, 'so am I', 'a longer text than the other')
+    torch.testing.assert_close(found[-1], plain.mean(dim=0), atol=1e-5, rtol=1e-4)
+    others = plain[1:] if name == 'gpt2' else plain[:-1]  # its first token's state comes first
+    torch.testing.assert_close(found[:-1], others, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(found[-1], other[-1], atol=1e-2)

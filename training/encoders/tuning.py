@@ -19,9 +19,10 @@ from mmer_ros.networks.configs import ModelConfig
 from mmer_ros.networks.encoder import make_encoder
 from mmer_ros.networks.hub_configs import HubConfig
 from mmer_ros.networks.hub_weights import hub_config, make_hub_encoder
-from mmer_ros.types import Modality
+from mmer_ros.types import InvalidInput, Modality
 from pydantic import Field
 from torch import nn
+from training.encoders.trained_encoder import is_encoder, TrainedEncoder
 from training.engine.config import Settings
 from training.engine.files import write_file
 from training.engine.processes import main_first
@@ -75,19 +76,40 @@ def start_hub_encoder(model: HubConfig, init: str, modality: Modality, folder: P
     """
     Return the encoder of a run, with published weights unless the run is finished.
 
-    :param init: name on the hub, or folder; '': random weights of `model.architecture`.
+    :param init: name on the hub, folder of `save_pretrained`, or run that this one goes on from;
+        '': random weights of `model.architecture`.
     :param folder: of the run; it keeps the published settings.
     :raises PretrainedUnavailable: if there are no such weights.
     """
     kept = folder / MODEL
+    known = TrainedEncoder.load(Path(init), modality) if init and is_encoder(Path(init)) else None
     with main_first():
         if not kept.is_file():
-            found = hub_config(model, init, modality) if init else model
+            found = (with_architecture(model, known) if known is not None
+                     else hub_config(model, init, modality) if init else model)
             write_file(kept, found.model_dump_json(indent=2).encode())
     config = type(model).model_validate_json(kept.read_text(encoding='utf-8'))
+    if known is not None and not finished:
+        encoder: Any = make_encoder(modality, config)
+        encoder.load_state_dict(known.encoder.state_dict())
+        return encoder
     if init and not finished:
         return make_hub_encoder(config, init, modality)
     return make_encoder(modality, config)
+
+
+def with_architecture(model: HubConfig, known: TrainedEncoder) -> HubConfig:
+    """
+    Return the settings of a run with the network of the run that it goes on from.
+
+    :raises InvalidInput: if that run did not train a network from the hub.
+    """
+    if type(known.config) is not type(model):
+        raise InvalidInput(f'init: the run has backbone {known.config.backbone}; expected '
+                           f'{model.backbone}; give a run of the same backbone')
+    own = {'architecture', 'summary', 'width', 'layers', 'normalize', 'image_size', 'mean', 'std',
+           'hidden'} & known.config.model_fields_set
+    return model.model_copy(update={name: getattr(known.config, name) for name in own})
 
 
 def network_name(modality: Modality) -> str:

@@ -355,7 +355,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: EngineConfig
               ((matrices, config.weight_decay), (vectors, 0.0)) if members]
     if config.optimizer == 'sgd':
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), fused=True)
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, config: EngineConfig, steps: int

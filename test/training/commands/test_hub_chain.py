@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 import json
 from pathlib import Path
 
@@ -20,13 +21,15 @@ from mmer_ros.networks.hub_audio_encoder import HubAudioEncoder
 from mmer_ros.recognition.bundle import Bundle, BundleError
 from mmer_ros.recognition.bundle_export import export_bundle
 from mmer_ros.recognition.recognizer import Recognizer
-from mmer_ros.types import Turn, Utterance
+from mmer_ros.types import InvalidInput, Turn, Utterance
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from training.__main__ import main
+from training.corpora.manifest import read_manifest
 from training.encoders.trained_encoder import TrainedEncoder
+from training.evaluation.unseen_texts import unseen_texts, UnseenTexts
 from training.preparation.clip_cache import ClipCache
 from transformers import AutoModel
 
@@ -123,6 +126,47 @@ def test_a_finished_run_needs_the_published_weights_no_more(
     finally:
         (work / 'elsewhere').rename(hidden)
     assert TrainedEncoder.load(work / 'text').digest == before
+
+
+def test_a_run_goes_on_from_another_run(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    assert train('text', 'init=text', 'finetune.lr=1e-9', output='further') == 0
+    before, after = (TrainedEncoder.load(work / run) for run in ('text', 'further'))
+    assert after.config == before.config
+    assert after.tokenizer.to_str() == before.tokenizer.to_str()  # type: ignore[union-attr]
+    for name, x in after.encoder.state_dict().items():
+        torch.testing.assert_close(x, before.encoder.state_dict()[name], atol=1e-5, rtol=0)
+    assert moved(work, 'further', 'roberta') >= moved(work, 'text', 'roberta') != set()
+    assert train('audio', 'init=text', output='mixed') == 2
+
+
+def test_texts_are_answered_by_encoders_that_have_not_learnt_them(
+        work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    rows = [{'id': f'{group}-{turn}', 'group': f'd{group}', 'turn': turn,
+             'split': 'dev' if group > 3 else 'train', 'speaker': 'ann',
+             'text': f'So {"what" * group}! Number {turn}?',
+             **({'label': 'joy' if group % 2 else 'anger'} if turn else {})}
+            for group in range(6) for turn in range(3)]
+    (work / 'texts.jsonl').write_text('\n'.join(map(json.dumps, rows)))
+    options = ['--data', 'texts.jsonl', '--recipe', 'modern/text', *SMALL['text']]
+    assert main(['train', 'text', '--output', 'spoken', *options]) == 0
+    assert main(['texts', '--text', 'spoken', '--folds', '2', '--output', 'texts', *options]) == 0
+    found = UnseenTexts.load(work / 'texts' / 'unseen_texts.npz')
+    answered = Counter(zip(found.dialogue.tolist(), found.split.tolist()))
+    assert answered == Counter({
+        (f'{split}/d{i}', split): 2 for i, split in enumerate(['train'] * 4 + ['dev'] * 2)})
+    expected = [4 if int(name[-1]) % 2 else 6 for name in found.dialogue]
+    assert found.labels.tolist() == expected
+    assert np.abs(found.logits_written - found.logits_heard).max(axis=1).min() > 1e-5
+    examples = read_manifest(work / 'texts.jsonl').examples
+    for run, split in (('spoken', 'dev'), ('texts/fold0', 'train'), ('texts/fold1', 'train')):
+        answers = unseen_texts(TrainedEncoder.load(work / run), examples, split)
+        gaps = [np.abs(found.of(split).logits_written - row).max(axis=1).min()
+                for row in answers.logits_written]
+        assert sum(gap < 1e-6 for gap in gaps) == 4, 'all of dev, half of train'
+    with pytest.raises(InvalidInput, match='make it with'):
+        UnseenTexts.load(work / 'mine' / 'config.json')
 
 
 @pytest.mark.parametrize('stage, settings, message', [

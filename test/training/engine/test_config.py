@@ -21,6 +21,7 @@ import pytest
 import torch
 from training.encoders.audio.stage import AudioConfig
 from training.encoders.face.stage import FaceConfig
+from training.encoders.face.stills_stage import StillsConfig
 from training.encoders.text.stage import TextConfig
 from training.engine.config import (
     CONFIGS,
@@ -37,7 +38,7 @@ from training.release.finetuning import FinetuneRecipe
 KINDS: dict[str, type[Settings]] = {
     'text': TextConfig, 'audio': AudioConfig, 'face': FaceConfig, 'fusion': FusionRecipe,
     'finetune': FinetuneRecipe}
-STARTER: dict[str, type[Settings]] = {'starter/text': TextConfig}
+STARTER: dict[str, type[Settings]] = {'starter/text': TextConfig, 'plus/face': StillsConfig}
 RECIPES = sorted(name for path in CONFIGS.rglob('*.yaml')
                  if not (name := str(path.relative_to(CONFIGS).with_suffix(''))).startswith(
                      'starter/') or name in STARTER)
@@ -45,7 +46,8 @@ RECIPES = sorted(name for path in CONFIGS.rglob('*.yaml')
 
 def kind_of(recipe: str) -> type[Settings]:
     room, name = recipe.split('/', 1)
-    return STARTER.get(recipe) or KINDS[name if room == 'modern' else room]
+    return STARTER.get(recipe) or KINDS[
+        name.partition('_')[0] if room in ('modern', 'plus') else room]
 
 
 def load(recipe: str, *overrides: str) -> Settings:

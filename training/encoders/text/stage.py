@@ -45,7 +45,7 @@ from training.encoders.text.linear_teacher import (
 from training.encoders.text.module import TextLossWeights, TextModule
 from training.encoders.text.sentence_splicing import spliced
 from training.encoders.text.tokenizer import RememberingTokenizer, train_tokenizer
-from training.encoders.trained_encoder import TrainedEncoder
+from training.encoders.trained_encoder import is_encoder, TrainedEncoder
 from training.encoders.tuning import (
     check_tuning,
     merge,
@@ -67,8 +67,8 @@ class TextConfig(Settings):
     Recipe of a text encoder.
 
     :param init: published GPT to start from, by name or folder (`openai-gpt`), or with
-        `model.backbone: huggingface` any published text model; '': train from scratch, with a
-        tokenizer trained on the corpora.
+        `model.backbone: huggingface` any published text model, or a run that trained one; '':
+        train from scratch, with a tokenizer trained on the corpora.
     :param linear_teacher: soft targets by linear models; None: labels only.
     :param hub_teacher: soft targets by a fine-tuned sentence encoder, mixed with the linear ones.
     :param spliced_sentences: unlabelled sentences, spliced from the corpora, that the teachers
@@ -201,7 +201,7 @@ def _encoder(config: TextConfig, corpora: Sequence[Sequence[Example]], folder: P
         encoder = start_hub_encoder(config.model, config.init, Modality.TEXT, folder,
                                     finished=RunFolder(folder / last).finished)
         if not path.is_file():
-            write_file(path, hub_tokenizer(config.init).to_str(pretty=True).encode())
+            write_file(path, _published_tokenizer(config.init).to_str(pretty=True).encode())
         prepare(encoder, Modality.TEXT, config.tuning)
         return encoder, Tokenizer.from_file(str(path))
     gpt = TextEncoder(config.model, len(EMOTIONS))
@@ -212,3 +212,12 @@ def _encoder(config: TextConfig, corpora: Sequence[Sequence[Example]], folder: P
         tokenizer = train_tokenizer(texts, config.model.vocab_size)
         write_file(path, tokenizer.to_str(pretty=True).encode())
     return gpt, Tokenizer.from_file(str(path))
+
+
+def _published_tokenizer(init: str) -> Tokenizer:
+    """Return the tokenizer of a published network, or of a run that began from one."""
+    if not is_encoder(Path(init)):
+        return hub_tokenizer(init)
+    tokenizer = TrainedEncoder.load(Path(init), Modality.TEXT).tokenizer
+    assert tokenizer is not None  # every text encoder has one
+    return tokenizer
