@@ -248,7 +248,7 @@ def test_publishers_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> Non
                  audio_topic='voice', image_topic='') as rig:
         assert rig.node.trigger_configure() == rig.node.trigger_activate()
         levels = []
-        for _ in range(15):
+        for _ in range(50):
             node = rclpy.create_node('passer', context=rig.talker.node.context)
             publishers = [node.create_publisher(kind, topic, 5) for kind, topic in (
                 (String, 'words'), (AudioChunk, 'voice'))]
@@ -261,7 +261,7 @@ def test_publishers_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> Non
 def test_lives_of_the_node_leave_nothing_behind(tmp_path: Path) -> None:
     with running(activate=False, bundle=tiny(tmp_path)) as rig:
         levels, memory = [], []
-        for _ in range(12):
+        for _ in range(20):
             for transition in ('configure', 'activate', 'deactivate', 'cleanup'):
                 assert getattr(rig.node, f'trigger_{transition}')().name == 'SUCCESS'
             levels.append(held())
