@@ -195,7 +195,11 @@ def _typed(audio: Any, stamp: float) -> AudioBlock:
             f'{", ".join(map(str, TYPED_FIELDS))} (8 is int16); set the format of the capture '
             'node')
     name, dtype = TYPED_FIELDS[info.format]
-    samples = np.asarray(getattr(audio.audio_data, name), dtype)
+    try:
+        samples = np.asarray(getattr(audio.audio_data, name), dtype)
+    except (OverflowError, ValueError) as error:
+        raise InvalidInput(f'audio: {name} holds numbers that are none of {np.dtype(dtype).name}; '
+                           'correct the publisher') from error
     others = [other for other, _ in TYPED_FIELDS.values() if len(getattr(audio.audio_data, other))]
     if not samples.size and others:
         raise InvalidInput(f'audio: format {info.format} promises {name}, but the samples are in '

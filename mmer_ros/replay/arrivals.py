@@ -187,6 +187,7 @@ class Arrivals:
         stamp = seconds(header.stamp) if header else 0.0
         if stamp > 0 and self._frozen.is_frozen(kind, stamp, self._time):
             self._event(f'{kind}_frozen', frozen_text(kind))
+            self._offsets.forget(kind)
             return None
         if stamp > 0:
             return stamp

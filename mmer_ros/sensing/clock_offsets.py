@@ -60,14 +60,14 @@ class _Input:
     :param offset: arrival less stamp of the latest message, seconds.
     :param is_settled: messages are not held back any more.
     :param odd: (stamp, arrival) of the latest messages in a row that do not fit.
-    :param held: messages that are held back, the first of which arrived at `since`.
+    :param held: messages that are held back, each with its offset; the first arrived at `since`.
     """
 
     shift: float = 0.0
     offset: float | None = None
     is_settled: bool = False
     odd: deque[tuple[float, float]] = field(default_factory=deque)
-    held: list[HandOn] = field(default_factory=list)
+    held: list[tuple[HandOn, float]] = field(default_factory=list)
     since: float = 0.0
 
 
@@ -134,7 +134,7 @@ class ClockOffsets:
             hand_on(found.shift)
             return
         found.since = arrival if not found.held else found.since
-        found.held.append(hand_on)
+        found.held.append((hand_on, arrival - stamp))
         if self._decide(name, found, SPAN_S) or arrival - found.since > HELD_S:
             self._settle(found)
 
@@ -168,8 +168,29 @@ class ClockOffsets:
         held, found.held = found.held, []
         self.is_releasing = True
         try:
-            for hand_on in held:
+            for hand_on, _ in held:
                 hand_on(found.shift)
+        finally:
+            self.is_releasing = False
+
+    def forget(self, name: str) -> None:
+        """
+        Forget an input whose stamps turn out to mean nothing, as those that stand still.
+
+        What is held back of it is placed by its arrival; the other inputs prove their clocks
+        again where they have done so by it.
+        """
+        found = self._inputs.pop(name, None)
+        if found is None:
+            return
+        if name == AUDIO:
+            for other in self._inputs.values():
+                other.shift, other.is_settled = 0.0, False
+                other.odd.clear()
+        self.is_releasing = True
+        try:
+            for hand_on, offset in found.held:
+                hand_on(offset)
         finally:
             self.is_releasing = False
 

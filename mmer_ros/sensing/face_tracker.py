@@ -44,11 +44,13 @@ class _Track:
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
 
     def predict(self, stamp: float) -> NDArray[np.float64]:
-        return self.box + self.velocity * COAST_S * (1 - math.exp(-(stamp - self.stamp) / COAST_S))
+        since = max(stamp - self.stamp, -COAST_S)  # before a stamp of the future, not for ever
+        return self.box + self.velocity * COAST_S * (1 - math.exp(-since / COAST_S))
 
     def update(self, box: NDArray[np.float64], stamp: float, look: Float32 | None) -> None:
-        elapsed = max(stamp - self.stamp, 1e-3)
-        self.velocity = 0.5 * self.velocity + 0.5 * (box - self.box) / elapsed
+        if stamp > self.stamp:  # else an image was from the future
+            elapsed = max(stamp - self.stamp, 1e-3)
+            self.velocity = 0.5 * self.velocity + 0.5 * (box - self.box) / elapsed
         self.box, self.stamp = box, stamp
         if look is not None:
             self.look = look if self.look is None else (

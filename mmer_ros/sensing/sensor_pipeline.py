@@ -111,7 +111,7 @@ class SensorPipeline(ABC, Generic[Result]):
 
         :param arrival: as in `push_audio`.
         """
-        if self._segmenter.is_late(frame.stamp):
+        if self._segmenter.leaves_out(frame.stamp):
             return self.skip_frame(frame.stamp, arrival)
         with self._stages.measuring(FACE_DETECTION):
             crops = self._faces.push(frame)

@@ -170,9 +170,14 @@ class UtteranceSegmenter:
         """
         self._own_voice.announce(speaking, stamp)
 
-    def is_late(self, stamp: float, source: str = '') -> bool:
-        """Return whether an image is behind an earlier one, so that it would be left out."""
-        return self._images.order(stamp, source) is Order.LATE
+    def leaves_out(self, stamp: float, source: str = '') -> bool:
+        """Return whether an image is behind an earlier one, or too far ahead of the audio."""
+        return self._is_ahead(stamp) or self._images.order(stamp, source) is Order.LATE
+
+    def _is_ahead(self, stamp: float) -> bool:
+        audio = self._front_end.clock
+        return (not self._microphone.absent and audio is not None
+                and stamp > audio + MAX_AHEAD_S)
 
     def push_faces(self, stamp: float, crops: list[FaceCrop], arrival: float | None = None,
                    source: str = '') -> list[UtterancePart]:
@@ -186,7 +191,7 @@ class UtteranceSegmenter:
         self._microphone.other_arrived(arrival)
         audio = self._front_end.clock
         has_audio = not self._microphone.absent
-        if has_audio and audio is not None and stamp > audio + MAX_AHEAD_S:
+        if audio is not None and self._is_ahead(stamp):
             self._event('image_ahead', stamp,
                         f'image: stamped {stamp - audio:.1f} s ahead of the audio; it was left '
                         'out; check the clocks of camera and microphone')

@@ -358,18 +358,22 @@ def test_floats_read_as_integers_are_named_and_the_exit_code_says_so(
     assert any('look like F32LE' in fault for fault in result.summary['faults'])
 
 
+@pytest.mark.parametrize('years', [0, 50])
 @pytest.mark.parametrize(('topic', 'kind'), [(IMAGES, 'image'), (SOUND, 'audio')])
 def test_stamps_that_stand_still_are_named_and_replaced(
-        run: Any, bag: Path, tmp_path: Path, topic: str, kind: str) -> None:
+        run: Any, bag: Path, tmp_path: Path, topic: str, kind: str, years: int) -> None:
+    """At the beginning of the recording, or at a time that no clock has, which moves no other."""
     first: list[Any] = []
 
     def freeze(message: Any) -> None:
         first.append(message.header.stamp)
+        first[0].sec -= 0 if len(first) > 1 else years * 31_557_600
         message.header.stamp = first[0]
 
     path = rewrite(tmp_path / 'frozen', changing(topic, freeze))
     said, result = run(path, code=3)
     assert f'times: {kind}: the stamps stand still while messages come' in said
+    assert 'as of another clock' not in said and 'internal error' not in said
     assert result.summary['modalities'] == {'text+audio+face': 1}
 
 

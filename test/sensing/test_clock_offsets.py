@@ -171,6 +171,19 @@ def test_frozen_stamps_are_no_offset() -> None:
     assert Sensors(image=lambda t: NOW - 60.0).run(10.0).changes == []
 
 
+def test_a_sensor_whose_stamps_mean_nothing_is_placed_by_arrival_and_forgotten() -> None:
+    """An audio whose stamps stand still, beside a camera whose clock is right."""
+    sensors = Sensors(audio=lambda t: 1000.0)
+    sensors.run(0.5)
+    sensors.offsets.forget('audio')
+    assert [1000.0 + shift for shift in sensors.shifts['audio']] == pytest.approx(
+        [NOW + tenth / 10 for tenth in range(5)], abs=0.02)
+    sensors._makers.pop('audio')
+    sensors.run(5.0, start=0.5)
+    assert set(sensors.shifts['image']) == {0.0} and sensors.changes == []
+    sensors.offsets.forget('audio')  # again: nothing is left of it
+
+
 def test_what_is_held_back_can_be_had_at_the_end() -> None:
     sensors = Sensors(image=shifted(-37)).run(0.2)
     assert sensors.shifts['image'] == []

@@ -137,3 +137,16 @@ def test_a_look_that_is_not_known_does_no_harm() -> None:
     looks = [flat, [None], flat, (), [People(1).look(0)]]
     assert {tracker.update(BASE + i * PERIOD, box, look)[0] for i, look in enumerate(looks)} == {
         'face1'}
+
+
+@pytest.mark.parametrize('ahead', [8.0, 3600.0, 3e8])
+def test_an_image_from_the_future_moves_no_face_for_those_after_it(ahead: float) -> None:
+    tracker = FaceTracker(1.0)
+    box = (100.0, 100.0, 170.0, 170.0)
+    name, = tracker.update(BASE, [box])
+    tracker.update(BASE + ahead, [box])
+    for step in range(1, 6):
+        moves = tracker.moves(BASE + step * PERIOD)
+        assert all(np.abs(move).max() < 1.0 for move in moves.values())
+        assert len(tracker.update(BASE + step * PERIOD, [box])) == 1
+    assert name

@@ -74,6 +74,7 @@ class Stamps:
         stamp = seconds(header.stamp) if header else 0.0
         if stamp > 0 and self._frozen.is_frozen(kind, stamp, self._passing()):
             self._on_fault(f'{kind}_frozen', frozen_text(kind))
+            self._offsets.forget(kind)
             return None
         if stamp > 0:
             return stamp
