@@ -35,6 +35,7 @@ COMMANDS = {
     'plus': 'make the bundle whose voice has learnt several corpora',
     'pairs': 'check the fusion on real pairs of voice and face',
     'faces': 'measure face encoders on pictures, sequences and people not learnt from',
+    'families': 'compare ways to fuse real voices and faces',
     'voices': 'measure voices on corpora that were not learnt from',
     'texts': 'measure text encoders on dialogues that were not learnt from',
     'live': 'measure the loss from offline evaluation to the live system',

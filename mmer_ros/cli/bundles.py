@@ -18,7 +18,9 @@ from pathlib import Path
 from mmer_ros.cli.console import escaped, print_line, to_stdout
 from mmer_ros.onnx_graphs import AUTO
 from mmer_ros.recognition.bundle import architectures, Bundle, CARD, find_bundle
+from mmer_ros.recognition.bundle_config import BundleConfig
 from mmer_ros.recognition.bundle_export import export_bundle
+from mmer_ros.recognition.prior_correction import ROBOT
 from mmer_ros.types import ALL_MODALITIES, InvalidInput
 from rich.box import SIMPLE
 from rich.console import Console
@@ -90,6 +92,14 @@ def run_inspect(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _thresholds(config: BundleConfig) -> str:
+    """Return the confidence from which answers are right often enough, a line per subset."""
+    return '\n'.join(f'{name}: ' + ', '.join(
+        f'{label} {limit:.2f}' if limit is not None else f'{label} never'
+        for label, limit in zip(config.labels, limits))
+        for name, limits in config.thresholds.items())
+
+
 def _summary(bundle: Bundle, sizes: dict[str, int]) -> Table:
     config = bundle.config
     state = 'UNTRAINED: its estimates mean nothing' if not config.trained else (
@@ -113,6 +123,7 @@ def _summary(bundle: Bundle, sizes: dict[str, int]) -> Table:
         'modality weights': weights,
         'temperatures': ', '.join(f'{name} {value:.2f}'
                                   for name, value in config.temperatures.items()) or 'none',
+        f'4 of 5 right from (prior {ROBOT})': _thresholds(config) or 'not measured',
         'licences': config.notice or 'nothing is said',
         'more': f'{CARD}; mmer inspect BUNDLE --json prints all settings',
     }

@@ -407,9 +407,9 @@ def _check_config(folder: Path, config: BundleConfig) -> None:
         raise BundleError(f'bundle {folder}: sample rate {config.sample_rate}; expected '
                           f'{SAMPLE_RATE} Hz')
     known = [subset.title for subset in SUBSETS]
-    for name in [*config.temperatures, *config.priors]:
-        if name not in known:
-            kind = 'temperature' if name in config.temperatures else 'prior'
+    for kind, names in (('temperature', config.temperatures), ('prior', config.priors),
+                        ('threshold', config.thresholds)):
+        for name in sorted(names.keys() - known):
             raise BundleError(f'bundle {folder}: a {kind} for {name!r}; expected one of '
                               f'{", ".join(known)}; write it so')
     if config.calibrated and not config.trained:

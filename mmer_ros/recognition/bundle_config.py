@@ -59,6 +59,8 @@ class BundleConfig(BaseModel):
     :param labels: must be types.EMOTIONS, in that order.
     :param temperatures: divisors of the logits by available modalities, e.g. 'text+audio'.
     :param priors: by subset, the class shares under which it is calibrated, (7,).
+    :param thresholds: by subset, for each label the least confidence at which four of five such
+        answers were right on people who were not learnt from; None where none is high enough.
     :param modality_weights: relative weights of MODALITIES in EmbraceNet; `trust` in files of
         format 1.
     :param circumplex: (valence, arousal) of each label, each in [-1, 1].
@@ -86,6 +88,9 @@ class BundleConfig(BaseModel):
     priors: dict[str, Annotated[
         tuple[Factor, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
     ] = Field(default_factory=dict)
+    thresholds: dict[str, Annotated[
+        tuple[Annotated[float, Field(ge=0, le=1)] | None, ...],
+        Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]] = Field(default_factory=dict)
     modality_weights: tuple[Factor, ...] = Field(
         (1.0,) * len(MODALITIES), min_length=len(MODALITIES), max_length=len(MODALITIES),
         validation_alias=AliasChoices('modality_weights', 'trust'))
@@ -110,6 +115,7 @@ class BundleConfig(BaseModel):
     def to_json(self) -> bytes:
         """Return the file's content."""
         # Defaults are not written: bundles from before these settings keep their hash.
-        unsaid = {name for name in ('languages', 'voice_adaptation')
-                  if getattr(self, name) == type(self).model_fields[name].default}
+        unsaid = {name for name in ('languages', 'voice_adaptation', 'thresholds')
+                  if getattr(self, name) == type(self).model_fields[name].get_default(
+                      call_default_factory=True)}
         return self.model_dump_json(indent=2, exclude=unsaid).encode() + b'\n'

@@ -30,7 +30,8 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
              modality_weights: tuple[float, ...] = (1.0, 1.0, 1.0),
              training: Mapping[str, Any] | None = None, card: str = '', notice: str = '',
              weights: Literal['float32', 'float16'] = 'float32',
-             voice_adaptation: bool = False) -> Bundle:
+             voice_adaptation: bool = False,
+             thresholds: Mapping[str, Sequence[float | None]] | None = None) -> Bundle:
     """
     Return a bundle.
 
@@ -43,7 +44,7 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
     :param training: facts for the bundle's config.
     :param notice: of the licences, shown when the bundle is loaded.
     :param weights: type of the stored matrices.
-    :param voice_adaptation: as of BundleConfig.
+    :param voice_adaptation, thresholds: as of BundleConfig.
     """
     tokenizer = encoders[Modality.TEXT].tokenizer
     if tokenizer is None:
@@ -54,6 +55,7 @@ def assemble(name: str, encoders: Mapping[Modality, TrainedEncoder], fusion: Fus
         calibrated=bool(temperatures), temperatures=dict(temperatures or {}),
         modality_weights=modality_weights,
         priors={subset: tuple(shares) for subset, shares in (priors or {}).items()},
+        thresholds={subset: tuple(each) for subset, each in (thresholds or {}).items()},
         notice=notice, weights=weights, voice_adaptation=voice_adaptation,
         training=dict(training or {}))
     model = EmotionModel(config.model)

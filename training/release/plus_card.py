@@ -17,10 +17,11 @@ from typing import Any
 
 import jinja2
 from mmer_ros.evaluation.metrics import Interval
+from mmer_ros.types import EMOTIONS
 
 NOTICE = ('for research and other non-commercial use only: its voice has learnt from RAVDESS and '
           'nEMO (CC BY-NC-SA 4.0) and URDU (research only), its face encoder from FER2013 '
-          '(research only), its text encoder from MELD (GPL-3.0) and GoEmotions; see '
+          '(research only) with FER+, its text encoder from MELD (GPL-3.0) and GoEmotions; see '
           'MODEL_CARD.md')
 
 
@@ -38,4 +39,4 @@ def plus_card(figures: Mapping[str, Any]) -> str:
         'interval': lambda f: str(Interval(f['value'], f['low'], f['high'])),
         'percent': lambda share: f'{100 * share:.1f}',
         'whole_percent': lambda share: f'{100 * share:.0f}'}
-    return environment.get_template('PLUS_CARD.md.j2').render(**figures)
+    return environment.get_template('PLUS_CARD.md.j2').render(**figures, emotions=EMOTIONS)

@@ -15,7 +15,6 @@ import json
 from pathlib import Path
 import wave
 
-from mmer_ros.networks.fusion import FusionConfig
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import EMOTIONS, SUBSETS, Utterance
@@ -23,9 +22,9 @@ import numpy as np
 import pytest
 import torch
 from training.__main__ import main
-from training.release.plus import FLAT
 
-from ...fixtures.model import TINY, tiny_bundle
+from ..release.test_starter_command import write_encoders, write_fer, write_meld
+from ...fixtures.model import tiny_bundle
 from ...fixtures.whisper import save_whisper
 
 
@@ -70,21 +69,25 @@ def test_each_corpus_is_left_out_in_turn_and_the_run_resumes(
 
 def test_plus_makes_a_bundle_with_its_card(whisper: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    base = tiny_bundle(
-        name='base', priors={subset.title: FLAT for subset in SUBSETS},
-        model=TINY.model_copy(update={'fusion': FusionConfig(
-            width=32, heads=4, embracement_size=24, pooling='summary', late_fusion=True)}))
-    base.save(tmp_path / 'base')
+    tiny_bundle(name='base', modality_weights=(0.7, 0.6, 0.9)).save(tmp_path / 'base')
+    write_encoders(tmp_path)
+    write_meld(tmp_path / 'meld')
+    write_fer(tmp_path / 'fer')
     labels = ['joy', 'anger'] * 6
     caches = [f'{name}={prepared(tmp_path, name, labels)}' for name in ('nemo', 'urdu')]
     command = ['plus', '--corpus', *caches, '--folds', 'nemo', '--teacher', str(whisper),
                '--output', str(tmp_path / 'out'), '--base', str(tmp_path / 'base'), '--compare',
+               '--text', str(tmp_path / 'text'), '--face', str(tmp_path / 'face'),
+               '--meld', str(tmp_path / 'meld'), '--fer', str(tmp_path / 'fer'),
                '--bundle', str(tmp_path / 'plus')]
     assert main(command) == 0
     bundle = Bundle.load(tmp_path / 'plus')
     assert bundle.config.calibrated and bundle.config.training['unseen_corpora'].keys() == {
         'nemo', 'urdu'}
-    for text in ('non-commercial', '| nemo | 12 | 2 |', 'For comparison'):
+    assert bundle.config.modality_weights == (0.7, 0.6, 0.9)
+    assert set(bundle.config.thresholds) == {subset.title for subset in SUBSETS}
+    for text in ('non-commercial', '| nemo | 12 | 2 |', 'For comparison',
+                 'nemo, babble noise at 10 dB', 'MELD dev, as heard', '| words, voice, face |'):
         assert text in bundle.card
     tone = (9000 * np.sin(np.arange(8000) * 0.4)).astype(np.int16)
     assert not np.isnan(Recognizer(bundle).recognize(Utterance(audio=tone)).logits).any()

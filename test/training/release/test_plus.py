@@ -7,125 +7,95 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""The plus bundle: a new voice in the pool of another bundle; everything else as before."""
+"""The pool of the plus bundle: its gates, its likelihoods, and what the bundle answers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from mmer_ros.networks.fusion import FusionConfig
-from mmer_ros.networks.late_fusion import LateFusion, OPENED
+from mmer_ros.networks.late_fusion import LateFusion
 from mmer_ros.networks.whisper_encoder import WhisperEncoder, WhisperEncoderConfig
 from mmer_ros.recognition.bundle import Bundle
 from mmer_ros.recognition.recognizer import Recognizer
-from mmer_ros.types import EMOTIONS, InvalidInput, MODALITIES, Modality, SUBSETS, Utterance
+from mmer_ros.types import EMOTIONS, MODALITIES, Modality, SUBSETS, Utterance
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 import torch
 from torch import nn
+from training.encoders.trained_encoder import encoders_of, TrainedEncoder
+from training.fusion.calibrated_posteriors import CalibratedPosterior
+from training.fusion.pool_calibration import PoolCalibration
 from training.release.plus import (
-    fit_common_temperature,
     fit_gate,
     FLAT,
-    plus_bundle,
-    pool_of,
-    replace_voice,
-    UnseenLogits,
+    GateExamples,
+    make_pool,
+    opened,
+    pool_bundle,
+    set_pool,
 )
 
-from ...fixtures.model import random_audio, random_faces, seeded, TINY, tiny_bundle
+from ...fixtures.model import random_audio, random_faces, seeded, tiny_bundle
 
-AUDIO = Modality.AUDIO
+TEXT, AUDIO, FACE = MODALITIES
 VOICE = WhisperEncoderConfig(d_model=16, n_layer=2, n_head=2, n_inner=32, states=(1, 2), width=9)
-PRIOR = (0.3, 0.1, 0.1, 0.1, 0.2, 0.1, 0.1)
-RNG = np.random.default_rng(0)
+NEVER = dict.fromkeys((s.title for s in SUBSETS), (None,) * 7)
 
 
-def base_bundle() -> Bundle:
-    """Return a bundle with late fusion whose crossmodal branch is silent, as before training."""
-    bundle = tiny_bundle(
-        model=TINY.model_copy(update={'fusion': FusionConfig(
-            width=32, heads=4, embracement_size=24, pooling='summary', late_fusion=True)}),
-        priors={subset.title: PRIOR for subset in SUBSETS})
-    late_fusion = bundle.model.fusion.late_fusion
-    assert isinstance(late_fusion, LateFusion)
-    with torch.no_grad():
-        late_fusion.offsets.copy_(torch.randn(late_fusion.offsets.shape))
-        late_fusion.weights.mul_(torch.rand(late_fusion.weights.shape) + 0.5)
-    return bundle
+def calibration() -> PoolCalibration:
+    """Return one with other settings for each modality and subset."""
+    return PoolCalibration(
+        {m: CalibratedPosterior(temperature=1.5 + m.column, shares=FLAT,
+                                offsets=tuple(np.linspace(-1, 1, 7) * (m.column - 1)))
+         for m in MODALITIES},
+        {TEXT: 0.8, AUDIO: 0.6, FACE: 0.9},
+        {s.title: 1 + i / 10 for i, s in enumerate(SUBSETS)})
 
 
 @pytest.fixture(scope='module')
-def bundles() -> tuple[Bundle, Bundle]:
-    """Return a base, and a plus bundle made of it."""
+def plus() -> Bundle:
+    base = tiny_bundle()
     torch.manual_seed(0)
-    base = base_bundle()
     encoder = seeded(WhisperEncoder, VOICE, 7)
-    plus = plus_bundle('plus', base, encoder, pool_of(base, encoder), card='# plus\n',
-                       notice='', training={})
-    return base, plus
+    encoders = {**encoders_of(base), AUDIO: TrainedEncoder(AUDIO, VOICE, encoder, {})}
+    return pool_bundle('plus', encoders, make_pool(encoders), calibration(),
+                       faces=base.config.faces, card='# plus\n', notice='', thresholds=NEVER,
+                       training={})
 
 
 def utterance(subset: Modality) -> Utterance:
-    return Utterance(text='how was I to know' if Modality.TEXT in subset else None,
+    return Utterance(text='how was I to know' if TEXT in subset else None,
                      audio=random_audio(9_000) if AUDIO in subset else None,
-                     faces=random_faces(3) if Modality.FACE in subset else None)
+                     faces=random_faces(3) if FACE in subset else None)
 
 
-@pytest.mark.parametrize('subset', [s for s in SUBSETS if AUDIO not in s])
-def test_without_a_voice_the_answers_are_those_of_the_base(
-        bundles: tuple[Bundle, Bundle], subset: Modality) -> None:
-    before, after = (Recognizer(bundle).recognize(utterance(subset)) for bundle in bundles)
-    np.testing.assert_allclose(after.probabilities, before.probabilities, atol=1e-3)  # float16
+@pytest.mark.parametrize('subset', SUBSETS)
+def test_the_late_fusion_gives_the_posteriors_of_the_calibration(subset: Modality) -> None:
+    torch.manual_seed(0)
+    heads = {m: nn.Linear(5, 7) for m in MODALITIES}
+    pool = LateFusion(dict.fromkeys(MODALITIES, 5), heads)
+    set_pool(pool, calibration())
+    there = {m: (torch.randn(4, 1, 5), torch.ones(4, 1, dtype=torch.bool))
+             for m in subset.members}
+    present = torch.tensor([[m in subset for m in MODALITIES]]).expand(4, 3)
+    with torch.no_grad():
+        found = pool(there, present).double().numpy() / calibration().temperatures[subset.title]
+        logits = {m: heads[m](x[:, 0]).double().numpy() for m, (x, _) in there.items()}
+    np.testing.assert_allclose(log_softmax(found, axis=1),
+                               calibration().log_posterior(logits), atol=1e-4)
 
 
 @torch.inference_mode()
-def test_the_voice_alone_is_its_own_classifier(bundles: tuple[Bundle, Bundle]) -> None:
-    _, plus = bundles
-    recognizer = Recognizer(plus)
+def test_the_voice_alone_is_its_own_classifier_calibrated(plus: Bundle) -> None:
     encoder = plus.model.audio
     assert isinstance(encoder, WhisperEncoder)
     moments = encoder.moments(encoder.whole(random_audio(9_000)))
-    expected = torch.softmax(encoder.classifier(encoder.project(moments)), dim=0)
-    np.testing.assert_allclose(recognizer.recognize(utterance(AUDIO)).probabilities, expected,
-                               atol=1e-4)
+    logits = encoder.classifier(encoder.project(moments))[None].numpy()
+    expected = softmax(calibration().log_posterior({AUDIO: logits})[0])
+    found = Recognizer(plus).recognize(utterance(AUDIO)).probabilities
+    np.testing.assert_allclose(found, expected, atol=1e-4)
     assert plus.config.priors['audio'] == pytest.approx(FLAT)
-
-
-def test_the_likelihood_of_the_old_voice_is_exchanged_for_the_new_with_its_exponent() -> None:
-    """Recomputed: the pool's logits are a weighted sum of log-likelihoods and what is left."""
-    sizes = dict.fromkeys(MODALITIES, 5)
-    torch.manual_seed(0)
-    heads = {m: nn.Linear(5, 7) for m in MODALITIES}
-    base, pool = LateFusion(sizes, heads), LateFusion(sizes, heads)
-    with torch.no_grad():
-        base.weights.copy_(torch.rand(base.weights.shape) + 0.5)
-        base.offsets.copy_(torch.randn(base.offsets.shape))
-    replace_voice(pool, base, PRIOR)
-    vectors = {m: (torch.randn(1, 1, 5), torch.ones(1, 1, dtype=torch.bool)) for m in MODALITIES}
-    log_p = torch.log_softmax(heads[AUDIO](vectors[AUDIO][0][0]), dim=1)
-    for subset in (s for s in SUBSETS if AUDIO in s and s != AUDIO):
-        present = torch.tensor([[m in subset for m in MODALITIES]])
-        there = {m: v for m, v in vectors.items() if m in subset}
-        before, after = (each(there, present) for each in (base, pool))
-        exponent = base.weights[subset.value, 1] / base.weights[AUDIO.value, 1]
-        old = base.weights[AUDIO.value, 1] * OPENED * log_p + (
-            base.offsets[AUDIO.value] - torch.tensor(PRIOR).log())
-        torch.testing.assert_close(after, before - exponent * old + exponent * log_p)
-
-
-def test_a_bundle_without_late_fusion_is_no_base() -> None:
-    with pytest.raises(InvalidInput, match='tiny.*late fusion'):
-        pool_of(tiny_bundle(), seeded(WhisperEncoder, VOICE, 7))
-
-
-def test_the_temperature_makes_overconfident_voices_modest() -> None:
-    logits = RNG.normal(0, 1, (4000, 7)).astype(np.float32)
-    labels = np.array([RNG.choice(7, p=p) for p in softmax(logits.astype(float), axis=1)])
-    halves = [UnseenLogits(3 * logits[half], labels[half]) for half in (
-        slice(0, 3000), slice(3000, 4000))]
-    assert fit_common_temperature(halves) == pytest.approx(3, rel=0.1)
 
 
 def test_the_gate_opens_for_people_and_closes_for_other_sounds() -> None:
@@ -134,21 +104,23 @@ def test_the_gate_opens_for_people_and_closes_for_other_sounds() -> None:
     pool = LateFusion({AUDIO: width}, {AUDIO: nn.Linear(width, 7)})
     gate = pool.gates['audio']
     assert isinstance(gate, nn.Sequential)
-    people = [torch.randn(50, width) + 3, torch.randn(500, width) + 2]
-    others = torch.randn(200, width) - 3
-    assert fit_gate(gate, people, others) > 0.95
-    with torch.no_grad():
-        assert float(torch.sigmoid(gate(others)).median()) < 0.05
-        moved = people[0].clone()
-        moved[:, :len(EMOTIONS)] -= 20  # by adaptation to a person
-        torch.testing.assert_close(gate(moved), gate(people[0]))
+    people, others = torch.randn(500, width) + 3, torch.randn(200, width) - 3
+    noisy = torch.randn(300, width) + torch.tensor([3.0] * 9 + [-3.0] * 2)
+    fit_gate(gate, [GateExamples(people, 1.0, 0.25), GateExamples(noisy, 0.5, 0.25),
+                    GateExamples(others, 0.0, 0.5)], ignored=len(EMOTIONS))
+    assert float(opened(gate, people).median()) > 0.95
+    assert 0.35 < float(opened(gate, noisy).median()) < 0.65
+    assert float(opened(gate, others).median()) < 0.05
+    moved = people.clone()
+    moved[:, :len(EMOTIONS)] -= 20  # by adaptation to a person
+    torch.testing.assert_close(opened(gate, moved), opened(gate, people))
 
 
-def test_it_survives_saving(bundles: tuple[Bundle, Bundle], tmp_path: Path) -> None:
-    _, plus = bundles
+def test_it_survives_saving(plus: Bundle, tmp_path: Path) -> None:
     plus.save(tmp_path / 'plus')
     loaded = Recognizer(Bundle.load(tmp_path / 'plus'))
     for subset in SUBSETS:
         np.testing.assert_array_equal(
             loaded.recognize(utterance(subset)).probabilities,
             Recognizer(plus).recognize(utterance(subset)).probabilities)
+    assert Bundle.load(tmp_path / 'plus').config.thresholds['text'] == (None,) * 7

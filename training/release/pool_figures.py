@@ -1,0 +1,99 @@
+# Copyright 2026 The mmer_ros authors
+# Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+# in compliance with the License. You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software distributed under the License
+# is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+# or implied. See the License for the specific language governing permissions and limitations
+# under the License.
+
+"""Figures of a calibrated pool on what neither encoders nor calibration have learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mmer_ros.evaluation.metrics import (
+    accuracy,
+    balanced_accuracy,
+    bootstrap_interval,
+    score,
+    weighted_f1,
+)
+from mmer_ros.recognition.prior_correction import NAMED, ROBOT
+from mmer_ros.types import EMOTIONS, Modality
+import numpy as np
+from training.fusion.calibrated_posteriors import Floats
+from training.fusion.pool_calibration import (
+    Answers,
+    balanced,
+    corrected,
+    cross_fitted,
+    Evidence,
+    third_of,
+    thresholds,
+)
+
+FLAT = NAMED['flat']
+COVERAGES = (1.0, 0.8, 0.6, 0.4, 0.2)
+
+
+def pool_figures(evidence: Evidence, exponents: Mapping[Modality, float],
+                 corpora: Sequence[str], **settings: Any) -> dict[str, Any]:
+    """
+    Return scores and thresholds by subset, of pools that were fitted on other examples.
+
+    Of the voices one corpus is left out at a time, of words and faces a third of the dialogues
+    and pictures.
+
+    :param corpora: of the voices, by which the names of their conditions begin.
+    :param settings: of `fit_pool`.
+    """
+    folds = {m: [np.full(len(c.labels), corpora.index(c.name.partition(', ')[0]))
+                 if m is Modality.AUDIO else third_of(c) for c in each]
+             for m, each in evidence.items()}
+    found = cross_fitted(evidence, exponents, folds, **settings)
+    shares = {Modality.TEXT.title: NAMED['meld']}  # of the sentences that the words are scored on
+    return {'subsets': {title: {a.name: figures_of(a, shares.get(title, FLAT)) for a in each}
+                        for title, each in found.items()},
+            'thresholds': {title: _thresholds(each) for title, each in found.items()},
+            'coverage': {title: _coverage(each) for title, each in found.items()}}
+
+
+def figures_of(answers: Answers, shares: Sequence[float]) -> dict[str, Any]:
+    """Return the scores under some class shares, with intervals over the examples."""
+    labels, predicted = answers.labels, corrected(answers.probabilities, shares)
+    scores = score(labels, predicted)
+
+    def interval(statistic: Any) -> dict[str, float]:
+        return asdict(bootstrap_interval(statistic, labels, predicted))
+
+    return {'examples': scores.count, 'accuracy': interval(accuracy),
+            'unweighted_recall': interval(balanced_accuracy),
+            'weighted_f1': interval(weighted_f1), 'ece': scores.ece, 'nats': scores.nll,
+            'mean_confidence': float(predicted.max(axis=1).mean()),
+            'recall': dict(zip(EMOTIONS, scores.recall.tolist(), strict=True))}
+
+
+def _robot(answers: Sequence[Answers]) -> tuple[Floats, Any, Floats]:
+    """Return probabilities under the robot's prior, labels, and weights by its shares."""
+    labels = [a.labels for a in answers]
+    return (corrected(np.concatenate([a.probabilities for a in answers]), NAMED[ROBOT]),
+            np.concatenate(labels), balanced(labels, NAMED[ROBOT]))
+
+
+def _thresholds(answers: Sequence[Answers]) -> list[float | None]:
+    probabilities, labels, weights = _robot(answers)
+    return thresholds(labels, probabilities, weights)
+
+
+def _coverage(answers: Sequence[Answers]) -> dict[str, float]:
+    """Return the share of right answers among the surest, by their share of all."""
+    probabilities, labels, weights = _robot(answers)
+    order = np.argsort(-probabilities.max(axis=1), kind='stable')
+    share = np.cumsum(weights[order])
+    right = np.cumsum(weights[order] * (probabilities.argmax(axis=1) == labels)[order])
+    rows = [min(int(np.searchsorted(share, c * share[-1])), len(share) - 1) for c in COVERAGES]
+    return {f'{c:.1f}': float(right[row] / share[row]) for c, row in zip(COVERAGES, rows)}
