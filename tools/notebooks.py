@@ -85,7 +85,10 @@ def to_markdown(notebook: dict[str, Any]) -> str:
 def _run_cell(source: str, namespace: dict[str, Any], name: str) -> tuple[str, Any]:
     """Return what a cell prints, and the value of its last line if that is an expression."""
     tree = ast.parse(source, name)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    end = tree.body[-1] if tree.body else None
+    last = end if isinstance(end, ast.Expr) else None
+    if last is not None:
+        tree.body.pop()
     out, value = io.StringIO(), None
     with redirect_stdout(out):
         exec(compile(tree, name, 'exec'), namespace)

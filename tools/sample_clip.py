@@ -108,5 +108,14 @@ def encoded(stream: Any, sound: Int16) -> list[Any]:
     return [*packets, *stream.encode()]
 
 
+def write_wav(path: Path, sound: Int16, *, codec: str = 'pcm_s16le') -> None:
+    """Write a WAV of (samples,) or (samples, 2) at 16 kHz."""
+    with av.open(str(path), 'w') as container:
+        layout = 'mono' if sound.ndim == 1 else 'stereo'
+        stream = container.add_stream(codec, rate=SAMPLE_RATE, layout=layout)
+        for packet in encoded(stream, sound):
+            container.mux(packet)
+
+
 if __name__ == '__main__':
     sys.exit(main())

@@ -14,8 +14,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tools.sample_clip import write_wav
 
-from ..fixtures.stream import sample_audio, track, TWO_TURNS_S, write_two_turns, write_wav
+from ..fixtures.stream import sample_audio, track, TWO_TURNS_S, write_two_turns
 
 
 @pytest.fixture(scope='package')

@@ -21,8 +21,9 @@ from typing import Any
 from mmer_ros.cli.main import main
 from mmer_ros.types import EMOTIONS
 import pytest
+from tools.sample_clip import write_wav
 
-from ..fixtures.stream import BASE, sample_labels, write_wav
+from ..fixtures.stream import BASE, sample_labels
 
 LABELS = sample_labels()[:2]
 TEXTS = [row['text'] for row in LABELS]

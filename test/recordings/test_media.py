@@ -29,9 +29,10 @@ from mmer_ros.types import AudioBlock, InvalidInput, SAMPLE_RATE, VideoFrame
 import numpy as np
 from PIL import Image
 import pytest
+from tools.sample_clip import write_clip, write_wav
 
 from ..fixtures.media import end_of, EVERY, read, remuxed
-from ..fixtures.stream import sine, write_clip, write_wav
+from ..fixtures.stream import sine
 
 SOUND = np.rint(sine(440, 2.0, SAMPLE_RATE) * 32_767).astype(np.int16)
 # Grey of a brightness that tells the second in which it is seen.

@@ -517,7 +517,9 @@
     pen.globalAlpha = 1;
     pen.font = '600 12px ' + FONT;
     pen.fillStyle = each.final ? inkColour : colour('--text');
-    pen.fillText(clip(pen, `${each.label} ${percent(each.confidence)}`, x1 - left - 12), left + 7, top + height / 2 + 4);
+    const fits = [`${each.label} ${percent(each.confidence)}`, each.label, each.label.slice(0, 3)].find(
+      (words) => pen.measureText(words).width <= x1 - left - 10);
+    if (fits) pen.fillText(fits, left + 6, top + height / 2 + 4);
   };
   const draw = () => {
     if (isCamera) drawBoxes();

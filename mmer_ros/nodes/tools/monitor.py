@@ -26,6 +26,7 @@ from mmer_ros.cli.monitor import add_arguments, EXIT_CODES
 from mmer_ros.monitor.state import Graph, Health, MonitorState
 from mmer_ros.monitor.view import MonitorView
 from mmer_ros.nodes.middleware import plain
+from mmer_ros.nodes.tools.playback import spinning
 from mmer_ros.nodes.tools.watch import to_row
 import rclpy
 from rclpy.exceptions import NameValidationException
@@ -119,6 +120,16 @@ class Monitor(Node):
             self._answer = self._client.call_async(GetState.Request())
             self._asked_at = now
         return self._lifecycle
+
+
+@contextmanager
+def monitoring() -> Iterator[Monitor]:
+    """Keep a monitor up to date in the background while the block runs."""
+    context = rclpy.Context()
+    context.init()
+    monitor = Monitor(context=context)
+    with spinning(context, monitor):
+        yield monitor
 
 
 def show(monitor: Monitor, executor: Executor, console: Console) -> int:

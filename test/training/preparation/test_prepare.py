@@ -23,6 +23,7 @@ from mmer_ros.sensing.faces import FaceStream
 from mmer_ros.types import InvalidInput, Modality, SAMPLE_RATE
 import numpy as np
 import pytest
+from tools.sample_clip import write_wav
 from torch.utils.data import DataLoader
 from training.corpora.corpus import Corpus
 from training.corpora.examples import Example
@@ -35,7 +36,6 @@ from training.preparation.report import estimate_bytes
 from training.preparation.shards import decode_image
 
 from ...fixtures.clip import CONFIG, content, make_clip, portrait, problems, tone
-from ...fixtures.stream import write_wav
 
 # ------------------------------------------------------------------------------- what is made
 
