@@ -38,7 +38,7 @@ _PLAIN = str.maketrans({
     **dict.fromkeys('‘’‚‛′´ʼ', "'"), **dict.fromkeys('“”„‟″', '"'),
     **dict.fromkeys('‐‑‒–−', '-'), **dict.fromkeys('—―', ' - '), '…': '...',
     'ﬀ': 'ff', 'ﬁ': 'fi', 'ﬂ': 'fl', 'ﬃ': 'ffi', 'ﬄ': 'ffl',
-    **{0xff01 + code: 0x21 + code for code in range(0x5e)},  # of full width, as beside Chinese
+    **{chr(0xff01 + code): chr(0x21 + code) for code in range(0x5e)},  # of full width
 })
 _BACKTICK = re.compile(r'(?<=[^\W\d_])`(?=[^\W\d_])')  # within words an apostrophe
 _LOST = re.compile(r'(?<=\w)\ufffd(?=\w)')  # inside of words it was an apostrophe

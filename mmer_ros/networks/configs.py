@@ -56,7 +56,7 @@ class TextEncoderConfig(EncoderConfig):
     n_positions: int = 512
     n_embd: int = 768
     n_layer: int = 12
-    n_head: int = 12
+    n_head: int = Field(12, ge=1)
     history_turns: int = 5
     dropout: float = 0.1
 

@@ -52,7 +52,7 @@ class FusionConfig(BaseModel):
 
     family: str = DEFAULT_FAMILY
     width: int = 256
-    heads: int = 8
+    heads: int = Field(8, ge=1)
     embracement_size: int = 256
     dropout: float = 0.1
     pooling: Literal['mean', 'summary'] = 'mean'

@@ -42,7 +42,7 @@ def language_code(name: str) -> str:
     >>> [language_code(name) for name in ('en_US.UTF-8', 'British English', '<|de|>', 'und')]
     ['en', 'en', 'de', '']
     """
-    parts = re.findall(r'[^\W\d_]+', name.lower()) or ['']
+    parts: list[str] = re.findall(r'[^\W\d_]+', name.lower()) or ['']
     first = parts[0]
     if first in UNKNOWN or len(first) == 1:  # as 'C' or 'n/a'
         return ''

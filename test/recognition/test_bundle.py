@@ -285,6 +285,8 @@ def test_wrong_label_order_is_refused(folder: Path) -> None:
     ({'model': {'audio': {'upsample_scales': [5, 5, 11]}}}, 'hop_length', 'write it again'),
     ({'model': {'fusion': {'heads': 3}}}, 'heads 3', 'write it again'),
     ({'model': {'text': {'n_embd': 30, 'n_head': 4}}}, 'sizes', 'correct'),
+    ({'model': {'text': {'n_head': 0}}}, 'n_head', 'write it again'),
+    ({'model': {'fusion': {'heads': 0}}}, 'heads', 'write it again'),
     ({'temperatures': {'text': 0.0}}, 'temperatures.text', 'write it again'),
     ({'modality_weights': [1.0, 0.0, 1.0]}, 'modality_weights.1', 'write it again'),
     ({'circumplex': [[0.0, 0.0]]}, 'circumplex', 'write it again'),

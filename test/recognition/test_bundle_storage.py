@@ -7,14 +7,15 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""How a bundle is stored: rounded weights, and the notice of its licences."""
+"""How a bundle is stored: rounded weights, the notice of its licences, and its sizes."""
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
-from mmer_ros.recognition.bundle import Bundle, WEIGHTS
+from mmer_ros.recognition.bundle import Bundle, BundleError, CONFIG, WEIGHTS
 from mmer_ros.recognition.recognizer import Recognizer
 from mmer_ros.types import Modality
 import numpy as np
@@ -61,3 +62,20 @@ def test_the_notice_is_told_once_however_often_the_bundle_is_loaded(
             recognizer = Recognizer.load(tmp_path / name)
             recognizer.recognize(utterance(Modality.TEXT))
     assert [r.message for r in caplog.records] == ['bundle careful: for research only']
+
+
+def test_no_number_in_the_settings_is_an_internal_error(tmp_path: Path) -> None:
+    """Each number of the sizes becomes 0, negative, huge or none; the whole is loaded."""
+    folder = tmp_path / 'bundle'
+    tiny_bundle().save(folder)
+    original = json.loads((folder / CONFIG).read_text())
+    for part, sizes in original['model'].items():
+        for name in sizes:
+            for value in (0, -1, 2**40, 1e300, float('nan'), None, []):
+                changed = json.loads(json.dumps(original))
+                changed['model'][part][name] = value
+                (folder / CONFIG).write_text(json.dumps(changed))
+                try:
+                    Bundle.load(folder)
+                except BundleError as error:
+                    assert str(error).isprintable() and len(str(error)) < 1000
