@@ -20,15 +20,18 @@ import re
 import signal
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-pytest.importorskip('aiohttp', reason="needs aiohttp: pip install 'mmer_ros[live]'")
+aiohttp = pytest.importorskip(
+    'aiohttp', reason="needs aiohttp: pip install 'mmer_ros[live]'")
 
 from mmer_ros.interfaces.images import compressed_to_rgb
 from mmer_ros.recordings.recording import COMPRESSED_IMAGE, Recording
 from mmer_ros.replay import replay_bag, ReplayOptions
 from mmer_ros.types import EMOTIONS, UInt8
+from tools.browser import FAKE
 
 from ..fixtures.browser import Browser, browser, fake_devices, find_browser
 from ..fixtures.stream import BASE, SAMPLE, sample_audio, TWO_TURNS_S
@@ -37,6 +40,7 @@ pytestmark = pytest.mark.slow
 
 SHOWN_S = TWO_TURNS_S + 0.6
 START = 'document.getElementById("start").click()'
+CONNECTION = 'document.getElementById("connection").innerText'
 NOTICE = 'document.getElementById("notice").innerText'
 UTTERANCES = '[...document.querySelectorAll("#spoken li[data-of]")].map((row) => row.innerText)'
 
@@ -142,4 +146,33 @@ def test_what_the_browser_lacks_is_said_in_a_sentence(
                                    ('delete window.WebSocket', 'no WebSocket')):
                 await page.evaluate(f'{lack}; {START}')
                 assert sentence in await page.evaluate(NOTICE)
+    asyncio.run(check())
+
+
+def test_a_page_that_is_refused_or_gets_no_answer_says_so(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with (mmer_live(tmp_path) as (url, process), browser(tmp_path, FAKE) as page,
+                    aiohttp.ClientSession() as session):
+            port, token = urlsplit(url).port, urlsplit(url).query
+            address = f'http://127.0.0.1:{port}/socket?{token}&page=first'
+            async with session.ws_connect(address, origin=f'http://127.0.0.1:{port}'):
+                await page.go_to(url)
+                await page.wait_for(f'{NOTICE}.includes("another tab")')
+                await page.evaluate(START)
+                assert 'another tab' in await page.evaluate(NOTICE)
+                assert await page.evaluate('document.getElementById("start").innerText') == 'Start'
+                await page.evaluate('document.getElementById("action").click()')
+                await page.wait_for(f'{CONNECTION} === "connected"')
+            process.send_signal(signal.SIGSTOP)
+            await page.wait_for(f'{NOTICE}.includes("has not answered for")')
+            assert await page.evaluate(CONNECTION) == 'no answer'
+            process.send_signal(signal.SIGCONT)
+            await page.wait_for(f'{CONNECTION} === "connected"')
+            assert not (await page.evaluate(NOTICE)).strip()
+            process.kill()
+            await page.wait_for(f'{NOTICE}.includes("is lost")')
+        async with mmer_live(tmp_path, '--port', str(port)) as _, browser(
+                tmp_path / 'other') as page:
+            await page.go_to(f'http://127.0.0.1:{port}/')
+            assert 'ends with a token' in await page.evaluate('document.body.innerText')
     asyncio.run(check())

@@ -2,14 +2,14 @@
 (() => {
   const id = (name) => document.getElementById(name);
   const body = document.body, isCamera = body.dataset.mode === 'camera', hasWords = 'words' in body.dataset;
-  const SPAN_S = 30, IMAGE_HZ = 10, IMAGE_WIDTH = 640, KEPT_S = 10, RETRY_MS = 1000, SHOWN = 60;
+  const SPAN_S = 30, IMAGE_HZ = 10, IMAGE_WIDTH = 640, KEPT_S = 10, RETRY_MS = 1000, STALLED_MS = 5000, SHOWN = 60;
   const AUDIO = 1, IMAGE = 2, BUSY = 4001, TAKEN = 4002;
   const EMOTIONS = [...id('seven').children].map((row) => row.dataset.name);
   const SOURCES = ['text', 'audio', 'face'];
   const page = Math.random().toString(36).slice(2), token = new URLSearchParams(location.search).get('token') || '';
   const state = {socket: null, on: false, stream: null, context: null, faces: null, expressions: new Map(), loudness: [],
     spoken: new Map(), voices: [], words: new Map(), latencies: [], events: new Map(), waiting: [], health: null,
-    latest: null, lastStamp: 0, lastAt: 0, isRecording: false, wasRefused: false};
+    latest: null, lastStamp: 0, lastAt: 0, isRecording: false, refuse: null, heardAt: 0, isStalled: false};
   const here = () => (performance.timeOrigin + performance.now()) / 1000;
   const now = () => isCamera ? here() : state.lastStamp + (performance.now() - state.lastAt) / 1000;
   const percent = (share) => Math.round(100 * share) + ' %';
@@ -57,12 +57,18 @@
     const socket = new WebSocket(`ws://${location.host}/socket?${query}`);
     socket.binaryType = 'arraybuffer';
     state.socket = socket;
+    let wasOpen = false;
     socket.onopen = () => {
-      state.wasRefused = false;
+      wasOpen = true;
+      state.heardAt = performance.now();
       connected('connected', 'on');
       state.waiting.splice(0).forEach((packet) => socket.send(packet));
     };
-    socket.onmessage = ({data}) => (typeof data === 'string' ? receive(JSON.parse(data)) : showPicture(data));
+    socket.onmessage = ({data}) => {
+      state.heardAt = performance.now();
+      if (typeof data === 'string') receive(JSON.parse(data));
+      else showPicture(data);
+    };
     socket.onclose = ({code}) => {
       if (state.socket !== socket) return;
       if (code === BUSY || code === TAKEN) {
@@ -71,9 +77,29 @@
         return;
       }
       connected('not connected', 'wrong');
+      state.isStalled = false;
       notify('The connection to mmer live is lost. Is it still running in the terminal? This page connects again by itself; what is said in the next ' + KEPT_S + ' seconds is kept.');
+      if (!wasOpen) askForToken();
       setTimeout(() => connect(false), RETRY_MS);
     };
+  };
+  // A refused WebSocket has no reason; the page itself has one.
+  const askForToken = async () => {
+    const answer = await fetch(location.href, {cache: 'no-store'}).catch(() => null);
+    if (answer && answer.status === 403) notify('mmer live was started again and has another address. Open the one that it printed in the terminal.');
+  };
+  // Something comes each second; the connection may hang long before it ends.
+  const watchConnection = () => {
+    const silent = performance.now() - state.heardAt;
+    if (isOpen() && !state.refuse && silent > STALLED_MS) {
+      state.isStalled = true;
+      connected('no answer', 'wrong');
+      notify(`mmer live has not answered for ${Math.round(silent / 1000)} s: its computer is busy, or the network is gone. What is said waits until it answers.`);
+    } else if (state.isStalled && isOpen()) {
+      state.isStalled = false;
+      connected('connected', 'on');
+      notify('');
+    }
   };
   const connected = (text, kind) => {
     id('connection').textContent = text;
@@ -95,15 +121,22 @@
       if (state.waiting.length > 20 * KEPT_S) state.waiting.shift();
     }
   };
+  const refused = (text) => {
+    state.refuse = () => notify(text, 'Use it here', () => { notify(''); connect(true); });
+    state.refuse();
+  };
   const receive = (message) => {
     if (message.stamp && message.stamp >= state.lastStamp) {
       state.lastStamp = message.stamp;
       state.lastAt = performance.now();
     }
     const act = {
-      hello: () => notify(missing() && missing() + '; use a current Chrome, Edge, Firefox or Safari.'),
-      busy: () => notify(message.text, 'Use it here', () => { notify(''); connect(true); }),
-      taken: () => notify(message.text, 'Use it here', () => { notify(''); connect(true); }),
+      hello: () => {
+        state.refuse = null;
+        notify(missing() && missing() + '; use a current Chrome, Edge, Firefox or Safari.');
+      },
+      busy: () => refused(message.text),
+      taken: () => refused(message.text),
       estimate: () => add(message),
       faces: () => { state.faces = message; showWho(); },
       people: () => { state.expressions = new Map(message.people.map((one) => [one.id, one])); },
@@ -144,6 +177,7 @@
   const start = async () => {
     const lack = missing();
     if (lack) { notify(lack + '; use a current Chrome, Edge, Firefox or Safari.'); return; }
+    if (state.refuse) { state.refuse(); return; }
     id('start').disabled = true;
     try {
       const [stream, problem] = await open();
@@ -542,6 +576,9 @@
   }
   const lack = missing();
   if (lack) notify(lack + '; use a current Chrome, Edge, Firefox or Safari.');
-  if ('WebSocket' in window) connect(false);
+  if ('WebSocket' in window) {
+    connect(false);
+    setInterval(watchConnection, 1000);
+  }
   draw();
 })();
