@@ -59,6 +59,7 @@ def _run(name: str, arguments: list[str] | None, signals: StopSignals) -> int:
         prepare_lossy_network(os.environ)
     module, node_class = CLASSES[name]
     make = getattr(import_module(module), node_class)
+    from mmer_ros.nodes.parameters import useless_files
     import rclpy
     from rclpy.exceptions import ParameterException
     from rclpy.impl.implementation_singleton import rclpy_implementation as rcl
@@ -71,6 +72,8 @@ def _run(name: str, arguments: list[str] | None, signals: StopSignals) -> int:
         return 2
     try:
         node = make()
+        for warning in useless_files(arguments or sys.argv, node.get_fully_qualified_name()):
+            node.get_logger().warning(warning)
         try:
             _spin(node, signals)
         finally:

@@ -11,6 +11,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+import re
 from typing import Any
 
 from mmer_ros.settings import (
@@ -24,6 +28,9 @@ from mmer_ros.types import InvalidInput
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
+import yaml
+
+NODES = ('emotion', 'segmenter', 'estimator')
 
 
 class NodeParameters:
@@ -89,6 +96,44 @@ class NodeParameters:
 
     def _values(self) -> dict[str, Any]:
         return {name: self._node.get_parameter(name).value for name in self.declared}
+
+
+def useless_files(arguments: Sequence[str], node: str) -> list[str]:
+    """
+    Return a warning for each parameter file that has nothing for any node of ours.
+
+    :param arguments: of the process.
+    :param node: full name of its node, e.g. /robot1/emotion.
+    """
+    warnings = []
+    for path in (Path(value) for word, value in pairwise(arguments) if word == '--params-file'):
+        try:
+            blocks = list(_blocks(yaml.safe_load(path.read_text(encoding='utf-8')), ''))
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            continue  # rcl has read it
+        own = node.rpartition('/')[2]
+        others = {name for name in NODES if name != own}
+        if not any(_names(block, node) or block.rpartition('/')[2] in others for block in blocks):
+            warnings.append(f'the parameter file {path} has no effect: its parameters are for '
+                            f'{", ".join(blocks) or "no node"}; this node is {node}; write that, '
+                            'or /** for every node')
+    return warnings
+
+
+def _blocks(content: Any, name: str) -> Iterator[str]:
+    """Return the names of the nodes that a parameter file has parameters for."""
+    for key, value in content.items() if isinstance(content, dict) else ():
+        if key == 'ros__parameters':
+            yield name
+        else:
+            yield from _blocks(value, f'{name}/{str(key).strip("/")}')
+
+
+def _names(block: str, node: str) -> bool:
+    """Return whether the name of a block, with wildcards, is that of a node."""
+    tokens = {'**': r'(/\w+)*', '*': r'/\w+'}
+    pattern = ''.join(tokens.get(t, '/' + re.escape(t)) for t in block.split('/')[1:])
+    return re.fullmatch(pattern, node) is not None
 
 
 def _descriptor(parameter: Parameter) -> ParameterDescriptor:

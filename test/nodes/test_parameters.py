@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2 (make env)')
 from mmer_ros.nodes.emotion_node import EmotionNode
 from mmer_ros.nodes.estimator_node import EstimatorNode
 from mmer_ros.nodes.managed_node import ManagedNode
+from mmer_ros.nodes.parameters import useless_files
 from mmer_ros.nodes.segmenter_node import SegmenterNode
 from mmer_ros.nodes.tools.domains import own_domain
 from mmer_ros.settings import CAMERA, NodeSettings, parameters, setting
@@ -148,3 +151,30 @@ def test_a_node_whose_parameters_are_known_warns_of_nothing(capfd: Any) -> None:
         with made(node_class, '--params-file', str(installed)):
             pass
     assert 'unknown' not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(('block', 'node', 'is_used'), [
+    ('emotion', '/emotion', True), ('/emotion', '/emotion', True), ('/**', '/a/emotion', True),
+    ('/*', '/emotion', True), ('/**/emotion', '/a/b/emotion', True),
+    ('emotoin', '/emotion', False), ('emotion', '/robot1/emotion', False),
+    ('/*', '/robot1/emotion', False),
+    ('/robot1/emotion', '/robot1/emotion', True), ('/estimator', '/segmenter', True)])
+def test_a_parameter_file_that_is_for_no_node_of_ours_is_named(
+        tmp_path: Path, block: str, node: str, is_used: bool) -> None:
+    path = tmp_path / 'robot.yaml'
+    path.write_text(f'{block}:\n  ros__parameters: {{partial_rate: 2.0}}\n')
+    found = useless_files(['emotion', '--ros-args', '--params-file', str(path)], node)
+    assert (found == []) == is_used
+    assert is_used or f'are for /{block.strip("/")}; this node is {node}' in found[0]
+
+
+def test_a_process_warns_of_a_parameter_file_for_another_node(tmp_path: Path) -> None:
+    (tmp_path / 'robot.yaml').write_text('robot1:\n  emotion:\n    ros__parameters: {a: 1}\n')
+    command = [sys.executable, '-m', 'mmer_ros.nodes.executables', 'emotion', '--ros-args',
+               '--params-file', str(tmp_path / 'robot.yaml'), '-p', 'autostart:=false']
+    own_domain()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if 'has no effect' in line)
+        process.terminate()
+    assert 'are for /robot1/emotion; this node is /emotion' in line and process.returncode == 0
