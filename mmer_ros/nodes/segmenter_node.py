@@ -38,6 +38,9 @@ from mmer_ros.sensing.vad import SpeechProbability
 from mmer_ros.settings import HealthLimits, NodeSettings, SEGMENTER
 from mmer_ros.types import FaceCrop, InvalidInput, UtterancePart, VideoFrame
 
+NO_PEOPLE = ('Of people who do not speak nothing is sent: ~/people is published by the node '
+             '`emotion` alone')
+
 
 class SegmenterNode(ManagedNode):
     """
@@ -81,7 +84,7 @@ class SegmenterNode(ManagedNode):
             self._debug = DebugImage(self, self._frame_id)
         self.get_logger().info(
             f'source {self._source or "/"}: utterance parts are published on '
-            f'{self.resolve_topic_name(settings.parts_topic)}')
+            f'{self.resolve_topic_name(settings.parts_topic)}. {NO_PEOPLE}')
 
     def _release(self) -> None:
         if self._publisher is not None:

@@ -163,6 +163,19 @@ def test_the_voice_that_spoke_first_is_heard_and_everybodys_words_count() -> Non
         assert set(ear.faults()) == {'audio_unstamped'}
 
 
+def test_a_person_who_was_merged_with_another_has_the_id_of_that_one() -> None:
+    persons = Persons()
+    persons.take_face_id('anonymous_a', String(data='f1'))
+    assert persons.person_of('f1') == 'anonymous_a'
+    persons.take_alias('anonymous_a', String(data='b'))
+    persons.take_alias('b', String(data='clara'))
+    assert persons.person_of('f1') == 'clara'
+    persons.take_alias('clara', String(data='b'))  # a circle ends
+    assert persons.person_of('f1') in ('b', 'clara')
+    persons.take_alias('anonymous_a', String(data=''))
+    assert persons.person_of('f1') == 'anonymous_a'
+
+
 def test_matches_of_ever_new_faces_are_bounded() -> None:
     from hri_msgs.msg import IdsMatch
     persons = Persons()

@@ -138,11 +138,19 @@ class Persons:
     def __init__(self) -> None:
         """Start without persons."""
         self._face_of: dict[str, str] = {}  # by person
+        self._alias: dict[str, str] = {}  # by person: who it was merged with
         self._matches: dict[str, dict[str, float]] = {}  # by face: persons and confidences
 
     def take_face_id(self, person_id: str, message: Any) -> None:
         """Take a std_msgs/String: the face of a person, empty if it is out of sight."""
         self._face_of[person_id] = message.data
+
+    def take_alias(self, person_id: str, message: Any) -> None:
+        """Take a std_msgs/String: whom the person turned out to be, empty if nobody else."""
+        if message.data:
+            self._alias[person_id] = message.data
+        else:
+            self._alias.pop(person_id, None)
 
     def take_match(self, message: Any) -> None:
         """Take a hri_msgs/IdsMatch; those of other kinds do not count."""
@@ -159,15 +167,19 @@ class Persons:
 
     def person_of(self, face_id: str) -> str:
         """Return the id of the person of a face; '' if it is not known."""
-        for person_id, face in self._face_of.items():
-            if face == face_id:
-                return person_id
         matches = self._matches.get(face_id, {})
-        return max(matches, key=lambda person: matches[person], default='')
+        named = next((person for person, face in self._face_of.items() if face == face_id),
+                     max(matches, key=lambda person: matches[person], default=''))
+        passed: set[str] = set()
+        while named in self._alias and named not in passed:  # merged, perhaps more than once
+            passed.add(named)
+            named = self._alias[named]
+        return named
 
     def forget(self, person_id: str) -> None:
         """Forget a person who is gone."""
         self._face_of.pop(person_id, None)
+        self._alias.pop(person_id, None)
         for matches in self._matches.values():
             matches.pop(person_id, None)
 

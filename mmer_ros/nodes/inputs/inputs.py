@@ -166,9 +166,13 @@ class Inputs:
 
     def _add_persons(self, persons: Persons) -> None:
         def open_person(person_id: str) -> list[TopicInput]:
-            spec = TopicSpec('person_face', (f'{HUMANS}/persons/{person_id}/face_id',),
-                             'std_msgs/msg/String', is_text, depth=1, latched=True)
-            return [self._open(spec, partial(persons.take_face_id, person_id))]
+            folder = f'{HUMANS}/persons/{person_id}'
+            topics = {'person_face': ('face_id', persons.take_face_id),
+                      'person_alias': ('alias', persons.take_alias)}
+            return [self._open(TopicSpec(kind, (f'{folder}/{name}',), 'std_msgs/msg/String',
+                                         is_text, depth=1, latched=True),
+                               partial(take, person_id))
+                    for kind, (name, take) in topics.items()]
 
         self._add_people('persons', Tracked(open_person, persons.forget))
         spec = TopicSpec('person_match', (f'{HUMANS}/candidate_matches',),
