@@ -43,7 +43,7 @@ from mmer_ros.settings import HealthLimits
 from mmer_ros.types import VideoFrame
 import rclpy
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import String
 
 from ..fixtures.node import chunk, estimate, Health, jpeg, picture, tiny
@@ -123,6 +123,14 @@ def test_nobody_who_publishes_is_a_warning_that_tells_what_to_do() -> None:
     assert report.level == WARN and 'parameter' in report.message
     sparse = check_input('transcript', [], bench.meter, HealthLimits(), sparse=True)
     assert sparse.level == OK  # nobody speaks
+
+
+def test_a_publisher_that_cannot_be_read_is_not_taken_for_none() -> None:
+    bench = Bench()
+    bench.now += 60.0
+    why = '/imu: sensor_msgs/msg/Imu is not supported here; expected {one of these}'
+    report = check_input('image', [], bench.meter, HealthLimits(), sparse=False, refusal=why)
+    assert report.level == WARN and report.message == why
 
 
 def test_messages_of_no_use_for_long_are_a_warning_with_the_reason() -> None:
@@ -327,6 +335,15 @@ def test_a_camera_that_dies_and_returns_is_told_once_each(tmp_path: Path, capfd)
     begins = ['WARN' in line for line in about]  # a slow computer may be a slow camera
     assert begins == [True, False] * (len(about) // 2) and about
     assert all('cleared after' in line for line in about[1::2])
+
+
+def test_a_topic_of_another_type_is_named_on_diagnostics(tmp_path: Path) -> None:
+    with running(bundle=tiny(tmp_path), activate=False, image_topic='cloud', **QUICK) as rig:
+        rig.talker.node.create_publisher(PointCloud2, 'cloud', 5)
+        rig.node.trigger_configure()
+        rig.node.trigger_activate()
+        assert Health(rig.talker.node).shows(
+            'image', WARN, '/cloud: sensor_msgs/msg/PointCloud2 is not supported here')
 
 
 @pytest.mark.parametrize(('kind', 'make', 'reason'), [

@@ -103,11 +103,12 @@ class PartCounts:
 
 
 def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
-                limits: HealthLimits, *, sparse: bool) -> Report:
+                limits: HealthLimits, *, sparse: bool, refusal: str = '') -> Report:
     """
     Check silence, rate, drops and gaps of an input.
 
     :param topics: (topic, type) of the subscriptions; none while there is no publisher.
+    :param refusal: why its publishers cannot be subscribed to; '' if they can.
     :param sparse: silence of this input is normal.
     """
     now = meter.steady()
@@ -122,7 +123,7 @@ def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
         'usable': str(meter.usable[name].total), 'unusable': str(meter.unusable[name].total),
         'silent for [s]': f'{silent:.1f}', **_lag(meter.lags[name], now)}
     if not sparse:
-        _check_silence(report, arrivals, topics, silent, limits)
+        _check_silence(report, arrivals, topics, silent, limits, refusal)
         measured = arrivals.began is not None and now - arrivals.began >= MEASURED_S
         if name == 'image' and measured and not report.problems:
             _check_rate(report, rate, limits)
@@ -144,9 +145,12 @@ def _lag(lags: Window, now: float) -> dict[str, str]:
 
 
 def _check_silence(report: Report, arrivals: Window, topics: Sequence[tuple[str, str]],
-                   silent: float, limits: HealthLimits) -> None:
+                   silent: float, limits: HealthLimits, refusal: str) -> None:
     driver = 'camera' if report.name == 'image' else 'microphone'
-    if arrivals.latest is None and not topics:
+    if refusal and not topics:
+        report.check('silent', silent, limits.silent_warn_s, 0,
+                     refusal.replace('{', '{{').replace('}', '}}'))
+    elif arrivals.latest is None and not topics:
         report.check('silent', silent, limits.silent_warn_s, 0, (
             f'the topic has no publisher; start the driver of the {driver}, or set the parameter '
             f'{report.name}_topic to empty if there is none'))

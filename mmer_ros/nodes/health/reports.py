@@ -101,7 +101,8 @@ def input_reports(settings: NodeSettings, inputs: Inputs, meter: Meter, limits: 
                   ) -> list[Report]:
     """Return a report on each input."""
     return [check_input(name, _topics(inputs, name), meter, limits,
-                        sparse=name == 'transcript' or settings.ros4hri)
+                        sparse=name == 'transcript' or settings.ros4hri,
+                        refusal=_refusal(inputs, name))
             for name in input_names(settings)]
 
 
@@ -111,6 +112,11 @@ def _bundle(recognizer: Recognizer | None) -> dict[str, str]:
     return {'bundle': recognizer.config.name, 'bundle hash': recognizer.bundle.content_hash,
             'trained': str(recognizer.config.trained), 'device': recognizer.device,
             'engine': recognizer.engine}
+
+
+def _refusal(inputs: Inputs, name: str) -> str:
+    return next((topic.refusal for topic in inputs.topics
+                 if topic.spec.kind == name and topic.refusal), '')
 
 
 def _topics(inputs: Inputs, name: str) -> Sequence[tuple[str, str]]:

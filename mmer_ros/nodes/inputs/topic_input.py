@@ -91,6 +91,7 @@ class TopicInput:
         self.received = 0
         self.type_name = ''  # of the subscription; '' while there is none
         self.topic = ''
+        self.refusal = ''  # why the latest publisher cannot be subscribed to
         self._node = node
         self._receive = receive
         self._on_fault = on_fault
@@ -142,7 +143,7 @@ class TopicInput:
         except Exception as error:  # half installed, e.g. without its type support
             self._refuse(topic, type_name, f'the subscription to {type_name} failed: {error}')
         else:
-            self.topic, self.type_name = topic, type_name
+            self.topic, self.type_name, self.refusal = topic, type_name, ''
             return True
         return False
 
@@ -159,8 +160,8 @@ class TopicInput:
 
     def _refuse(self, topic: str, type_name: str, why: str) -> None:
         self._refused.add(type_name)
-        self._on_fault(f'{self.spec.kind}_type', (
-            f'{self.spec.kind}: {self._node.resolve_topic_name(topic)}: {why}'))
+        self.refusal = f'{self._node.resolve_topic_name(topic)}: {why}'
+        self._on_fault(f'{self.spec.kind}_type', f'{self.spec.kind}: {self.refusal}')
 
     def _on_message(self, message: Any) -> None:
         self.received += 1
