@@ -123,6 +123,7 @@ def test_nobody_who_publishes_is_a_warning_that_tells_what_to_do() -> None:
     assert report.level == WARN and 'parameter' in report.message
     sparse = check_input('transcript', [], bench.meter, HealthLimits(), sparse=True)
     assert sparse.level == OK  # nobody speaks
+    assert 'usable' in bench.image([]).values and 'usable' not in sparse.values  # not counted
 
 
 def test_a_publisher_that_cannot_be_read_is_not_taken_for_none() -> None:

@@ -22,6 +22,7 @@ from mmer_ros.settings import HealthLimits
 
 RECENT_S = 5.0  # what is older says nothing about an input now
 MEASURED_S = 3.0  # a rate is checked once it was measured for this long
+JUDGED = ('image', 'audio')  # inputs whose messages are found usable or not
 
 
 class Level(IntEnum):
@@ -120,7 +121,8 @@ def check_input(name: str, topics: Sequence[tuple[str, str]], meter: Meter,
         'topic': ', '.join(topic for topic, _ in topics) or 'no publisher',
         'type': ', '.join(sorted({kind for _, kind in topics})),
         'rate [Hz]': f'{rate:.1f}', 'received': str(arrivals.total),
-        'usable': str(meter.usable[name].total), 'unusable': str(meter.unusable[name].total),
+        **({'usable': str(meter.usable[name].total)} if name in JUDGED else {}),
+        'unusable': str(meter.unusable[name].total),
         'silent for [s]': f'{silent:.1f}', **_lag(meter.lags[name], now)}
     if not sparse:
         _check_silence(report, arrivals, topics, silent, limits, refusal)
