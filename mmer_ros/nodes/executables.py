@@ -15,6 +15,9 @@ The executables: start a node, and end it quickly and quietly after a signal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+import faulthandler
 from importlib import import_module
 import logging
 import os
@@ -28,6 +31,7 @@ from mmer_ros.nodes.runtime.stop_signals import StopSignals
 if TYPE_CHECKING:
     from mmer_ros.nodes.managed_node import ManagedNode
 
+DESTROY_S = 30.0  # a node takes far less to be destroyed, on a busy computer as well
 CLASSES = {  # executable: module and class of its node
     'emotion': ('mmer_ros.nodes.emotion_node', 'EmotionNode'),
     'segmenter': ('mmer_ros.nodes.segmenter_node', 'SegmenterNode'),
@@ -77,13 +81,29 @@ def _run(name: str, arguments: list[str] | None, signals: StopSignals) -> int:
         try:
             _spin(node, signals)
         finally:
-            node.destroy_node()
+            with ended_within(DESTROY_S):
+                node.destroy_node()
     except ParameterException as error:
         rclpy.logging.get_logger('mmer_ros').fatal(f'{error}; see docs/parameters.md')
         return 2
     finally:
         rclpy.try_shutdown()
     return 0
+
+
+@contextmanager
+def ended_within(seconds: float) -> Iterator[None]:
+    """
+    End the process if what is done inside takes too long, even in native code.
+
+    Fast DDS 2.14 has rarely waited for ever for a callback of its own while a node was destroyed;
+    neither a signal handler of Python nor another thread comes to its turn then.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _spin(node: ManagedNode, signals: StopSignals) -> None:

@@ -521,6 +521,16 @@ def test_a_process_that_stood_still_goes_on(tmp_path: Path) -> None:
     interrupt(process, said)
 
 
+def test_a_middleware_that_hangs_while_a_node_is_destroyed_does_not_keep_the_process() -> None:
+    """In native code that lets no other thread run, as ctypes.PyDLL does."""
+    code = ('import ctypes\nfrom mmer_ros.nodes.executables import ended_within\n'
+            'with ended_within(0.2):\n    pass\n'
+            'with ended_within(0.5):\n    ctypes.PyDLL(None).sleep(300)\n')
+    process = subprocess.run([sys.executable, '-c', code], stderr=subprocess.PIPE, text=True,
+                             timeout=120, check=False)
+    assert process.returncode == 1 and 'Timeout (0:00:00.5' in process.stderr
+
+
 def test_parameters_that_cannot_be_are_told_in_a_sentence(capfd) -> None:
     own_domain()
     assert main('emotion', ['emotion', '--ros-args', '-p', 'image_queue:=0']) == 2
