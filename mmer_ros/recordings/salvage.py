@@ -57,6 +57,10 @@ def salvage(path: Path, stack: ExitStack) -> Salvaged:
     :raises InvalidInput: if there is nothing to read.
     """
     if path.suffix == '.bag':
+        with path.open('rb') as file:
+            if file.read(len(MCAP_MAGIC)) == MCAP_MAGIC:
+                raise InvalidInput(f'recording {path}: it holds MCAP; rename it to '
+                                   f'{path.stem}.mcap')
         raise InvalidInput(f'recording {path}: a bag of ROS 1; convert it: pip install rosbags; '
                            f'rosbags-convert --src {path.name} --dst {path.stem}, and give the '
                            'folder that it writes')

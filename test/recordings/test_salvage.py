@@ -112,6 +112,9 @@ def test_a_recording_of_ros_1_is_answered_with_how_to_convert_it(
     (tmp_path / 'old.bag').write_bytes(b'#ROSBAG V2.0\n')
     with pytest.raises(InvalidInput, match='rosbags-convert --src old.bag --dst old'):
         content(tmp_path / 'old.bag', salvage=True)
+    path.rename(tmp_path / 'new.bag')
+    with pytest.raises(InvalidInput, match='it holds MCAP; rename it to new.mcap'):
+        content(tmp_path / 'new.bag', salvage=True)
 
 
 @pytest.mark.parametrize('text', ['[' * 50_000, 'a: &a [*a]\n', '{a: ' * 20_000, '\x00', 'x: 1\n'])
