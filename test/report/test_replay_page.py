@@ -213,6 +213,7 @@ def test_a_comparison_counts_the_differences(result: ReplayResult, other: Replay
     assert gap == pytest.approx(np.mean([b - a for a, b in np.array(right, float)]))
     parsed = Parsed(render_comparison(comparison))
     differ = sum(r.differs for r in rows)
+    assert f'the same answer to {2 - differ} of 2 utterances' in parsed.words
     assert len(parsed.of_class('marked')) == differ
     assert len([a for a in parsed.of_class('block') if a.get('href')]) == 4
 
@@ -224,7 +225,9 @@ def test_a_run_compared_with_itself_is_the_same_to_the_bit(
     found = json.loads((tmp_path / 'comparison.json').read_text())
     assert found['same_bits'] == found['same_answer'] == 1.0
     assert found['differences']['weighted_f1']['value'] == 0
-    assert '100.0' in Parsed((tmp_path / 'comparison.html').read_text()).words
+    words = Parsed((tmp_path / 'comparison.html').read_text()).words
+    assert '100.0' in words and 'A and B give the same answer to 2 of 2 utterances' in words
+    assert 'each finds' in words and 'These are guesses' in words
 
 
 def test_what_cannot_be_compared_is_reported(result: ReplayResult, tmp_path: Path,

@@ -15,7 +15,7 @@ import base64
 import re
 from typing import Any
 
-from mmer_ros.report.answer import Answer
+from mmer_ros.report.answer import Answer, overall
 from mmer_ros.report.axis import WIDTHS
 from mmer_ros.report.page import environment, render
 from mmer_ros.report.timeline import Timeline
@@ -287,3 +287,9 @@ def test_the_strongest_moments_are_the_surest_that_are_not_neutral() -> None:
 def test_partial_estimates_are_not_moments_while_there_are_final_ones() -> None:
     rows = [*TALK, estimate(6, 20, 21, final=False, confidence=.99)]
     assert all(utterance.is_final for utterance, _, _ in answer(rows).moments)
+
+
+def test_many_recordings_have_an_answer_in_one_sentence() -> None:
+    assert overall({'joy': 1, 'neutral': 3, 'fear': 0}, '2 clips (9.0 s)') == (
+        '4 utterances in 2 clips (9.0 s): 75 % neutral, 25 % joy.')
+    assert overall({}, '1 clip (2.0 s)') == '0 utterances in 1 clip (2.0 s).'
