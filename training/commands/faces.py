@@ -129,7 +129,8 @@ def _frames(models: Sequence[FaceModel], folder: Path, logits: dict[str, Float32
     logits |= {f'frames/{name}': each for name, each in given.items()}
     logits['frames/labels'] = labels.astype(np.float32)
     scores = acted_scores(labels, given)
-    _show(f'Acted clips ({len(seen)} of {len(clips)} with a face)', scores, console)
+    _show(f'Acted clips ({len(seen)} of {len(clips)} with a face); the last column is of the mean '
+          'recall', scores, console)
     return {'clips': len(clips), 'with_face': len(seen),
             'frames': sum(clip.frames for clip in clips),
             'faces': sum(len(clip.crops) for clip in clips), 'models': scores}
