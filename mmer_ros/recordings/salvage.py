@@ -57,8 +57,8 @@ def salvage(path: Path, stack: ExitStack) -> Salvaged:
     :raises InvalidInput: if there is nothing to read.
     """
     if path.suffix == '.bag':
-        with path.open('rb') as file:
-            if file.read(len(MCAP_MAGIC)) == MCAP_MAGIC:
+        with path.open('rb') as bag:
+            if bag.read(len(MCAP_MAGIC)) == MCAP_MAGIC:
                 raise InvalidInput(f'recording {path}: it holds MCAP; rename it to '
                                    f'{path.stem}.mcap')
         raise InvalidInput(f'recording {path}: a bag of ROS 1; convert it: pip install rosbags; '
