@@ -110,7 +110,8 @@ def publish_humans(rig: Rig) -> list[Any]:
     from audio_common_msgs.msg import AudioData
     from hri_msgs.msg import IdsList, IdsMatch, LiveSpeech, NormalizedRegionOfInterest2D
     from std_msgs.msg import String
-    sent = {'persons/p1/face_id': String, 'candidate_matches': IdsMatch,
+    sent = {'persons/p1/face_id': String, 'persons/p1/alias': String,
+            'candidate_matches': IdsMatch,
             'faces/f1/cropped': Image, 'faces/f1/roi': NormalizedRegionOfInterest2D,
             'voices/v1/audio': AudioData, 'voices/v1/is_speaking': Bool,
             'voices/v1/speech': LiveSpeech}
