@@ -124,7 +124,8 @@ def read_audio(path: Path, report: MediaReport | None = None) -> Iterator[AudioB
 
 def _open(path: Path) -> av.container.InputContainer:
     try:
-        container = av.open(f'file:{path}')  # so that a colon in the name is no protocol
+        # Not the bare path: a colon in the name is no protocol. Tags may be in any encoding.
+        container = av.open(f'file:{path}', metadata_errors='replace')
     except (av.FFmpegError, OSError) as error:
         raise InvalidInput(
             f'{path}: it cannot be read as audio or video ({_reason(error)}); check the path and '

@@ -218,3 +218,14 @@ def test_a_silent_track_beside_others_is_named(tmp_path: Path, clip: Path) -> No
                               '(audio_track in Python)']
     write_clip(tmp_path / 'alone.mp4', np.zeros_like(NOISE), PICTURES, 10)
     assert read(tmp_path / 'alone.mp4')[2].notices == []
+
+
+def test_tags_in_another_encoding_are_no_obstacle(tmp_path: Path) -> None:
+    """As old players wrote them: a title in Latin-1."""
+    path = tmp_path / 'a.wav'
+    write_audio(path, 'pcm_s16le')
+    data = path.read_bytes()
+    assert b'Lavf' in data
+    path.write_bytes(data.replace(b'Lavf', 'Café'.encode('latin-1')))
+    blocks, _, report = read(path)
+    assert end_of(blocks) == pytest.approx(LONG_S, abs=0.01) and report.problems == []
