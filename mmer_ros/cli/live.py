@@ -64,6 +64,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if find_spec('aiohttp') is None:
         raise InvalidInput(NEEDED)
     if options.ros:
+        if options.transcribe:
+            raise InvalidInput('--transcribe: with --ros the page shows the words that the node '
+                               'gets; leave it out, or give the node a transcript_topic')
         return run_ros_command('live', options)
     from mmer_ros.live.app import serve
     from mmer_ros.live.server import DEFAULT_PORT, LiveServer

@@ -103,3 +103,9 @@ def test_words_are_given_only_once(media: Path, capsys: pytest.CaptureFixture[st
     assert 'give one of them' in told(
         capsys, 'recognize', str(media / 'clip.mp4'), '--transcribe', add_prompter(),
         '--transcript', 'Hello.')
+
+
+def test_words_are_not_recognised_beside_a_node_that_has_them(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    assert 'give the node a transcript_topic' in told(
+        capsys, 'live', '--no-browser', '--ros', '--transcribe', 'base.en')
