@@ -235,8 +235,9 @@ def test_plain_words_are_understood(text: str, emotion: str):
 def test_the_demo_is_mostly_right_without_boasting():
     """Drawn faces and a synthetic voice are far from what it has learnt; the words are real."""
     result = replay_bag(SAMPLE, ReplayOptions(partial_rate=0.0))
-    assert result.summary['evaluation']['scores']['accuracy'] >= 0.7
+    accuracy = result.summary['evaluation']['scores']['accuracy']
+    assert accuracy >= 0.7
     rows = [row for row in result.estimates if row['final']]
     assert len({row['utterance_id'] for row in rows}) == 10 and all(r['trained'] for r in rows)
-    assert np.mean([row['confidence'] for row in rows]) < 0.8
+    assert np.mean([row['confidence'] for row in rows]) < accuracy
     assert len({row['label'] for row in rows}) > 1

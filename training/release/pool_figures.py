@@ -55,9 +55,11 @@ def pool_figures(evidence: Evidence, exponents: Mapping[Modality, float],
                  if m is Modality.AUDIO else third_of(c) for c in each]
              for m, each in evidence.items()}
     found = cross_fitted(evidence, exponents, folds, **settings)
-    shares = {Modality.TEXT.title: NAMED['meld']}  # of the sentences that the words are scored on
-    return {'subsets': {title: {a.name: figures_of(a, shares.get(title, FLAT)) for a in each}
-                        for title, each in found.items()},
+    natural = (Modality.TEXT.title, Modality.FACE.title)  # scored under the shares of their data
+    return {'subsets': {title: {a.name: figures_of(a, _shares(a) if title in natural else FLAT)
+                                for a in each} for title, each in found.items()},
+            'as_on_a_robot': {title: {a.name: figures_of(a, NAMED[ROBOT]) for a in found[title]}
+                              for title in natural if title in found},
             'thresholds': {title: _thresholds(each) for title, each in found.items()},
             'coverage': {title: _coverage(each) for title, each in found.items()}}
 
@@ -75,6 +77,13 @@ def figures_of(answers: Answers, shares: Sequence[float]) -> dict[str, Any]:
             'weighted_f1': interval(weighted_f1), 'ece': scores.ece, 'nats': scores.nll,
             'mean_confidence': float(predicted.max(axis=1).mean()),
             'recall': dict(zip(EMOTIONS, scores.recall.tolist(), strict=True))}
+
+
+def _shares(answers: Answers) -> list[float]:
+    """Return the class shares of the examples; a missing class counts as half an example."""
+    counts = np.bincount(answers.labels, minlength=len(EMOTIONS)).clip(min=0.5)
+    shares: list[float] = (counts / counts.sum()).tolist()
+    return shares
 
 
 def _robot(answers: Sequence[Answers]) -> tuple[Floats, Any, Floats]:
