@@ -257,6 +257,9 @@ def _packets(container: av.container.InputContainer, stream: Any, report: Stream
                 report.damaged.append(clock.until)
             packets, errors = container.demux(stream), errors + 1
             continue
+        except IndexError:  # of a stream that begins in mid-file, which PyAV does not know
+            packets = container.demux(stream)
+            continue
         errors = 0
         yield packet
 

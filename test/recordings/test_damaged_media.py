@@ -229,3 +229,32 @@ def test_tags_in_another_encoding_are_no_obstacle(tmp_path: Path) -> None:
     path.write_bytes(data.replace(b'Lavf', 'Café'.encode('latin-1')))
     blocks, _, report = read(path)
     assert end_of(blocks) == pytest.approx(LONG_S, abs=0.01) and report.problems == []
+
+
+def test_a_stream_that_begins_in_mid_file_is_no_obstacle(tmp_path: Path) -> None:
+    """As in recordings of broadcasts, whose number of tracks changes."""
+    with_sound, path = tmp_path / 'b.ts', tmp_path / 'a.ts'
+    for target, extra in ((path, 0), (with_sound, 1)):
+        with av.open(str(target), 'w') as output:
+            video: Any = output.add_stream('mpeg2video', rate=25)
+            video.width, video.height, video.pix_fmt = 128, 96, 'yuv420p'
+            sounds = [output.add_stream('mp2', rate=48_000) for _ in range(1 + extra)]
+            for picture in PICTURES[:50]:
+                output.mux(video.encode(av.VideoFrame.from_ndarray(picture, 'rgb24')))
+            output.mux(video.encode(None))
+            for sound in sounds:
+                frame = av.AudioFrame.from_ndarray(NOISE[:96_000][None], 's16', 'mono')
+                frame.sample_rate = 48_000
+                resampler = av.AudioResampler(sound.codec_context.format, 'stereo', 48_000)
+                for part in (*resampler.resample(frame), *resampler.resample(None), None):
+                    output.mux(sound.encode(part))
+    filling = 40_000 * (b'G\x1f\xff\x10' + bytes(184))  # beyond what FFmpeg looks through
+    plain = path.read_bytes()
+    path.write_bytes(plain + filling + with_sound.read_bytes() + filling + plain)
+    with av.open(str(path)) as container:
+        assert len(container.streams) == 2
+        with pytest.raises(IndexError):
+            list(container.demux(audio=0))
+    blocks, frames, _ = read(path)
+    assert end_of(blocks) == pytest.approx(3 * 2.0, abs=0.5)
+    assert len(frames) == pytest.approx(3 * 50, abs=6)
