@@ -116,6 +116,7 @@ class BundleLoader:
             future.set_exception(error if isinstance(error, Exception) else InvalidInput(
                 f'bundle {options[0]}: {error}'))  # a panic of a library
         else:
+            release_memory()
             self._busy = False
             future.set_result(loaded)
         executor = self._node.executor

@@ -133,6 +133,7 @@ class ManagedNode(LifecycleNode):
             self._settings = settings = self._declared.settings()
             use_threads(settings.threads)
             self._create(settings)
+            release_memory()  # loading took twice what stays
         except Exception as error:  # a model that cannot be loaded is a failure, not a crash
             return self._fail('not configured', error)
         return super().on_configure(state)
