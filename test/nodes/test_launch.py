@@ -180,7 +180,7 @@ def test_by_default_it_is_active_with_the_declared_defaults_and_comes_back_when_
     defaults = {name: p.default for name, p in parameters(node='emotion').items()}
     assert client.values(*defaults) == defaults
     client.publish(image=Image, audio=AudioChunk, transcript=String)
-    topics = {'/image', '/audio', '/transcript', '/emotion'}
+    topics = {'/image', '/audio', '/transcript', '/emotion', '/emotion/people'}
     assert eventually(lambda: client.topics() == topics), client.topics()
     os.kill(run.pids[0], signal.SIGKILL)
     assert eventually(lambda: len(run.pids) == 2, 30)
@@ -204,7 +204,7 @@ def test_arguments_override_the_parameter_file_and_nothing_else_does(with_argume
         'audio_queue': parameters()['audio_queue'].default}
     assert client.values(*expected) == expected
     client.publish(robot__camera__compressed=CompressedImage, file__audio=AudioChunk)
-    topics = {'/robot/camera/compressed', '/file/audio', '/feeling'}
+    topics = {'/robot/camera/compressed', '/file/audio', '/feeling', '/robot/emotion/people'}
     assert eventually(lambda: client.topics() == topics), client.topics()
     assert 'bundle tiny, hash' in run.text
     assert '[DEBUG]' in run.text
