@@ -100,7 +100,7 @@ def test_a_wheel_in_an_empty_environment_recognises_without_torch(
     assert {'mmer_ros', 'onnxruntime'} <= installed and not HEAVY & installed
     size = sum(path.stat().st_size for path in environment.rglob('*') if path.is_file()
                and not path.is_symlink())
-    assert size < 600e6, f'{size / 1e6:.0f} MB installed'
+    assert size < 620e6, f'{size / 1e6:.0f} MB installed'
 
     make_clip(tmp_path / 'clip.mp4', 1.5)
     plain = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}

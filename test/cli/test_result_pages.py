@@ -47,7 +47,7 @@ def test_the_page_of_a_clip_has_pictures_words_and_the_answer(
     parsed = page(work_folder / 'clip.emotions.html')
     assert [a['id'] for tag, a in parsed.tags if tag == 'section'] == [
         'answer', 'timeline', 'utterances', 'origin']
-    for words in ('In 7.6 s, person1 showed', '2 utterances', 'I got the job, I am so happy!',
+    for words in ('In 7.6 s, person1 was neutral', '2 utterances', 'I got the job, I am so happy!',
                   'person1', 'These are guesses', 'shows faces, words and emotions'):
         assert words in parsed.words
     assert len(parsed.of_class('thumb')) == 2 and len(parsed.of_class('speaks')) == 2
