@@ -171,8 +171,7 @@ def test_a_page_that_is_refused_or_gets_no_answer_says_so(tmp_path: Path) -> Non
             assert not (await page.evaluate(NOTICE)).strip()
             process.kill()
             await page.wait_for(f'{NOTICE}.includes("is lost")')
-        async with mmer_live(tmp_path, '--port', str(port)) as _, browser(
-                tmp_path / 'other') as page:
-            await page.go_to(f'http://127.0.0.1:{port}/')
+        async with mmer_live(tmp_path) as (url, _), browser(tmp_path / 'other') as page:
+            await page.go_to(url.partition('?')[0])
             assert 'ends with a token' in await page.evaluate('document.body.innerText')
     asyncio.run(check())
