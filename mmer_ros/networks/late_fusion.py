@@ -51,7 +51,7 @@ class LateFusion(nn.Module):
         self.classifiers = nn.ModuleDict({
             name: copy.deepcopy(classifiers[m]) for name, m in known.items()})
         self.classifiers.requires_grad_(False)
-        self.gates = nn.ModuleDict({name: _gate(sizes[m]) for name, m in known.items()})
+        self.gates = nn.ModuleDict({name: make_gate(sizes[m]) for name, m in known.items()})
         rows = len(SUBSETS) + 1  # indexed by the bits of the subset; row 0 is never used
         self.weights = nn.Parameter(torch.full((rows, len(MODALITIES)), 1 / OPENED))
         self.offsets = nn.Parameter(torch.zeros(rows, len(EMOTIONS)))
@@ -86,7 +86,7 @@ class LateFusion(nn.Module):
         return logits
 
 
-def _gate(size: int) -> nn.Module:
+def make_gate(size: int) -> nn.Sequential:
     """Return a gate that is open before training: (B, size) -> (B, 1)."""
     last = nn.Linear(GATE_HIDDEN, 1)
     nn.init.zeros_(last.weight)

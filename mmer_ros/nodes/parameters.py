@@ -19,6 +19,7 @@ from typing import Any
 
 from mmer_ros.settings import (
     HealthLimits,
+    NODES,
     NodeSettings,
     Parameter,
     parameters,
@@ -29,8 +30,6 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 import yaml
-
-NODES = ('emotion', 'segmenter', 'estimator')
 
 
 class NodeParameters:

@@ -161,7 +161,7 @@ class Timeline:
     @cached_property
     def in_view(self) -> list[Seen]:
         """
-        Everybody in view by when they came: a row for each person, then faces of nobody known.
+        Everybody in view by when they came: a row for each person, then faces of no known person.
 
         Rows beyond MAX_FACE_ROWS are not drawn.
         """

@@ -30,6 +30,7 @@ CODES = {
     'swedish': 'sv', 'swe': 'sv', 'turkish': 'tr', 'tur': 'tr', 'ukrainian': 'uk', 'ukr': 'uk',
     'urdu': 'ur', 'urd': 'ur', 'vietnamese': 'vi', 'vie': 'vi',
 }
+KNOWN = {**CODES, **{code: code for code in CODES.values()}}
 UNKNOWN = ('', 'und', 'auto', 'unknown', 'default', 'posix', 'zxx', 'mul', 'none', 'null')
 
 
@@ -46,10 +47,9 @@ def language_code(name: str) -> str:
     first = parts[0]
     if first in UNKNOWN or len(first) == 1:  # as 'C' or 'n/a'
         return ''
-    known = {**CODES, **{code: code for code in CODES.values()}}
-    if first not in known and len(first) > 3:
-        first = next((part for part in parts if part in known), first)
-    return known.get(first, first)
+    if first not in KNOWN and len(first) > 3:
+        first = next((part for part in parts if part in KNOWN), first)
+    return KNOWN.get(first, first)
 
 
 def shown_language(name: str) -> str:

@@ -44,11 +44,16 @@ def in_noise(kind: str, ratio_db: float, others: Others) -> ChangeAudio:
     :param ratio_db: signal-to-noise ratio of the speech.
     """
     def change(samples: Int16, random: np.random.Generator) -> Int16:
-        speech = as_float(cut_to_speech(samples))
-        noise = NOISES[kind](len(speech), random, others)
-        return to_int16(with_noise(speech, noise, ratio_db))
+        return with_noise_of(kind, cut_to_speech(samples), ratio_db, others, random)
 
     return change
+
+
+def with_noise_of(kind: str, samples: Int16, ratio_db: float, others: Others,
+                  random: np.random.Generator) -> Int16:
+    """Return samples (n,) with noise of a kind of NOISES at a signal-to-noise ratio."""
+    speech = as_float(samples)
+    return to_int16(with_noise(speech, NOISES[kind](len(speech), random, others), ratio_db))
 
 
 def to_int16(samples: Float32) -> Int16:

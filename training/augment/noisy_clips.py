@@ -14,10 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mmer_ros.networks.batching import as_float
 from mmer_ros.types import Int16
-from training.augment.noise_conditions import NOISES, others_of, to_int16
-from training.augment.speech import with_noise
+from training.augment.noise_conditions import others_of, with_noise_of
 from training.corpora.clips import ClipsWrapper
 from training.corpora.examples import Example
 from training.engine.sampling import keyed_generator
@@ -42,6 +40,5 @@ class NoisyClips(ClipsWrapper):
     def audio(self, key: str) -> Int16:
         """Return a clip in noise, (n,) int16, 16 kHz mono."""
         random = keyed_generator(f'{self._kind}/{self._ratio_db}/{key}')
-        speech = as_float(self._clips.audio(key))
-        noise = NOISES[self._kind](len(speech), random, self._others)
-        return to_int16(with_noise(speech, noise, self._ratio_db))
+        return with_noise_of(self._kind, self._clips.audio(key), self._ratio_db, self._others,
+                             random)

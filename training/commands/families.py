@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 import torch
 from torch import Tensor
-from training.commands.voices import add_corpus_arguments, read_voices
+from training.commands.voices import add_corpus_arguments, caches_of, read_voices
 from training.corpora.ravdess_action_units import read_units, Units
 from training.encoders.audio.linear_voice import fit_linear, VoiceVectors
 from training.encoders.audio.whisper_head import whisper_with_head
@@ -89,21 +89,21 @@ def _sequences(options: argparse.Namespace, own: VoiceVectors, corpora: list[Voi
     config = whisper_config(options.teacher)
     encoder = whisper_with_head(options.teacher, config, fit_linear(corpora, options.decay),
                                 corpora, 1.0)
-    cache = dict(each.split('=', 1) for each in options.corpus)[RAVDESS]
-    clips = SpokenClips(ClipCache(Path(cache)), options.output / 'spoken', console)
+    clips = SpokenClips(ClipCache(caches_of(options.corpus)[RAVDESS]),
+                        options.output / 'spoken', console)
     keys = sorted(own.keys)
     name = fingerprint(options.teacher, config.model_dump_json(), clips.digest, f'mean of {STEP}',
                        *keys, *(c.name for c in corpora))
     store = make_store(options.output / 'states' / name, keys,
                        lambda some: {key: _components(encoder, clips, key) for key in some},
                        title='sequences of voices', console=console)
-    return [store.get(key).float() for key in own.keys]
+    return [store.get(key) for key in own.keys]
 
 
 @torch.inference_mode()
 def _components(encoder: WhisperEncoder, clips: SpokenClips, key: str) -> Tensor:
     found = encoder.features(encoder.whole(as_float(clips.audio(key))))[:, CLASSES:]
-    return torch.stack([part.mean(dim=0) for part in found.split(STEP)]).half()
+    return torch.stack([part.mean(dim=0) for part in found.split(STEP)])
 
 
 def _show(figures: Mapping[str, Any], console: Console) -> None:

@@ -31,7 +31,13 @@ from rich.console import Console
 import torch
 from torch import Tensor
 from training.augment.out_of_domain import OutOfDomainClips
-from training.commands.voices import add_corpus_arguments, read_voices, score_bundle, show_scores
+from training.commands.voices import (
+    add_corpus_arguments,
+    caches_of,
+    read_voices,
+    score_bundle,
+    show_scores,
+)
 from training.corpora.fer import read_fer2013
 from training.corpora.meld import read_meld
 from training.encoders.audio.linear_voice import fit_linear, LinearVoice, VoiceVectors
@@ -106,8 +112,6 @@ class _Release:
         self.reporter = Reporter('plus', console)
         self.base = Bundle.load(options.base)
         self.corpora = read_voices(options.corpus, options.teacher, options.output, console)
-        self.caches = {name: Path(cache) for name, cache in (
-            each.split('=', 1) for each in options.corpus)}
 
     def make(self) -> Bundle:
         """Return the bundle."""
@@ -126,8 +130,7 @@ class _Release:
         exponents = dict(zip(MODALITIES, self.base.config.modality_weights))
         evidence = {m: each.conditions for m, each in held_out.items()}
         calibration = fit_pool(evidence, exponents, offsets={AUDIO: False})
-        found = pool_figures(evidence, exponents, [c.name for c in self.corpora],
-                             offsets={AUDIO: False})
+        found = pool_figures(evidence, exponents, offsets={AUDIO: False})
         figures |= {**found, 'gates': dict(held_out[AUDIO].opened),
                     'exponents': {m.key: x for m, x in exponents.items()},
                     'temperatures': dict(calibration.temperatures), 'other_inputs': OTHERS,
@@ -151,8 +154,8 @@ class _Release:
                   heads: Mapping[str, LinearVoice], temperature: float
                   ) -> dict[Modality, HeldOut]:
         options, folder = self.options, self.options.output / 'features'
-        noisy = noisy_voices(self.corpora, self.caches, options.teacher, options.output,
-                             self.console)
+        noisy = noisy_voices(self.corpora, caches_of(options.corpus), options.teacher,
+                             options.output, self.console)
         voice: Any = encoders[AUDIO].encoder
         meld = read_meld(options.meld, clips=False).examples
         return {

@@ -113,16 +113,28 @@ def read_voices(given: Sequence[str], teacher: str, folder: Path, console: Conso
     :raises InvalidInput: if one is not of this form, or has no labelled voices.
     """
     config, found = whisper_config(teacher), []
+    for name, cache in caches_of(given).items():
+        clips = SpokenClips(ClipCache(cache), folder / 'spoken', console)
+        store = make_moments(teacher, config, clips, folder / 'states', console)
+        corpus = VoiceVectors.of(name, clips, store)
+        if not len(corpus.keys):
+            raise InvalidInput(f'--corpus {name}: no clip has both sound and one label')
+        found.append(corpus)
+    return found
+
+
+def caches_of(given: Sequence[str]) -> dict[str, Path]:
+    """
+    Return the caches by the names of corpora that are given as NAME=CACHE.
+
+    :raises InvalidInput: if one is not of this form.
+    """
+    found = {}
     for each in given:
         name, equals, cache = each.partition('=')
         if not (name and equals and cache):
             raise InvalidInput(f'--corpus {each}: expected NAME=CACHE, e.g. nemo=caches/nemo')
-        clips = SpokenClips(ClipCache(Path(cache)), folder / 'spoken', console)
-        store = make_moments(teacher, config, clips, folder / 'states', console)
-        corpus = VoiceVectors.of(name, clips, store)
-        if not len(corpus.keys):
-            raise InvalidInput(f'--corpus {each}: no clip has both sound and one label')
-        found.append(corpus)
+        found[name] = Path(cache)
     return found
 
 
@@ -130,11 +142,11 @@ def score_bundle(bundle: str, corpora: Sequence[VoiceVectors], options: argparse
                  console: Console) -> dict[str, Any]:
     """Return the scores of a bundle on the voices of each corpus, evenly thinned out."""
     recognizer = Recognizer.load(bundle, prior='flat')
-    caches = dict(each.split('=', 1) for each in options.corpus)
+    caches = caches_of(options.corpus)
     scores = {}
     for whole in corpora:
         corpus = whole.where(np.arange(0, len(whole.keys), -(-len(whole.keys) // MOST_CLIPS)))
-        clips = SpokenClips(ClipCache(Path(caches[corpus.name])), options.output / 'spoken',
+        clips = SpokenClips(ClipCache(caches[corpus.name]), options.output / 'spoken',
                             console)
         found = [recognizer.recognize(Utterance(audio=clips.audio(key))).probabilities
                  for key in track(corpus.keys, f'{bundle}, {corpus.name}', console=console,

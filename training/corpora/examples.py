@@ -111,3 +111,24 @@ def split_of_fold(fold: int, held_out: int, count: int) -> str:
     if fold == held_out:
         return TEST
     return DEV if fold == (held_out - 1) % count else TRAIN
+
+
+def balanced(labels: Sequence[NDArray[np.int64]], shares: Sequence[float] = ()
+             ) -> NDArray[np.float64]:
+    """
+    Return weights of the examples of several corpora or conditions, (N,); their sum is 1.
+
+    Each corpus counts the same, and within it each class that it has counts by `shares`.
+
+    >>> balanced([np.array([0, 0, 1]), np.array([2])]).tolist()
+    [0.125, 0.125, 0.25, 0.5]
+
+    :param labels: indices into EMOTIONS of the examples of each.
+    :param shares: (7,); equal ones by default.
+    """
+    weights, parts = np.array(shares if len(shares) else (1.0,) * len(EMOTIONS)), []
+    for own in labels:
+        counts = np.bincount(own, minlength=len(EMOTIONS))
+        total = weights[counts > 0].sum() * len(labels)
+        parts.append(weights[own] / counts[own] / total)
+    return np.concatenate(parts)

@@ -18,7 +18,7 @@ Where one moment was never recorded with all modalities, examples of the same la
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmer_ros.types import EMOTIONS, Modality, SUBSETS
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 import torch
 from torch import nn
-from training.corpora.examples import grouped_folds
+from training.corpora.examples import balanced, grouped_folds
 from training.fusion.calibrated_posteriors import CalibratedPosterior, FLAT, Floats
 from training.fusion.calibration import fit_temperature
 
@@ -45,31 +45,19 @@ class Condition:
     :param logits: (N, 7), by a network that has not learnt from these examples.
     :param labels: (N,) indices into EMOTIONS.
     :param groups: (N,) person, dialogue or picture; a group is fitted on or measured on.
+    :param corpus: that is left out as a whole; '' if its groups are divided instead.
     """
 
     name: str
     logits: NDArray[np.float32]
     labels: NDArray[np.int64]
     groups: NDArray[Any]
+    corpus: str = ''
 
     def where(self, rows: NDArray[Any]) -> Condition:
         """Return some of the examples, by index or as a mask (N,)."""
-        return Condition(self.name, self.logits[rows], self.labels[rows], self.groups[rows])
-
-
-def balanced(labels: Sequence[NDArray[np.int64]], shares: Sequence[float] = tuple(FLAT)
-             ) -> Floats:
-    """
-    Return weights of the examples of several conditions, (N,); their sum is 1.
-
-    Each condition counts the same, and within it each class that it has counts by `shares`.
-    """
-    weights, parts = np.asarray(shares, np.float64), []
-    for own in labels:
-        counts = np.bincount(own, minlength=CLASSES)
-        total = weights[counts > 0].sum() * len(labels)
-        parts.append(weights[own] / counts[own] / total)
-    return np.concatenate(parts)
+        return replace(self, logits=self.logits[rows], labels=self.labels[rows],
+                       groups=self.groups[rows])
 
 
 def fit_likelihood(conditions: Sequence[Condition], *, offsets: bool = True, decay: float = 0.003
@@ -238,9 +226,11 @@ def _questions(evidence: Evidence, subset: Modality, count: int, seed: int) -> A
         yield 'composed', *composed(evidence, subset, count, seed)
 
 
-def third_of(condition: Condition) -> NDArray[np.int64]:
-    """Return folds (N,) by groups, three of them."""
-    return grouped_folds(condition.groups, 3)
+def folds_of(conditions: Sequence[Condition]) -> list[NDArray[np.int64]]:
+    """Return folds (N,) of each condition: one for each corpus, or thirds of the groups."""
+    corpora = list(dict.fromkeys(c.corpus for c in conditions))
+    return [np.full(len(c.labels), corpora.index(c.corpus), np.int64) if c.corpus
+            else grouped_folds(c.groups, 3) for c in conditions]
 
 
 def thresholds(labels: NDArray[np.int64], probabilities: Floats, weights: Floats,

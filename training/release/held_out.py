@@ -17,15 +17,17 @@ themselves, on their dev splits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mmer_ros.networks.crossmodal import summary
+from mmer_ros.networks.late_fusion import make_gate
 from mmer_ros.networks.pretrained import whisper_config
 from mmer_ros.networks.whisper_encoder import WhisperEncoder
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 import torch
 from torch import Tensor
@@ -43,7 +45,7 @@ from training.fusion.pool_calibration import Condition, fit_likelihood
 from training.fusion.unimodal_examples import encode_examples, UnimodalExample
 from training.preparation.clip_cache import ClipCache
 from training.preparation.spoken_clips import SpokenClips
-from training.release.plus import fit_gate, GateExamples, make_pool, opened
+from training.release.plus import fit_gate, GateExamples, opened
 from training.release.training_sets import (
     face_sets,
     FaceSequences,
@@ -75,11 +77,24 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class NoisyVoices:
-    """Voices of a corpus in one noise; `name` says which."""
+    """
+    Voices of a corpus in one noise.
 
-    name: str
+    :param noise: e.g. 'pink noise at 10 dB'; '': as they were recorded.
+    """
+
     corpus: str
+    noise: str
     voices: VoiceVectors
+
+    @property
+    def name(self) -> str:
+        """Return the name of the condition."""
+        return f'{self.corpus}, {self.noise}' if self.noise else self.corpus
+
+    def condition(self, logits: NDArray[np.float32]) -> Condition:
+        """Return what a head says of them, (N, 7)."""
+        return Condition(self.name, logits, self.voices.labels, self.voices.speakers, self.corpus)
 
 
 def noisy_voices(corpora: Sequence[VoiceVectors], caches: Mapping[str, Path], teacher: str,
@@ -99,8 +114,8 @@ def noisy_voices(corpora: Sequence[VoiceVectors], caches: Mapping[str, Path], te
             chosen = [known[key] for key in corpus.keys[number % step::step]]
             clips: Any = NoisyClips(spoken, chosen, kind, ratio)
             store = make_moments(teacher, config, clips, folder / 'states', console)
-            found.append(NoisyVoices(f'{corpus.name}, {kind} noise at {ratio:.0f} dB',
-                                     corpus.name, VoiceVectors.of(corpus.name, clips, store)))
+            found.append(NoisyVoices(corpus.name, f'{kind} noise at {ratio:.0f} dB',
+                                     VoiceVectors.of(corpus.name, clips, store)))
     return found
 
 
@@ -115,48 +130,34 @@ def hold_out_voices(corpora: Sequence[VoiceVectors], noisy: Sequence[NoisyVoices
     :param other_sounds: moments of sounds without a voice, (N, D).
     :param temperature: divides the logits.
     """
-    everything = [*((c.name, c.name, c) for c in corpora),
-                  *((n.name, n.corpus, n.voices) for n in noisy)]
-    plain = {name: (corpus, voices, heads[corpus].logits(voices.vectors) / temperature)
-             for name, corpus, voices in everything}
-    reliable = _reliabilities(plain, {c.name for c in corpora})
+    everything = [*(NoisyVoices(c.name, '', c) for c in corpora), *noisy]
+    unseen = [each.condition(heads[each.corpus].logits(each.voices.vectors)
+                             / np.float32(temperature)) for each in everything]
+    reliable = _reliabilities(everything, unseen)
     with torch.no_grad():
-        features = {name: encoder.project(voices.vectors) for name, _, voices in everything}
-        silent = encoder.project(other_sounds)
-    kinds = {name: GateExamples(features[name], reliable[name], 0.5 / len(everything))
-             for name in plain}
-    closed = GateExamples(silent, 0.0, 0.5)
+        kinds = [GateExamples(encoder.project(each.voices.vectors), reliable[each.noise],
+                              0.5 / len(everything)) for each in everything]
+        closed = GateExamples(encoder.project(other_sounds), 0.0, 0.5)
     conditions, medians = [], {}
     for left_out in (c.name for c in corpora):
-        gate: Any = make_pool({Modality.AUDIO: _as_trained(encoder)}).late_fusion.gates['audio']
-        fit_gate(gate, [*(kind for name, kind in kinds.items() if plain[name][0] != left_out),
-                        closed], ignored=CLASSES)
-        for name, (corpus, voices, logits) in plain.items():
-            if corpus == left_out:
-                open_ = opened(gate, features[name]).numpy()[:, None]
-                medians[name] = float(np.median(open_))
-                conditions.append(Condition(name, (logits * open_).astype(np.float32),
-                                            voices.labels, voices.speakers))
-    return HeldOut(conditions, [*kinds.values(), closed], medians)
+        gate = make_gate(encoder.width)
+        fit_gate(gate, [*(kind for each, kind in zip(everything, kinds)
+                          if each.corpus != left_out), closed], ignored=CLASSES)
+        for kind, condition in zip(kinds, unseen):
+            if condition.corpus == left_out:
+                open_ = opened(gate, kind.features).numpy()
+                medians[condition.name] = float(np.median(open_))
+                conditions.append(replace(condition, logits=condition.logits * open_[:, None]))
+    return HeldOut(conditions, [*kinds, closed], medians)
 
 
-def _as_trained(encoder: WhisperEncoder) -> TrainedEncoder:
-    return TrainedEncoder(Modality.AUDIO, encoder.config, encoder, {})
-
-
-def _reliabilities(plain: Mapping[str, tuple[str, VoiceVectors, Any]], clean: set[str]
+def _reliabilities(voices: Sequence[NoisyVoices], unseen: Sequence[Condition]
                    ) -> dict[str, float]:
     """Return the ratio of the temperatures of clean voices and of each noise, at most 1."""
-    def temperature(names: Sequence[str]) -> float:
-        return fit_likelihood([Condition(n, plain[n][2], plain[n][1].labels, plain[n][1].speakers)
-                               for n in names], offsets=False).temperature
-
-    usual = temperature(sorted(clean))
-    found = dict.fromkeys(clean, 1.0)
-    for kind in {name.partition(', ')[2] for name in plain} - {''}:
-        names = [name for name in plain if name.endswith(f', {kind}')]
-        found |= dict.fromkeys(names, min(1.0, usual / temperature(names)))
-    return found
+    temperatures = {noise: fit_likelihood(
+        [condition for each, condition in zip(voices, unseen) if each.noise == noise],
+        offsets=False).temperature for noise in {each.noise for each in voices}}
+    return {noise: min(1.0, temperatures[''] / each) for noise, each in temperatures.items()}
 
 
 def hold_out_words(trained: TrainedEncoder, meld: Sequence[Example], folder: Path,

@@ -12,71 +12,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from mmer_ros.evaluation.metrics import (
-    accuracy,
-    balanced_accuracy,
-    bootstrap_interval,
-    score,
-    weighted_f1,
-)
 from mmer_ros.recognition.prior_correction import NAMED, ROBOT
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
+from training.corpora.examples import balanced
 from training.fusion.calibrated_posteriors import Floats
 from training.fusion.pool_calibration import (
     Answers,
-    balanced,
     corrected,
     cross_fitted,
     Evidence,
-    third_of,
+    folds_of,
     thresholds,
 )
+from training.release.scores import figures_of
 
 FLAT = NAMED['flat']
 COVERAGES = (1.0, 0.8, 0.6, 0.4, 0.2)
 
 
-def pool_figures(evidence: Evidence, exponents: Mapping[Modality, float],
-                 corpora: Sequence[str], **settings: Any) -> dict[str, Any]:
+def pool_figures(evidence: Evidence, exponents: Mapping[Modality, float], **settings: Any
+                 ) -> dict[str, Any]:
     """
     Return scores and thresholds by subset, of pools that were fitted on other examples.
 
     Of the voices one corpus is left out at a time, of words and faces a third of the dialogues
     and pictures.
 
-    :param corpora: of the voices, by which the names of their conditions begin.
     :param settings: of `fit_pool`.
     """
-    folds = {m: [np.full(len(c.labels), corpora.index(c.name.partition(', ')[0]))
-                 if m is Modality.AUDIO else third_of(c) for c in each]
-             for m, each in evidence.items()}
+    folds = {m: folds_of(each) for m, each in evidence.items()}
     found = cross_fitted(evidence, exponents, folds, **settings)
     natural = (Modality.TEXT.title, Modality.FACE.title)  # scored under the shares of their data
-    return {'subsets': {title: {a.name: figures_of(a, _shares(a) if title in natural else FLAT)
+    return {'subsets': {title: {a.name: _scores(a, _shares(a) if title in natural else FLAT)
                                 for a in each} for title, each in found.items()},
-            'as_on_a_robot': {title: {a.name: figures_of(a, NAMED[ROBOT]) for a in found[title]}
+            'as_on_a_robot': {title: {a.name: _scores(a, NAMED[ROBOT]) for a in found[title]}
                               for title in natural if title in found},
             'thresholds': {title: _thresholds(each) for title, each in found.items()},
             'coverage': {title: _coverage(each) for title, each in found.items()}}
 
 
-def figures_of(answers: Answers, shares: Sequence[float]) -> dict[str, Any]:
+def _scores(answers: Answers, shares: Sequence[float]) -> dict[str, Any]:
     """Return the scores under some class shares, with intervals over the examples."""
-    labels, predicted = answers.labels, corrected(answers.probabilities, shares)
-    scores = score(labels, predicted)
-
-    def interval(statistic: Any) -> dict[str, float]:
-        return asdict(bootstrap_interval(statistic, labels, predicted))
-
-    return {'examples': scores.count, 'accuracy': interval(accuracy),
-            'unweighted_recall': interval(balanced_accuracy),
-            'weighted_f1': interval(weighted_f1), 'ece': scores.ece, 'nats': scores.nll,
-            'mean_confidence': float(predicted.max(axis=1).mean()),
-            'recall': dict(zip(EMOTIONS, scores.recall.tolist(), strict=True))}
+    return figures_of(answers.labels, corrected(answers.probabilities, shares))
 
 
 def _shares(answers: Answers) -> list[float]:

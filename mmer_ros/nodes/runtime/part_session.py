@@ -73,6 +73,8 @@ class PartSession:
         self._publish = publish
         self._events = events
         self._meter = meter
+        self._served = [name.strip().strip('/')
+                        for name in (settings.sources.strip() or '*').split(',')]
         self._clocks: dict[str, StreamClock] = {}
         self._passing = PassingTime(node, self._clocks.clear)
         self._frames: dict[str, str] = {}
@@ -137,13 +139,8 @@ class PartSession:
             self._node.destroy_subscription(self._subscription)
         self._subscription = self.inputs = None
 
-    def _serves(self, source: str) -> bool:
-        """Return whether the parameter `sources` names a robot."""
-        names = [name.strip().strip('/') for name in self._settings.sources.split(',')]
-        return names == [''] or any(fnmatchcase(source, name) for name in names)
-
     def _on_part(self, message: UtterancePart, info: Mapping[str, int]) -> None:
-        if not self._serves(message.source):
+        if not any(fnmatchcase(message.source, name) for name in self._served):
             return
         sent_s, received_s = (info[f'{name}_timestamp'] / 1e9 for name in ('source', 'received'))
         if self._transit.is_old(message, sent_s, received_s):

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import torch
 from training.__main__ import main
+from training.evaluation.pairs import fusion_families
 
 from ..release.test_starter_command import write_encoders, write_fer, write_meld
 from ...fixtures.model import tiny_bundle
@@ -95,6 +96,30 @@ def test_plus_makes_a_bundle_with_its_card(whisper: Path, tmp_path: Path) -> Non
     encoded = encoder.encode([tone], [])  # the gate closes for tones, the classifier does not
     assert encoded is not None
     assert EMOTIONS[int(encoder.classifier(encoded[0].mean(dim=1)).argmax())] == 'joy'
+
+
+def test_families_compares_ways_on_the_clips_that_have_both(
+        whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = ('voice', 'face', 'log-linear pool')  # without the networks, which tones do not suit
+    monkeypatch.setattr(fusion_families, 'WAYS', {
+        name: fusion_families.WAYS[name] for name in ways})
+    labels = ['joy', 'anger', 'sadness'] * 10
+    shown = {'joy': 'happy,{},1,0', 'anger': 'angry,{},0,0', 'sadness': 'sad,{},0,1'}
+    caches = [f'{name}={prepared(tmp_path, name, labels)}' for name in ('ravdess', 'nemo')]
+    rows = [f'Actor_{i // 3:02d}/ravdess{i}.flac,{shown[label].format(i // 3)}'
+            for i, label in enumerate(labels)]
+    rows.append('Actor_01/without_sound.flac,happy,1,1,0')
+    (tmp_path / 'face_au_mean.csv').write_text(
+        '\n'.join(['audio_file,emotion,actor,AU01_r,AU02_r', *rows]))
+    command = ['families', '--corpus', *caches, '--teacher', str(whisper), '--units',
+               str(tmp_path), '--output', str(tmp_path / 'out')]
+    assert main(command) == 0
+    figures = json.loads((tmp_path / 'out' / 'families.json').read_text())
+    assert (figures['clips'], figures['actors']) == (30, 10)
+    assert tuple(figures['ways']) == ways
+    for name in ('face', 'log-linear pool'):  # the units are the label
+        assert figures['ways'][name]['accuracy']['value'] == 1
+    assert main([*command, '--corpus', caches[1]]) == 2  # without RAVDESS
 
 
 @pytest.mark.parametrize(('corpus', 'problem'), [

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 import torch
-from training.encoders.audio.linear_voice import corpus_weights, fit_linear, VoiceVectors
+from training.corpora.examples import balanced
+from training.encoders.audio.linear_voice import fit_linear, VoiceVectors
 from training.evaluation.unseen_corpora import (
     leave_one_corpus_out,
     leave_speakers_out,
@@ -86,7 +87,7 @@ def test_an_unknown_or_a_single_corpus_is_refused() -> None:
 
 def test_each_corpus_and_each_of_its_classes_counts_the_same() -> None:
     labels = [np.array([0, 0, 0, 4]), np.array([6, 6])]
-    weights = corpus_weights(labels)
+    weights = balanced(labels)
     assert weights.tolist() == pytest.approx([1 / 12] * 3 + [1 / 4] + [1 / 4] * 2)
 
 

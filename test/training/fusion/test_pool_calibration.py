@@ -14,9 +14,8 @@ from mmer_ros.types import Modality
 import numpy as np
 import pytest
 from scipy.special import softmax
-from training.corpora.examples import grouped_folds
+from training.corpora.examples import balanced, grouped_folds
 from training.fusion.pool_calibration import (
-    balanced,
     composed,
     Condition,
     corrected,

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
+from training.corpora.examples import balanced
 from training.engine.tensor_store import TensorStore
 
 SMALLEST = 1e-4  # deviation of a feature that hardly varies
@@ -83,19 +84,6 @@ class LinearVoice:
         return result
 
 
-def corpus_weights(labels: Sequence[NDArray[np.int64]]) -> Tensor:
-    """
-    Return the weight of each example of several corpora, (N,); their sum is 1.
-
-    Each corpus counts the same, and within it each class that it has.
-    """
-    parts = []
-    for own in labels:
-        counts = np.bincount(own, minlength=len(EMOTIONS))
-        parts.append(1 / (counts[own] * np.count_nonzero(counts) * len(labels)))
-    return torch.from_numpy(np.concatenate(parts)).float()
-
-
 def fit_linear(corpora: Sequence[VoiceVectors], decay: float) -> LinearVoice:
     """
     Fit a multinomial logistic regression of standardised vectors.
@@ -105,7 +93,7 @@ def fit_linear(corpora: Sequence[VoiceVectors], decay: float) -> LinearVoice:
     """
     vectors = torch.cat([c.vectors for c in corpora])                     # (N, D)
     labels = torch.from_numpy(np.concatenate([c.labels for c in corpora]))
-    share = corpus_weights([c.labels for c in corpora])                   # (N,)
+    share = torch.from_numpy(balanced([c.labels for c in corpora])).float()  # (N,)
     mean = share @ vectors
     scale = (share @ (vectors - mean).square()).sqrt() + SMALLEST
     inputs = (vectors - mean) / scale

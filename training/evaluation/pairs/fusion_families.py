@@ -22,6 +22,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mmer_ros.evaluation.metrics import balanced_accuracy, score
+from mmer_ros.networks.batching import pad_features
+from mmer_ros.networks.crossmodal import masked_mean
 from mmer_ros.networks.fusion import Features, FusionConfig, make_fusion
 from mmer_ros.types import EMOTIONS, Modality
 import numpy as np
@@ -43,6 +45,7 @@ SEEDS = 2  # networks are the mean of this many
 EPOCHS, BATCH, RATE, DECAY = 30, 64, 1e-3, 0.05
 NETWORK = FusionConfig(width=64, heads=4, embracement_size=64, dropout=0.3)
 POOL = 'log-linear pool'
+LEAST = 1e-12  # probability of what a head has never seen
 Logits = NDArray[np.float64]
 
 
@@ -153,9 +156,13 @@ def centred(outputs: Outputs) -> Outputs:
 
 def _pooled(train: Outputs, test: Outputs, *, by_class: bool = False) -> Logits:
     pool = LogLinearPool(2, CLASSES, by_class=by_class).fit(
-        [np.exp(train.voice_logits), np.exp(train.face_logits)], np.eye(CLASSES)[train.labels],
-        decay=0.01)
-    return np.log(pool.predict([np.exp(test.voice_logits), np.exp(test.face_logits)]))
+        _distributions(train), np.eye(CLASSES)[train.labels], decay=0.01)
+    pooled: Logits = np.log(pool.predict(_distributions(test)).clip(min=LEAST))
+    return pooled
+
+
+def _distributions(outputs: Outputs) -> list[Logits]:
+    return [np.exp(each).clip(min=LEAST) for each in (outputs.voice_logits, outputs.face_logits)]
 
 
 class Residual(nn.Module):
@@ -170,7 +177,8 @@ class Residual(nn.Module):
 
     def forward(self, features: Features, pooled: Tensor) -> Tensor:
         """Return logits: (B, 7)."""
-        hidden = self.hidden(torch.cat([_mean(*features[AUDIO]), features[FACE][0][:, 0]], dim=1))
+        hidden = self.hidden(torch.cat(
+            [masked_mean(*features[AUDIO]), features[FACE][0][:, 0]], dim=1))  # (B, width)
         correction: Tensor = torch.sigmoid(self.gate(hidden)) * self.correct(hidden)
         return pooled + correction
 
@@ -227,15 +235,10 @@ def _trained(make: Callable[[Mapping[Modality, int]], nn.Module], sizes: Mapping
 
 
 def _features(outputs: Outputs, rows: Tensor) -> Features:
-    voices = [outputs.voice[int(i)] for i in rows]
-    steps = torch.tensor([len(voice) for voice in voices])
-    mask = torch.arange(int(steps.max()))[None] < steps[:, None]
-    return {AUDIO: (nn.utils.rnn.pad_sequence(voices, batch_first=True), mask),
+    voices = pad_features([outputs.voice[int(i)] for i in rows])
+    assert voices is not None
+    return {AUDIO: voices,
             FACE: (outputs.face[rows][:, None], torch.ones(len(rows), 1, dtype=torch.bool))}
-
-
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
 def _family(name: str, *, skip: bool = False) -> Way:
