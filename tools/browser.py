@@ -136,7 +136,7 @@ def fake_devices(folder: Path, sound: Int16, frames: Sequence[NDArray[np.uint8]]
     """
     Return flags for a camera that shows these frames and a microphone that hears this sound.
 
-    :param sound: (samples,) at 16 kHz; both begin anew at their end.
+    :param sound: (samples,) at 16 kHz; both repeat.
     :param frames: (height, width, 3) RGB, `rate` a second.
     """
     write_wav(folder / 'microphone.wav', sound)

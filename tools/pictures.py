@@ -8,7 +8,7 @@
 # under the License.
 
 """
-Make the pictures of the documentation anew from the sample: `python -m tools.pictures`.
+Make the pictures of the documentation from the sample: `python -m tools.pictures`.
 
 All show the real program: the page of `mmer replay`, the page of `mmer live` in a browser whose
 camera and microphone show and play the sample, and `mmer monitor` beside a node. Needs Chromium;

@@ -44,7 +44,7 @@ class Truth(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A person in view, else a face of nobody known, and the utterances in which it spoke."""
+    """A person in view, else a face of no known person, and the utterances in which it spoke."""
 
     name: str
     is_known: bool

@@ -7,7 +7,7 @@
 # or implied. See the License for the specific language governing permissions and limitations
 # under the License.
 
-"""Frames of acted clips, through the robot's own face detection: a corpus nobody learnt from."""
+"""Frames of acted clips, through the robot's own face detection: an unseen corpus."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ PEER_FILE = Path('data', 'emotion_model_quantized.tflite')
 
 
 class PictureModel(Protocol):
-    """Anything that tells emotions from single grey pictures."""
+    """Anything that classifies single grey pictures."""
 
     name: str
 
